@@ -1,0 +1,91 @@
+"""The command line: parse, one library call, print. Commands are imported when they are named."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from rftools._version import __version__
+from rftools.errors import RequestError, closest
+
+# name: (the line that `rftools --help` shows, the module that defines `command`)
+COMMANDS = {
+    "trf": "Theoretical receptive field of every layer.",
+    "erf": "Effective receptive field of layers, from gradients.",
+    "sparsity": "What pruning left: zeros, taps, shapes of kernels.",
+    "orientation": "Which way the surviving taps of each kernel point.",
+    "report": "One self-contained HTML page about a checkpoint.",
+    "train": "Train a net and leave checkpoints.",
+    "models": "List the nets that come with rftools.",
+    "demo": "Train a small net, analyse it, write its report.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of their own, imported when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"rftools.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            raise RequestError(
+                f"no command {args[0]!r}{closest(args[0], COMMANDS)}; the commands are {', '.join(COMMANDS)}"
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="rftools %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def group(debug: bool) -> None:
+    """Receptive fields of convolutional nets: what a unit can see, what it does see, what pruning left.
+
+    A model SPEC is a checkpoint file, rftools:NAME, torchvision:NAME, timm:NAME, package.module:factory or
+    file.py:factory.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line. Exit status: 0 done, 1 a check failed, 2 a wrong request, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    arguments = [a for a in arguments if a != "--debug"]
+    try:
+        group.main(args=arguments, prog_name="rftools", standalone_mode=False)
+    except RequestError as error:
+        if debug:
+            raise
+        _fail(str(error))
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.UsageError as error:
+        _fail(error.format_message())
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _fail(message: str) -> None:
+    one_line = " ".join(message.split())
+    print(f"rftools: error: {one_line}", file=sys.stderr)
+    sys.exit(2)

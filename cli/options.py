@@ -1,0 +1,132 @@
+"""Options that several commands share, and how their answers are shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from rftools.errors import RequestError
+from rftools.files import check_writable
+
+if TYPE_CHECKING:
+    from rftools.loading import Model
+    from rftools.results import Result
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def parse_size(text: str) -> tuple[int, ...]:
+    """``3x224x224`` as ``(3, 224, 224)``.
+
+    >>> parse_size("3x224x224")
+    (3, 224, 224)
+    """
+    try:
+        size = tuple(int(part) for part in text.lower().split("x"))
+    except ValueError:
+        size = ()
+    if not 2 <= len(size) <= 4 or min(size, default=0) < 1:
+        raise RequestError(f"input size {text!r} is not CxL, CxHxW or CxDxHxW with positive whole numbers")
+    return size
+
+
+def parse_unit(text: str) -> tuple[int, ...]:
+    """``3,4`` as ``(3, 4)``.
+
+    >>> parse_unit("3,4")
+    (3, 4)
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise RequestError(f"unit {text!r} is not i,j: one whole number an axis, separated by commas") from None
+
+
+def model_options(function: F) -> F:
+    """SPEC and what goes with it; the command gets them as ``spec, model, weights, input_size``."""
+    for decorate in (
+        click.option("--input-size", metavar="CxHxW", help="Input size, without the batch (CxL, CxHxW, CxDxHxW)."),
+        click.option("--weights", metavar="FILE", help="Weights for a SPEC that has none of its own."),
+        click.option("--model", metavar="SPEC", help="Architecture for a SPEC that is a plain state dict."),
+        click.argument("spec"),
+    ):
+        function = decorate(function)
+    return function
+
+
+def output_options(function: F) -> F:
+    """``--json`` and ``-o``; the command gets them as ``json_path, output``."""
+    for decorate in (
+        click.option("-o", "--output", metavar="FILE", help="Draw it: .png, .svg, .pdf or .html."),
+        click.option("--json", "json_path", metavar="FILE", help="Write the result as JSON (- for standard output)."),
+    ):
+        function = decorate(function)
+    return function
+
+
+def load_model(spec: str, model: str | None, weights: str | None, input_size: str | None) -> Model:
+    """The model that `model_options` names."""
+    from rftools.loading import load
+
+    size = None if input_size is None else parse_size(input_size)
+    return load(spec, model=model, weights=weights, input_size=size)
+
+
+def check_outputs(json_path: str | None, output: str | None) -> None:
+    """Refuse what could not be written before the work begins."""
+    if json_path not in (None, "-"):
+        check_writable(str(json_path))
+    if output is not None:
+        from rftools.plots import check_format
+
+        check_format(output)
+        check_writable(output)
+
+
+def emit(result: Result[Any], json_path: str | None, output: str | None, **plot_options: Any) -> None:
+    """Show a result: as JSON where asked, as a picture where asked, as a table otherwise."""
+    if output is not None:
+        from rftools.plots import save
+
+        save(result, output, **plot_options)
+        print(f"wrote {output}", file=sys.stderr)
+    if json_path is not None:
+        text = result.to_json(None if json_path == "-" else json_path)
+        if json_path == "-":
+            sys.stdout.write(text)
+            return
+        print(f"wrote {json_path}", file=sys.stderr)
+    print_table(result)
+
+
+def print_table(result: Result[Any]) -> None:
+    """A table that fits the terminal; plain tab-separated text when piped."""
+    rows = [[_cell(value) for value in record] for record in result.records()]
+    columns = list(result.columns())
+    if not sys.stdout.isatty():
+        for row in [columns, *rows]:
+            print("\t".join(row))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, title=result.model.name, title_justify="left")
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table, markup=False)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value).replace("\t", " ").replace("\n", " ")

@@ -1,0 +1,57 @@
+"""Receptive fields of convolutional nets: what a unit can see, what it does see, what pruning left of it.
+
+The handful of names below is the public interface; each is loaded when it is first used, so that
+``import rftools`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rftools._version import __version__
+
+if TYPE_CHECKING:
+    from rftools.erf import effective
+    from rftools.errors import RequestError
+    from rftools.loading import Model, load
+    from rftools.reporting import report
+    from rftools.trf import rule, theoretical
+    from rftools.weights import orientation, sparsity
+
+_HOME = {
+    "Model": "loading",
+    "RequestError": "errors",
+    "effective": "erf",
+    "load": "loading",
+    "orientation": "weights",
+    "report": "reporting",
+    "rule": "trf",
+    "sparsity": "weights",
+    "theoretical": "trf",
+}
+
+__all__ = [
+    "Model",
+    "RequestError",
+    "__version__",
+    "effective",
+    "load",
+    "orientation",
+    "report",
+    "rule",
+    "sparsity",
+    "theoretical",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'rftools' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"rftools.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

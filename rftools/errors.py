@@ -1,0 +1,35 @@
+"""The one error that a wrong request raises, and the hint that goes with a mistyped name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RequestError(ValueError):
+    """A request that cannot be answered as asked.
+
+    The message is one line that says what was given, what is allowed, and the way out. The command line prints
+    it on standard error and exits with status 2.
+    """
+
+
+def closest(name: str, candidates: Iterable[str], *, most: int = 3) -> str:
+    """The hint that ends a line about an unknown name: `` (closest: a, b)``, or nothing.
+
+    >>> closest("vgg-dilatd", ["vgg-dilated", "vgg-large", "wavenet"])
+    ' (closest: vgg-dilated)'
+    >>> closest("xyzzy", ["vgg-dilated"])
+    ''
+    """
+    matches = difflib.get_close_matches(name, list(dict.fromkeys(candidates)), n=most, cutoff=0.6)
+    return f" (closest: {', '.join(matches)})" if matches else ""
+
+
+def missing_package(package: str, extra: str, purpose: str) -> RequestError:
+    """What is answered where an optional package is not installed.
+
+    >>> str(missing_package("timm", "timm", "timm: models"))
+    "timm: models need the package timm, which is not installed: pip install 'rftools[timm]'"
+    """
+    return RequestError(f"{purpose} need the package {package}, which is not installed: pip install 'rftools[{extra}]'")

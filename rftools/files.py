@@ -1,0 +1,73 @@
+"""Files are written whole or not at all: to a temporary name beside the target, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from rftools.errors import RequestError
+
+
+def check_writable(path: str | Path) -> Path:
+    """Raise `RequestError` now if ``path`` could not be written later (before hours of work, not after)."""
+    target = Path(path)
+    if target.is_dir():
+        raise RequestError(f"cannot write {target}: it is a folder; name a file")
+    parent = target.parent
+    if not parent.is_dir():
+        raise RequestError(f"cannot write {target}: the folder {parent} does not exist; create it first")
+    try:
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        raise RequestError(f"cannot write {target}: {_reason(error)}") from error
+    return target
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
+    """Open a temporary binary file that takes the name ``path`` when the block ends without an error."""
+    target = Path(path)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    except OSError as error:
+        raise RequestError(f"cannot write {target}: {_reason(error)}") from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    except OSError as error:
+        raise RequestError(f"cannot write {target}: {_reason(error)}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` as UTF-8 under ``path``, whole or not at all."""
+    with atomic_write(path) as stream:
+        stream.write(text.encode("utf-8"))
+
+
+def sha256_of(path: str | Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

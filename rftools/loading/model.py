@@ -1,0 +1,72 @@
+"""A loaded model: the module, and what is known of how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rftools.errors import RequestError
+from rftools.results import ModelInfo
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """How pixels become inputs: ``(pixel / 255 - mean) / std``, one value a channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A module with its provenance. ``input_size`` is ``(C, *spatial)``, without the batch.
+
+    ``metadata`` holds what the checkpoint says of itself: ``epoch``, ``history`` (a list of dicts, one an epoch:
+    ``epoch, loss, accuracy, val_loss, val_accuracy, lr, seconds, images_per_second``), ``data``, ``arch``
+    (``{"name", "arguments"}``), ``versions``.
+    """
+
+    module: nn.Module
+    spec: str
+    name: str
+    input_size: tuple[int, ...] | None = None
+    sha256: str | None = None
+    normalisation: Normalisation | None = None
+    classes: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> int:
+        """The number of trainable parameters."""
+        return sum(p.numel() for p in self.module.parameters() if p.requires_grad)
+
+    def info(self) -> ModelInfo:
+        """The part of a result's JSON that says which model it speaks of."""
+        return ModelInfo(spec=self.spec, name=self.name, sha256=self.sha256, parameters=self.parameters)
+
+    def require_input_size(self) -> tuple[int, ...]:
+        """The input size, or the line that asks for it."""
+        if self.input_size is None:
+            raise RequestError(
+                f"the input size of {self.name} is not known; give it as --input-size CxHxW (input_size=(C, H, W))"
+            )
+        return self.input_size
+
+
+def as_model(model: Model | nn.Module, input_size: tuple[int, ...] | None = None) -> Model:
+    """``model`` as a `Model`: a plain module gets its class name, and ``input_size`` where one is given."""
+    import dataclasses
+
+    from torch import nn
+
+    if isinstance(model, Model):
+        return model if input_size is None else dataclasses.replace(model, input_size=tuple(input_size))
+    if not isinstance(model, nn.Module):
+        raise RequestError(f"a model is a loaded Model or a torch.nn.Module, not {type(model).__name__}")
+    name = type(model).__name__
+    size = None if input_size is None else tuple(input_size)
+    return Model(module=model, spec=name, name=name, input_size=size)

@@ -1,0 +1,138 @@
+"""What every analysis returns: a frozen result that knows its model, its rows, its JSON, and how to be shown."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+from rftools._version import __version__
+from rftools.errors import RequestError, closest
+from rftools.files import write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which model a result speaks of; ``sha256`` is that of its file, null where there was none."""
+
+    spec: str
+    name: str
+    sha256: str | None
+    parameters: int
+
+
+class Row(Protocol):
+    """A row of a result: one layer."""
+
+    @property
+    def name(self) -> str: ...
+
+
+R = TypeVar("R", bound=Row)
+
+
+@dataclass(frozen=True)
+class Result(Generic[R]):
+    """Base of all results. Sub-classes add their own fields and set ``SCHEMA``.
+
+    ``result["layer1.0"]`` is that layer's row; iteration runs over the rows in execution order.
+    """
+
+    SCHEMA: ClassVar[tuple[str, int]]
+
+    model: ModelInfo
+    input_size: tuple[int, ...] | None
+    layers: tuple[R, ...]
+
+    def __getitem__(self, name: str) -> R:
+        for row in self.layers:
+            if row.name == name:
+                return row
+        names = [row.name for row in self.layers]
+        raise RequestError(f"no layer {name!r}{closest(name, names)}; there are {len(names)} layers")
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as the JSON contract has it: plain lists, dicts, numbers and None."""
+        name, version = self.SCHEMA
+        head: dict[str, Any] = {
+            "schema": {"name": name, "version": version},
+            "rftools": __version__,
+            "model": dataclasses.asdict(self.model),
+            "input_size": None if self.input_size is None else list(self.input_size),
+        }
+        return head | self._body()
+
+    def _body(self) -> dict[str, Any]:
+        """The analysis' own part of the JSON object."""
+        raise NotImplementedError
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """The result as JSON text; written to ``path`` too where one is given."""
+        text = json.dumps(plain(self.to_dict()), indent=1, allow_nan=False) + "\n"
+        if path is not None:
+            write_text(path, text)
+        return text
+
+    def columns(self) -> tuple[str, ...]:
+        """The columns of `table`, in order."""
+        raise NotImplementedError
+
+    def records(self) -> Sequence[Sequence[Any]]:
+        """The rows of `table`: one sequence a layer, raw values in raw units."""
+        raise NotImplementedError
+
+    def table(self) -> pd.DataFrame:
+        """The result as a pandas table, one row a layer, raw values in raw units."""
+        import pandas as pd
+
+        return pd.DataFrame(list(self.records()), columns=list(self.columns()))
+
+    def plot(self, backend: str = "matplotlib", **options: Any) -> Any:
+        """Draw the result: a matplotlib or a plotly figure.
+
+        The drawing layer lies above this one and knows results, not the other way round; so it is looked up by
+        name when a figure is asked for.
+        """
+        return importlib.import_module("rftools.plots").plot(self, backend=backend, **options)
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html(index=False, border=0, escape=True, float_format="{:.4g}".format)
+
+    def __repr__(self) -> str:
+        head = f"<{type(self).__name__} of {self.model.name}: {len(self.layers)} layers>"
+        if not self.layers:
+            return head
+        return head + "\n" + self.table().to_string(index=False, max_rows=60, float_format="{:.4g}".format)
+
+
+def plain(value: Any) -> Any:
+    """``value`` with tuples as lists, numpy and torch scalars as Python's, and NaN and infinities as None.
+
+    >>> plain({"a": (1, float("nan"))})
+    {'a': [1, None]}
+    """
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return plain(dataclasses.asdict(value))
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,148 @@
+"""What `rftools.theoretical` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from rftools.results import Result
+
+
+@dataclass(frozen=True)
+class Phase:
+    """The field of the output indices that are congruent to one residue, at the first of them.
+
+    ``start`` is in input pixels; ``holes`` are runs ``(offset, length)`` inside ``[start, start + size - 1]``.
+    """
+
+    start: int
+    size: int
+    holes: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class AxisField:
+    """One layer's field along one input axis, in input pixels.
+
+    For output index ``o`` the field is ``[start + o*stride, start + o*stride + size - 1]`` and its centre
+    ``centre + o*stride``; with several ``phases``, ``size`` is the largest phase's, ``start`` and ``centre`` are
+    index 0's and ``stride`` is the mean step. ``size`` is None where the field is ``global_`` or unknown.
+    ``window`` is the asked unit's field before the image's border cuts it, ``clipped`` the hull of what is left,
+    both inclusive. ``local_*`` is the field without its global part (a squeeze-and-excite gate, say).
+    """
+
+    size: int | None
+    stride: float | None
+    start: int | None
+    centre: float | None
+    phases: tuple[Phase, ...] | None
+    holes: tuple[tuple[int, int], ...]
+    global_: bool
+    window: tuple[int, int] | None
+    clipped: tuple[int, int] | None
+    local_size: int | None = None
+    min_size: int | None = None
+    bits: tuple[int, int] | None = field(default=None, repr=False)  # (first index, bit mask) of the unit's support
+
+    @property
+    def support(self) -> tuple[int, ...] | None:
+        """The sorted input indices inside the image that reach the unit."""
+        if self.bits is None:
+            return None
+        low, mask = self.bits
+        return tuple(low + i for i, bit in enumerate(reversed(bin(mask)[2:])) if bit == "1") if mask else ()
+
+
+@dataclass(frozen=True)
+class LayerField:
+    """One layer's theoretical field. ``status``: exact, unit, bound or unknown (then ``cause`` says why).
+
+    ``output_shape`` leaves out the batch. ``unit`` is the output index that windows speak of, one index an output
+    dimension that carries space. ``productive`` is False where even the smallest field of the layer's inputs
+    exceeds the image on every axis (Richter et al., arXiv:2106.12307), None where the question makes no sense.
+    """
+
+    name: str
+    op: str
+    module: str | None
+    output_shape: tuple[int, ...]
+    axes: tuple[AxisField, ...]
+    status: str
+    cause: str | None
+    aligned: bool
+    productive: bool | None
+    unit: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class TheoreticalResult(Result[LayerField]):
+    """The theoretical receptive field of every layer, in execution order."""
+
+    SCHEMA: ClassVar[tuple[str, int]] = ("rftools.trf", 1)
+
+    with_support: bool = False
+
+    def _body(self) -> dict[str, Any]:
+        return {"layers": [self._layer(row) for row in self.layers]}
+
+    def _layer(self, row: LayerField) -> dict[str, Any]:
+        return {
+            "name": row.name,
+            "op": row.op,
+            "module": row.module,
+            "output_shape": list(row.output_shape),
+            "axes": [self._axis(axis) for axis in row.axes],
+            "status": row.status,
+            "cause": row.cause,
+            "aligned": row.aligned,
+            "productive": row.productive,
+            "unit": None if row.unit is None else list(row.unit),
+        }
+
+    def _axis(self, axis: AxisField) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "size": axis.size,
+            "stride": axis.stride,
+            "start": axis.start,
+            "centre": axis.centre,
+            "phases": None
+            if axis.phases is None
+            else [{"start": p.start, "size": p.size, "holes": p.holes} for p in axis.phases],
+            "holes": axis.holes,
+            "global": axis.global_,
+            "window": axis.window,
+            "clipped": axis.clipped,
+            "local_size": axis.local_size,
+            "min_size": axis.min_size,
+        }
+        if self.with_support:
+            body["support"] = axis.support
+        return body
+
+    def columns(self) -> tuple[str, ...]:
+        return ("layer", "operator", "output", "size", "stride", "start", "centre", "holes", "status", "productive")
+
+    def records(self) -> Sequence[Sequence[Any]]:
+        return [_record(row) for row in self.layers]
+
+
+def _record(row: LayerField) -> tuple[Any, ...]:
+    def per_axis(values: Sequence[Any]) -> Any:
+        distinct = set(values)
+        return values[0] if len(distinct) == 1 else "x".join("-" if v is None else f"{v:g}" for v in values)
+
+    axes = row.axes
+    size = "global" if axes and all(a.global_ for a in axes) else per_axis([a.size for a in axes])
+    return (
+        row.name or "(model)",
+        row.op,
+        "x".join(map(str, row.output_shape)),
+        size,
+        per_axis([a.stride for a in axes]),
+        per_axis([a.start for a in axes]),
+        per_axis([a.centre for a in axes]),
+        per_axis([sum(length for _, length in a.holes) for a in axes]),
+        row.status if row.cause is None else f"{row.status}: {row.cause}",
+        row.productive,
+    )
