@@ -39,9 +39,9 @@ class Row(Protocol):
 R = TypeVar("R", bound=Row)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(Generic[R]):
-    """Base of all results. Sub-classes add their own fields and set ``SCHEMA``.
+    """Base of all results. Sub-classes add their own fields, set ``SCHEMA`` and keep ``repr=False``.
 
     ``result["layer1.0"]`` is that layer's row; iteration runs over the rows in execution order.
     """

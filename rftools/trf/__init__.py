@@ -1,0 +1,11 @@
+"""Theoretical receptive fields: what a unit can see, exactly, or said not to be exact."""
+
+from rftools.trf.analysis import theoretical
+from rftools.trf.field import Field
+from rftools.trf.result import AxisField, LayerField, Phase, TheoreticalResult
+from rftools.trf.rules import Call, NoRule, rule
+from rftools.trf.taps import Taps
+
+__all__ = [
+    "AxisField", "Call", "Field", "LayerField", "NoRule", "Phase", "Taps", "TheoreticalResult", "rule", "theoretical",
+]  # fmt: skip

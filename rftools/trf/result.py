@@ -75,7 +75,7 @@ class LayerField:
     unit: tuple[int, ...] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TheoreticalResult(Result[LayerField]):
     """The theoretical receptive field of every layer, in execution order."""
 

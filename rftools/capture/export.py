@@ -1,0 +1,151 @@
+"""Capture with ``torch.export``: the ATen graph of a module in evaluation mode, module paths included."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import Any, cast
+
+import torch
+from torch import fx, nn
+from torch.utils import _pytree as pytree
+
+from rftools.capture.graph import Graph, name_layers, name_outputs
+from rftools.errors import RequestError
+
+VIEWS = frozenset(
+    [
+        "slice",
+        "select",
+        "view",
+        "reshape",
+        "transpose",
+        "permute",
+        "unsqueeze",
+        "squeeze",
+        "expand",
+        "chunk",
+        "split",
+        "split_with_sizes",
+        "unbind",
+        "narrow",
+        "flatten",
+        "unflatten",
+        "t",
+        "diagonal",
+        "movedim",
+        "swapaxes",
+        "getitem",
+        "view_as",
+        "expand_as",
+        "unfold",
+        "as_strided",
+        "detach",
+        "alias",
+    ]
+)
+
+
+@contextlib.contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the block; every sub-module's own mode is put back after it."""
+    modes = [(child, child.training) for child in module.modules()]
+    try:
+        module.eval()
+        yield
+    finally:
+        for child, training in modes:
+            child.training = training
+
+
+def example_input(module: nn.Module, input_size: tuple[int, ...]) -> torch.Tensor:
+    """Zeros of the input's size, on the module's device and in its precision, with a batch of one."""
+    own = next((p for p in (*module.parameters(), *module.buffers()) if p.is_floating_point()), None)
+    dtype = own.dtype if own is not None else torch.get_default_dtype()
+    device = own.device if own is not None else torch.device("cpu")
+    return torch.zeros((1, *input_size), dtype=dtype, device=device)
+
+
+def capture(module: nn.Module, input_size: tuple[int, ...]) -> Graph:
+    """The graph of one forward pass of ``module`` on an input of ``input_size`` ``(C, *spatial)``.
+
+    No weight is read: meta tensors and random ones give the same graph. The module is left as it was.
+
+    Raises:
+        RequestError: the module refuses this input, or its forward cannot be captured.
+    """
+    if isinstance(module, getattr(torch._dynamo.eval_frame, "OptimizedModule", ())):
+        module = cast(nn.Module, module._orig_mod)
+    example = example_input(module, input_size)
+    with evaluating(module), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            program = torch.export.export(module, (example,), strict=False)
+            if _needs_functional_form(program.graph):
+                program = program.run_decompositions({})
+        except Exception as error:
+            _refuse_input(module, example, error)
+            from rftools.capture.record import record
+
+            return record(module, example)
+    return _from_program(program)
+
+
+def _refuse_input(module: nn.Module, example: torch.Tensor, error: Exception) -> None:
+    """Say so in one line where the module itself, not the capture, refuses the input."""
+    try:
+        with torch.no_grad():
+            module(example)
+    except Exception as own:
+        size = "x".join(map(str, example.shape[1:]))
+        reason = str(own).strip().splitlines()[0] if str(own).strip() else type(own).__name__
+        raise RequestError(
+            f"{type(module).__name__} does not take an input of {size}: {reason}; give one that fits with --input-size"
+        ) from error
+
+
+def _needs_functional_form(graph: fx.Graph) -> bool:
+    """Whether an in-place operator changes a tensor that is read again under its old name, or a view of one."""
+    order = {node: index for index, node in enumerate(graph.nodes)}
+    for node in graph.nodes:
+        schema = getattr(node.target, "_schema", None)
+        if schema is None or not schema.is_mutable or not node.args or not isinstance(node.args[0], fx.Node):
+            continue
+        target = node.args[0]
+        if any(order[user] > order[node] for user in target.users) or _is_view(target):
+            return True
+        if any(_is_view(user) and order[user] < order[node] for user in target.users):
+            return True
+    return False
+
+
+def _is_view(node: fx.Node) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        return getattr(node.target, "__name__", "") in VIEWS
+    return schema.name.rpartition("::")[2] in VIEWS
+
+
+def _from_program(program: Any) -> Graph:
+    signature = program.graph_signature
+    nodes = tuple(node for node in program.graph.nodes if node.op == "call_function")
+    placeholders = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    inputs = tuple(placeholders[name] for name in signature.user_inputs if isinstance(name, str))
+    values = {**program.state_dict, **program.constants}
+    owners = {
+        **signature.inputs_to_parameters,
+        **signature.inputs_to_buffers,
+        **getattr(signature, "inputs_to_lifted_tensor_constants", {}),
+    }
+    constants = {name: values[owner] for name, owner in owners.items() if owner in values}
+    by_name = {node.name: node for node in program.graph.nodes}
+    flat = [by_name.get(name) if isinstance(name, str) else None for name in signature.user_outputs]
+    outputs = name_outputs(pytree.tree_unflatten(flat, program.call_spec.out_spec))
+    return Graph(
+        nodes=nodes,
+        inputs=inputs,
+        outputs=outputs,
+        constants=constants,
+        layers=name_layers(nodes, outputs),
+    )

@@ -1,0 +1,145 @@
+"""Architectures by name: ours, torchvision's, timm's, and a user's own factory."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rftools.errors import RequestError, closest, missing_package
+from rftools.loading.model import Model, Normalisation
+
+IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def build(spec: str, **arguments: Any) -> Model:
+    """The architecture that ``spec`` names, with random weights."""
+    source, colon, name = spec.partition(":")
+    if not colon or not name:
+        raise RequestError(
+            f"{spec!r} is no model spec: give a file, rftools:NAME, torchvision:NAME, timm:NAME or module:factory"
+        )
+    known: dict[str, Callable[..., Model]] = {"rftools": _ours, "torchvision": _torchvision, "timm": _timm}
+    return known[source](name, **arguments) if source in known else _factory(spec, **arguments)
+
+
+def _ours(name: str, **arguments: Any) -> Model:
+    from rftools.models import NETS, build
+
+    module = build(name, **arguments)
+    size = tuple(NETS[name].input_size)
+    if "channels" in arguments:
+        size = (arguments["channels"], *size[1:])
+    metadata = {"arch": {"name": name, "arguments": arguments}}
+    return Model(module.eval(), f"rftools:{name}", name, size, metadata=metadata)
+
+
+def _torchvision(name: str, **arguments: Any) -> Model:
+    try:
+        from torchvision import models
+    except ImportError:
+        raise missing_package("torchvision", "vision", "torchvision: models") from None
+    names = models.list_models()
+    if name not in names:
+        raise RequestError(f"torchvision has no model {name!r}{closest(name, names)}")
+    if name.startswith("quantized_"):
+        raise RequestError(
+            f"torchvision:{name} is quantised, which can't be analysed; take {name.removeprefix('quantized_')}"
+        )
+    size = (3, 224, 224)
+    entry = models.get_model_weights(name)
+    weight = next(iter(entry), None)
+    crop = getattr(getattr(weight, "transforms", None), "keywords", {}).get("crop_size") if weight is not None else None
+    if isinstance(crop, int) or (isinstance(crop, (list, tuple)) and len(crop) == 1):
+        side = crop if isinstance(crop, int) else crop[0]
+        size = (3, side, side)
+    elif isinstance(crop, (list, tuple)) and len(crop) == 2:
+        size = (3, 16, *crop)
+    options: dict[str, Any] = {"weights": None, **arguments}
+    if _takes(models.get_model_builder(name), "weights_backbone"):
+        options.setdefault("weights_backbone", None)
+    if name in {"googlenet", "inception_v3"}:
+        options.setdefault("init_weights", False)  # its truncated normal takes half a minute
+    return Model(models.get_model(name, **options).eval(), f"torchvision:{name}", name, size, normalisation=IMAGENET)
+
+
+def _takes(function: Callable[..., Any], argument: str) -> bool:
+    import inspect
+
+    return argument in inspect.signature(function).parameters
+
+
+def _timm(name: str, **arguments: Any) -> Model:
+    try:
+        import timm
+    except ImportError:
+        raise missing_package("timm", "timm", "timm: models") from None
+    if not timm.is_model(name):
+        raise RequestError(f"timm has no model {name!r}{closest(name, timm.list_models())}")
+    module = timm.create_model(name, pretrained=False, **arguments).eval()
+    config = module.pretrained_cfg or {}
+    norm = Normalisation(tuple(config["mean"]), tuple(config["std"])) if "mean" in config else None
+    return Model(module, f"timm:{name}", name, tuple(config.get("input_size", (3, 224, 224))), normalisation=norm)
+
+
+def _factory(spec: str, **arguments: Any) -> Model:
+    """``package.module:factory`` (the working directory too) or ``file.py:factory``: a call that gives a module."""
+    from torch import nn
+
+    place, _, attribute = spec.rpartition(":")
+    module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place, spec)
+    factory = getattr(module, attribute, None)
+    if factory is None:
+        public = [name for name in vars(module) if not name.startswith("_")]
+        raise RequestError(f"{place} has no {attribute!r}{closest(attribute, public)}")
+    made = factory if isinstance(factory, nn.Module) else _call(factory, spec, arguments)
+    if not isinstance(made, nn.Module):
+        raise RequestError(f"{spec} gives a {type(made).__name__}, not a torch.nn.Module")
+    size = getattr(made, "input_size", None)
+    return Model(made, spec, attribute, tuple(size) if isinstance(size, (tuple, list)) else None)
+
+
+def _call(factory: Any, spec: str, arguments: dict[str, Any]) -> Any:
+    try:
+        return factory(**arguments)
+    except TypeError as error:
+        raise RequestError(f"{spec} could not be called without arguments: {error}") from error
+
+
+def _import_module(place: str, spec: str) -> Any:
+    with _working_directory_first():
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            if error.name and not place.startswith(error.name):
+                raise RequestError(f"{place} needs the package {error.name}, which is not installed") from error
+            raise RequestError(
+                f"no module {place!r} for the spec {spec!r}; known sources are rftools:, torchvision:, timm:, a file, "
+                "or a module that can be imported from here"
+            ) from error
+
+
+def _import_file(path: Path) -> Any:
+    if not path.is_file():
+        raise RequestError(f"no such file: {path}")
+    description = importlib.util.spec_from_file_location(path.stem, path)
+    assert description is not None
+    assert description.loader is not None
+    module = importlib.util.module_from_spec(description)
+    with _working_directory_first(path.parent):
+        description.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _working_directory_first(folder: Path | None = None) -> Iterator[None]:
+    place = str((folder or Path.cwd()).resolve())
+    sys.path.insert(0, place)
+    try:
+        yield
+    finally:
+        sys.path.remove(place)

@@ -1,0 +1,254 @@
+"""`theoretical`: from a model to the field of every layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import fx
+
+from rftools.capture import Graph, Layer, capture
+from rftools.errors import RequestError, closest
+from rftools.loading import Model, as_model
+from rftools.trf.engine import walk
+from rftools.trf.field import Axis, Field, Part
+from rftools.trf.result import AxisField, LayerField, Phase, TheoreticalResult
+from rftools.trf.rules import Answer, Rule
+from rftools.trf.sets import EMPTY, holes, hull
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Unit = tuple[int, ...]
+
+
+def theoretical(
+    model: Model | nn.Module,
+    input_size: tuple[int, ...] | None = None,
+    *,
+    unit: Unit | Mapping[str, Unit] | None = None,
+    rules: Mapping[str, Rule] | None = None,
+) -> TheoreticalResult:
+    """The theoretical receptive field of every layer, per input axis, exact or said not to be.
+
+    For output index ``o`` an axis's field is ``[start + o*stride, start + o*stride + size - 1]`` in input pixels,
+    index 0 being the first pixel; what no path reaches inside it are its holes.
+
+    Args:
+        model: a loaded model or any module.
+        input_size: ``(C, *spatial)``, without the batch; needed where the model does not know its own.
+        unit: the output index that windows speak of: ``(i, j)`` for every layer whose map holds it, or one for
+            each named layer. The default is the centre, ``n // 2``, of each layer's own map.
+        rules: rules for operators, by name (``"mylib.blur"``), which go before the registered ones.
+
+    Raises:
+        RequestError: the model does not take the input, or no layer's map holds the unit.
+
+    >>> import torch, rftools as rf
+    >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.Conv2d(8, 8, 3, stride=2, padding=1))
+    >>> axis = rf.theoretical(net, input_size=(3, 32, 32))["1"].axes[0]
+    >>> axis.size, axis.stride, axis.start, axis.centre
+    (5, 2.0, -2, 0.0)
+
+    Source: Araujo, Norris, Sim, "Computing receptive fields of convolutional neural networks", Distill 2019,
+    doi:10.23915/distill.00021; holes, phases and tables are this project's own.
+    """
+    subject = as_model(model, input_size)
+    size = subject.require_input_size()
+    graph = capture(subject.module, size)
+    fields = walk(graph, _own_rules(rules))
+    units = _Units(unit, graph)
+    rows = [_row(layer, fields, graph, units) for layer in graph.layers]
+    units.check_any(rows)
+    return TheoreticalResult(model=subject.info(), input_size=tuple(size), layers=tuple(rows))
+
+
+def _own_rules(rules: Mapping[str, Rule] | None) -> dict[str, Rule]:
+    return {name.replace("::", "."): function for name, function in (rules or {}).items()}
+
+
+class _Units:
+    """Which output index each layer's window speaks of."""
+
+    def __init__(self, asked: Unit | Mapping[str, Unit] | None, graph: Graph) -> None:
+        self.asked = asked
+        if isinstance(asked, Mapping):
+            names = [layer.name for layer in graph.layers]
+            for name in asked:
+                if name not in names:
+                    raise RequestError(f"no layer {name!r}{closest(name, names)}; there are {len(names)} layers")
+
+    def of(self, layer: Layer, part: Part, shape: Sequence[int]) -> Unit | None:
+        """The unit as indices of the dimensions that carry space; None where the map does not hold it."""
+        dims = spatial_dims(part)
+        wanted = self.asked.get(layer.name) if isinstance(self.asked, Mapping) else self.asked
+        if wanted is None:
+            return _centre(part, shape, dims)
+        if len(wanted) != len(dims) or not all(0 <= i < shape[d] for i, d in zip(wanted, dims, strict=True)):
+            return None
+        return tuple(wanted)
+
+    def check_any(self, rows: Sequence[LayerField]) -> None:
+        if self.asked is None:
+            return
+        if isinstance(self.asked, Mapping):
+            for row in rows:
+                if row.name in self.asked and row.unit is None:
+                    raise RequestError(_outside(self.asked[row.name], row))
+        elif all(row.unit is None for row in rows):
+            largest = max(rows, key=lambda row: math.prod(row.output_shape[1:]))
+            raise RequestError(_outside(self.asked, largest))
+
+
+def _outside(unit: Unit, row: LayerField) -> str:
+    shape = "x".join(map(str, row.output_shape))
+    given = ",".join(map(str, unit))
+    return f"unit {given} lies outside the map of {row.name or 'the model'}, whose output is {shape}; count from 0"
+
+
+def spatial_dims(part: Part) -> list[int]:
+    """The tensor dimensions along which some axis's field moves."""
+    return sorted({dim for axis in part for dim in axis.dims})
+
+
+def _centre(part: Part, shape: Sequence[int], dims: Sequence[int]) -> Unit:
+    unit = []
+    for dim in dims:
+        carried = [axis for axis in part if dim in axis.dims]
+        if len(carried) == 1:
+            unit.append(shape[dim] // 2)
+        else:
+            unit.append(_most_central(carried, dim, shape[dim] // 2))
+    return tuple(unit)
+
+
+def _most_central(axes: Sequence[Axis], dim: int, fallback: int) -> int:
+    """Where several axes share a dimension (tokens): the index whose field lies nearest to the image's centre."""
+    distance: NDArray[np.float64] | None = None
+    for axis in axes:
+        if axis.table.low.ndim - sum(n == 1 for n in axis.table.shape) != 1:
+            return fallback
+        low = axis.table.low.reshape(-1).astype(np.float64)
+        width = np.array([mask.bit_length() for mask in axis.table.mask.reshape(-1)], dtype=np.float64)
+        off = np.abs(low + (width - 1) / 2 - axis.length / 2) / axis.length
+        distance = off if distance is None else np.maximum(distance, off)
+    assert distance is not None
+    return int(np.flatnonzero(distance <= distance.min() + 1e-9)[-1])
+
+
+def _row(layer: Layer, fields: Mapping[fx.Node, Answer], graph: Graph, units: _Units) -> LayerField:
+    shape = tuple(int(n) for n in layer.node.meta["val"].shape)
+    answer = fields.get(layer.node)
+    field = answer if isinstance(answer, Field) else None
+    head: dict[str, Any] = {
+        "name": layer.name,
+        "op": layer.op,
+        "module": layer.module,
+        "output_shape": _without_batch(shape),
+    }
+    rank = len(graph.inputs[0].meta["val"].shape) - 2
+    if field is None or field.cause:
+        cause = field.cause if field else "does not depend on the input"
+        blank = tuple(_blank_axis() for _ in range(rank)) if field else ()
+        status = "unknown" if field else "exact"
+        return LayerField(**head, axes=blank, status=status, cause=cause, aligned=True, productive=None, unit=None)
+    part = field.merged()
+    unit = units.of(layer, part, shape)
+    return LayerField(
+        **head,
+        axes=tuple(_axis(axis, unit, spatial_dims(part)) for axis in part),
+        status=max((axis.status for axis in part), key=("exact", "unit", "bound", "unknown").index),
+        cause=None,
+        aligned=all(axis.aligned for axis in part),
+        productive=_productive(layer, fields),
+        unit=unit,
+    )
+
+
+def _without_batch(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[1:] if shape[:1] == (1,) else shape
+
+
+def _blank_axis() -> AxisField:
+    return AxisField(
+        size=None, stride=None, start=None, centre=None, phases=None, holes=(), global_=False, window=None, clipped=None
+    )
+
+
+def _axis(axis: Axis, unit: Unit | None, dims: Sequence[int]) -> AxisField:
+    place = [0] * len(axis.table.shape)
+    for dim, index in zip(dims, unit or [0] * len(dims), strict=True):
+        place[dim] = index
+    seen = axis.table.at(place)
+    ends = hull(seen)
+    if axis.law is not None and not axis.global_:
+        return _lawful(axis, unit, dims, seen)
+    law = axis.law
+    around = hull(law.phases[0]) if law is not None else None
+    known = unit is not None
+    return AxisField(
+        size=None if axis.global_ or ends is None else ends[1] - ends[0] + 1,
+        stride=None if law is None else law.stride,
+        start=None,
+        centre=None if around is None else (around[0] + around[1]) / 2,
+        phases=None,
+        holes=holes(seen),
+        global_=axis.global_,
+        window=ends if known else None,
+        clipped=ends if known else None,
+        local_size=None if law is None else max(map(hull_size, law.phases)),
+        min_size=_least(axis),
+        bits=seen if known else None,
+    )
+
+
+def _lawful(axis: Axis, unit: Unit | None, dims: Sequence[int], seen: tuple[int, int]) -> AxisField:
+    law = axis.law
+    assert law is not None
+    at_zero = hull(law.phases[0])
+    index = 0
+    if unit is not None and law.dim is not None:
+        index = unit[list(dims).index(law.dim)]
+    widest = max(law.phases, key=hull_size)
+    return AxisField(
+        size=hull_size(widest),
+        stride=law.stride,
+        start=None if at_zero is None else at_zero[0],
+        centre=None if at_zero is None else (at_zero[0] + at_zero[1]) / 2,
+        phases=tuple(Phase(bits[0], hull_size(bits), holes(bits)) for bits in law.phases),
+        holes=holes(widest),
+        global_=False,
+        window=hull(law.at(index)) if unit is not None else None,
+        clipped=hull(seen) if unit is not None else None,
+        local_size=hull_size(widest),
+        min_size=_least(axis),
+        bits=(seen if seen[1] else EMPTY) if unit is not None else None,
+    )
+
+
+def hull_size(bits: tuple[int, int]) -> int:
+    """How many pixels a set spans."""
+    return bits[1].bit_length()
+
+
+def _least(axis: Axis) -> int | None:
+    return None if axis.least is None or math.isinf(axis.least) else math.ceil(axis.least)
+
+
+def _productive(layer: Layer, fields: Mapping[fx.Node, Answer]) -> bool | None:
+    """Whether a layer's inputs can still gain context: their smallest field fits the image on some axis."""
+    inputs = [fields[node] for node in layer.node.all_input_nodes if isinstance(fields.get(node), Field)]
+    parts = [part for field in inputs if isinstance(field, Field) for part in field.parts]
+    if not parts or not isinstance(layer.node.meta.get("val"), torch.Tensor):
+        return None
+    verdicts = []
+    for axes in zip(*parts, strict=True):
+        known = [axis.least for axis in axes if axis.least is not None]
+        if len(known) < len(axes) or any(math.isinf(least) for least in known):
+            return None
+        verdicts.append(min(known) <= axes[0].length)
+    return any(verdicts)

@@ -1,0 +1,101 @@
+"""The walk over a captured graph: every node's field from those of its inputs, by the registry's rules."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import fx
+
+from rftools.capture import Graph, module_path, qualified_name
+from rftools.trf.field import Field
+from rftools.trf.rules import Answer, NoRule, Rule, find_rule, make_call
+from rftools.trf.rules.registry import shape_of
+
+NO_FIELD = frozenset({"aten.sym_size", "aten.size", "aten.empty_like", "aten.zeros_like", "aten.ones_like"})
+
+
+def walk(graph: Graph, rules: Mapping[str, Rule]) -> dict[fx.Node, Answer]:
+    """The field of every node that an input reaches; the others are absent or None."""
+    fields: dict[fx.Node, Answer] = {}
+    for node in graph.inputs[:1]:
+        fields[node] = Field.of_input(shape_of(node))
+    evaluate = _Evaluator(graph)
+    for node in graph.nodes:
+        answer = _answer(node, fields, rules, evaluate)
+        if answer is not None:
+            fields[node] = answer
+    return fields
+
+
+def _answer(
+    node: fx.Node, fields: Mapping[fx.Node, Answer], rules: Mapping[str, Rule], evaluate: Callable[[Any], Any]
+) -> Answer:
+    if node.target is operator.getitem:
+        source = fields.get(node.args[0])  # type: ignore[arg-type]
+        if isinstance(source, (list, tuple)):
+            return source[node.args[1]]  # type: ignore[index]
+        return source
+    reached = [fields[n] for n in node.all_input_nodes if fields.get(n) is not None]
+    if not reached or qualified_name(node) in NO_FIELD or not _has_tensor(node):
+        return None
+    causes = [cause for answer in reached if (cause := _cause(answer))]
+    if causes:
+        return _unknown(node, reached, causes[0])
+    rule = find_rule(node, rules)
+    where = f"{qualified_name(node)} in {module_path(node) or 'the model'}"
+    if rule is None:
+        return _unknown(node, reached, f"no rule for {where}")
+    try:
+        return rule(make_call(node, fields, evaluate))
+    except NoRule as reason:
+        return _unknown(node, reached, f"{where}: {reason}")
+
+
+def _has_tensor(node: fx.Node) -> bool:
+    value = node.meta.get("val")
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return any(isinstance(item, torch.Tensor) for item in values)
+
+
+def _cause(answer: Answer) -> str | None:
+    fields = [answer] if isinstance(answer, Field) else [f for f in answer or () if f is not None]
+    return next((field.cause for field in fields if field.cause), None)
+
+
+def _unknown(node: fx.Node, reached: list[Answer], cause: str) -> Answer:
+    like = next(
+        field for answer in reached for field in ([answer] if isinstance(answer, Field) else answer or ()) if field
+    )
+    value = node.meta["val"]
+    if isinstance(value, torch.Tensor):
+        return Field.of_unknown(like, tuple(value.shape), cause)
+    return [Field.of_unknown(like, tuple(v.shape), cause) if isinstance(v, torch.Tensor) else None for v in value]
+
+
+class _Evaluator:
+    """Values of nodes that no input reaches, worked out when a rule asks (index tables, masks)."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.values: dict[fx.Node, Any] = {}
+
+    def __call__(self, value: Any) -> Any:
+        if not isinstance(value, fx.Node):
+            return value
+        if value not in self.values:
+            self.values[value] = self._compute(value)
+        return self.values[value]
+
+    def _compute(self, node: fx.Node) -> Any:
+        if node.op != "call_function":
+            constant = self.graph.constants.get(node.name)
+            return None if constant is None or constant.is_meta else constant.detach()
+        args = fx.map_arg(node.args, self)
+        kwargs = fx.map_arg(node.kwargs, self)
+        if any(v is None for n, v in ((n, self(n)) for n in node.all_input_nodes)):
+            return None
+        with torch.no_grad():
+            return node.target(*args, **kwargs)  # type: ignore[operator]

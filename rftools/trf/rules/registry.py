@@ -1,0 +1,141 @@
+"""The registry of operator rules: how the field of an operator's output follows from those of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import fx
+
+from rftools.capture import qualified_name
+from rftools.errors import RequestError
+from rftools.trf.field import Field
+
+Answer = Field | Sequence[Field | None] | None
+Rule = Callable[["Call"], Answer]
+R = TypeVar("R", bound=Rule)
+RULES: dict[str, Rule] = {}
+
+
+class NoRule(Exception):
+    """No exact answer for this call; the message says why, and ends up in the layer's ``cause``."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an operator: its arguments by the names of its schema, and the fields of its tensors."""
+
+    node: fx.Node
+    arguments: Mapping[str, Any]
+    fields: Mapping[fx.Node, Answer]
+    evaluate: Callable[[Any], Any]
+
+    def __getitem__(self, name: str) -> Any:
+        """An argument as the graph has it; the schema's default where it was left out."""
+        return self.arguments[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        value = self.arguments.get(name, default)
+        return default if value is None else value
+
+    def field(self, name: str) -> Field | None:
+        """The field of a tensor argument; None where no input reaches it."""
+        return self.field_of(self.arguments[name])
+
+    def field_of(self, value: Any) -> Field | None:
+        answer = self.fields.get(value) if isinstance(value, fx.Node) else None
+        return answer if isinstance(answer, Field) else None
+
+    def main(self, name: str) -> Field:
+        """The field of the tensor that the operator works on; a constant there is not handled by most rules."""
+        field = self.field(name)
+        if field is None:
+            raise NoRule(f"{name} does not depend on the input, another argument does")
+        return field
+
+    def only(self, name: str) -> Field:
+        """The field of ``name``, refused where another tensor argument (data-dependent weights) has one too."""
+        for other, value in self.arguments.items():
+            if other != name and self.field_of(value) is not None:
+                raise NoRule(f"{other} depends on the input")
+        return self.main(name)
+
+    def constant(self, name: str) -> torch.Tensor:
+        """The value of a tensor argument that does not depend on the input."""
+        if self.field(name) is not None:
+            raise NoRule(f"{name} depends on the data")
+        value = self.evaluate(self.arguments[name])
+        if not isinstance(value, torch.Tensor):
+            raise NoRule(f"{name} is not known")
+        return value
+
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        return shape_of(self.arguments[name])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the output (of its first tensor where there are several)."""
+        return shape_of(self.node)
+
+
+def shape_of(node: Any) -> tuple[int, ...]:
+    """The shape of the tensor that a node computes."""
+    value = node.meta["val"] if isinstance(node, fx.Node) else node
+    if isinstance(value, (list, tuple)):
+        value = next(item for item in value if isinstance(item, torch.Tensor))
+    return tuple(int(n) for n in value.shape)
+
+
+def rule(*names: str) -> Callable[[R], R]:
+    """Register the function that follows as the rule of the operators ``names``.
+
+    The function takes a `Call` and returns the `Field` of the operator's output. For a custom operator
+    ``mylib::blur(Tensor x) -> Tensor`` that blurs the last axis over five pixels:
+
+    >>> from rftools.trf import Taps, rule
+    >>> @rule("mylib.blur")
+    ... def blur(call):
+    ...     size = call.shape[-1]
+    ...     return call.main("x").window(-1, Taps.window(5, size, size, padding=2))
+
+    Raises:
+        RequestError: an operator of that name has a rule already.
+    """
+
+    def register(function: R) -> R:
+        for name in names:
+            key = name.replace("::", ".")
+            if key in RULES:
+                raise RequestError(f"the operator {key} has a rule already; pass rules={{{key!r}: ...}} to replace it")
+            RULES[key] = function
+        return function
+
+    return register
+
+
+def make_call(node: fx.Node, fields: Mapping[fx.Node, Answer], evaluate: Callable[[Any], Any]) -> Call:
+    """The call of ``node`` with its arguments by name."""
+    return Call(node, _by_name(node), fields, evaluate)
+
+
+def _by_name(node: fx.Node) -> dict[str, Any]:
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        return {**{str(i): a for i, a in enumerate(node.args)}, **node.kwargs}
+    named: dict[str, Any] = {}
+    for position, argument in enumerate(schema.arguments):
+        if position < len(node.args):
+            named[argument.name] = node.args[position]
+        elif argument.name in node.kwargs:
+            named[argument.name] = node.kwargs[argument.name]
+        else:
+            named[argument.name] = argument.default_value if argument.has_default_value() else None
+    return named
+
+
+def find_rule(node: fx.Node, own: Mapping[str, Rule]) -> Rule | None:
+    """The rule for a node's operator: the caller's own first."""
+    name = qualified_name(node)
+    return own.get(name) or RULES.get(name)

@@ -1,0 +1,204 @@
+"""Convolutions, pools and what else reads a window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rftools.capture import qualified_name
+from rftools.trf.field import Field
+from rftools.trf.rules.registry import Answer, Call, NoRule, rule
+from rftools.trf.taps import Taps
+
+
+def spread(value: Sequence[int] | int | None, rank: int, default: int) -> list[int]:
+    """One number an axis from what an operator accepts: a number, one for all, one each, or nothing."""
+    if value is None or (not isinstance(value, int) and len(value) == 0):
+        return [default] * rank
+    values = [value] if isinstance(value, int) else list(value)
+    return values * rank if len(values) == 1 else values
+
+
+@rule("aten.conv1d", "aten.conv2d", "aten.conv3d")
+def convolution(call: Call) -> Answer:
+    weight = call.shape_of("weight")
+    rank = len(weight) - 2
+    field = _batched(call.only("input"), rank)
+    stride = spread(call["stride"], rank, 1)
+    dilation = spread(call["dilation"], rank, 1)
+    size = field.shape[-rank:]
+    padding = call.get("padding", 0)
+    if padding == "same":
+        before = [(dilation[a] * (weight[2 + a] - 1)) // 2 for a in range(rank)]
+    elif padding == "valid":
+        before = [0] * rank
+    else:
+        before = spread(padding, rank, 0)
+    length = call.shape[-rank:]
+    for a in range(rank):
+        taps = Taps.window(weight[2 + a], size[a], length[a], stride=stride[a], padding=before[a], dilation=dilation[a])
+        field = field.window(a - rank, taps)
+    return field.channels(-rank - 1, weight[0], call["groups"]).reshape(call.shape)
+
+
+def _batched(field: Field, rank: int) -> Field:
+    """With a batch dimension in front where the operator was called without one."""
+    return field if len(field.shape) == rank + 2 else field.reshape((1, *field.shape))
+
+
+@rule("aten.conv_transpose1d", "aten.conv_transpose2d", "aten.conv_transpose3d")
+def transposed_convolution(call: Call) -> Answer:
+    return _transposed(call, call.shape_of("weight"), call["groups"])
+
+
+def _transposed(call: Call, weight: tuple[int, ...], groups: int) -> Field:
+    rank = len(weight) - 2
+    field = _batched(call.only("input"), rank)
+    stride, dilation = spread(call["stride"], rank, 1), spread(call["dilation"], rank, 1)
+    padding = spread(call["padding"], rank, 0)
+    size, length = field.shape[-rank:], call.shape[-rank:]
+    for a in range(rank):
+        taps = Taps.transposed(
+            weight[2 + a], size[a], length[a], stride=stride[a], padding=padding[a], dilation=dilation[a]
+        )
+        field = field.window(a - rank, taps)
+    return field.channels(-rank - 1, weight[1] * groups, groups).reshape(call.shape)
+
+
+@rule("aten.convolution", "aten._convolution")
+def general_convolution(call: Call) -> Answer:
+    if call["transposed"]:
+        return _transposed(call, call.shape_of("weight"), call["groups"])
+    return convolution(call)
+
+
+@rule(
+    "aten.max_pool1d",
+    "aten.max_pool2d",
+    "aten.max_pool3d",
+    "aten.max_pool1d_with_indices",
+    "aten.max_pool2d_with_indices",
+    "aten.max_pool3d_with_indices",
+    "aten.avg_pool1d",
+    "aten.avg_pool2d",
+    "aten.avg_pool3d",
+)
+def pool(call: Call) -> Answer:
+    length = call.shape
+    rank = int(qualified_name(call.node).partition("_pool")[2][0])
+    field = call.main("self")
+    kernel = spread(call["kernel_size"], rank, 1)
+    stride = spread(call["stride"], rank, 0)
+    padding = spread(call["padding"], rank, 0)
+    dilation = spread(call.get("dilation", 1), rank, 1)
+    for a in range(rank):
+        taps = Taps.window(
+            kernel[a],
+            field.shape[a - rank],
+            length[a - rank],
+            stride=stride[a] or kernel[a],
+            padding=padding[a],
+            dilation=dilation[a],
+        )
+        field = field.window(a - rank, taps)
+    return _with_indices(call, field)
+
+
+def _with_indices(call: Call, field: Field) -> Answer:
+    """Pools that return where the maximum was return two tensors with one field."""
+    value = call.node.meta["val"]
+    return [field] * len(value) if isinstance(value, (list, tuple)) else field
+
+
+@rule(
+    "aten.adaptive_avg_pool1d",
+    "aten.adaptive_avg_pool2d",
+    "aten.adaptive_avg_pool3d",
+    "aten._adaptive_avg_pool2d",
+    "aten._adaptive_avg_pool3d",
+    "aten.adaptive_max_pool1d",
+    "aten.adaptive_max_pool2d",
+    "aten.adaptive_max_pool3d",
+)
+def adaptive_pool(call: Call) -> Answer:
+    field = call.main("self")
+    length = call.shape
+    rank = len(spread(call["output_size"], 1, 1))
+    for dim in range(-rank, 0):
+        if length[dim] == 1:
+            field = field.reduce(dim)
+        else:
+            field = field.window(dim, Taps.adaptive(field.shape[dim], length[dim]))
+    return _with_indices(call, field)
+
+
+@rule("aten.fractional_max_pool2d", "aten.fractional_max_pool3d")
+def fractional_pool(call: Call) -> Answer:
+    """The windows are drawn at random: each output may see any window that some draw gives it."""
+    field, length = call.main("self"), call.shape
+    rank = len(spread(call["output_size"], 1, 1))
+    kernel = spread(call["kernel_size"], rank, 1)
+    for a in range(rank):
+        size, out = field.shape[a - rank], length[a - rank]
+        field = field.window(a - rank, _fractional(size, out, kernel[a]))
+    return _with_indices(call, field.bounded())
+
+
+def _fractional(size: int, length: int, kernel: int) -> Taps:
+    """Window o starts at ``int((o + u)*alpha) - int(u*alpha)`` for a random u in [0, 1); the last at the end."""
+    alpha = (size - kernel) / (length - 1) if length > 1 else 0.0
+    rows = []
+    for o in range(length):
+        first = size - kernel if o == length - 1 else int(o * alpha)
+        last = first if o == length - 1 else min(int(o * alpha) + 1, size - kernel)
+        rows.append(list(range(max(first, 0), min(last + kernel, size))))
+    return Taps.listed(rows, None)
+
+
+@rule("aten.im2col")
+def unfold_windows(call: Call) -> Answer:
+    """``F.unfold``: (N, C, H, W) to (N, C*kh*kw, L); every window becomes a column of L."""
+    field = call.main("self")
+    if len(field.shape) != 4:
+        raise NoRule("unfold of an input without a batch")
+    kernel, dilation = spread(call["kernel_size"], 2, 1), spread(call["dilation"], 2, 1)
+    padding, stride = spread(call["padding"], 2, 0), spread(call["stride"], 2, 1)
+    counts = []
+    for a in range(2):
+        size = field.shape[2 + 2 * a]
+        count = (size + 2 * padding[a] - dilation[a] * (kernel[a] - 1) - 1) // stride[a] + 1
+        counts.append(count)
+        index = np.arange(kernel[a])[:, None] * dilation[a] + np.arange(count)[None, :] * stride[a] - padding[a]
+        rows = [[i] if 0 <= i < size else [] for i in index.reshape(-1).tolist()]
+        field = field.window(2 + 2 * a, Taps.listed(rows, None)).split_dim(2 + 2 * a, (kernel[a], count))
+    # (N, C, kh, oh, kw, ow) -> (N, C*kh*kw, oh*ow)
+    n, c = field.shape[:2]
+    return field.permute([0, 1, 2, 4, 3, 5]).reshape((n, c * kernel[0] * kernel[1], counts[0] * counts[1]))
+
+
+@rule("aten.col2im")
+def fold_windows(call: Call) -> Answer:
+    """``F.fold``: the inverse of unfold, overlaps summed."""
+    field = call.main("self")
+    kernel, dilation = spread(call["kernel_size"], 2, 1), spread(call["dilation"], 2, 1)
+    padding, stride = spread(call["padding"], 2, 0), spread(call["stride"], 2, 1)
+    size = list(call["output_size"])
+    counts = [(size[a] + 2 * padding[a] - dilation[a] * (kernel[a] - 1) - 1) // stride[a] + 1 for a in range(2)]
+    n, channels = field.shape[0], field.shape[1] // (kernel[0] * kernel[1])
+    field = field.reshape((n, channels, kernel[0], kernel[1], counts[0], counts[1])).permute([0, 1, 2, 4, 3, 5])
+    for a in range(2):
+        field = _fold_axis(field, 2 + a, kernel[a], counts[a], size[a], stride[a], padding[a], dilation[a])
+    return field
+
+
+def _fold_axis(
+    field: Field, dim: int, kernel: int, count: int, size: int, stride: int, padding: int, dilation: int
+) -> Field:
+    """Dimensions (kernel, count) at ``dim`` become one of ``size``; a position gathers all that land on it."""
+    shape = (*field.shape[:dim], kernel * count, *field.shape[dim + 2 :])
+    rows = []
+    for p in range(size):
+        hits = [(k, p + padding - k * dilation) for k in range(kernel)]
+        rows.append([k * count + q // stride for k, q in hits if q % stride == 0 and 0 <= q // stride < count])
+    return field.reshape(shape).window(dim, Taps.listed(rows, None))

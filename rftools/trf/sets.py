@@ -1,0 +1,257 @@
+"""Sets of input indices along one axis, as bit masks: one set, or an array of them.
+
+A set is a pair ``(low, mask)``: bit ``i`` of ``mask`` stands for the index ``low + i``. Python's integers have no
+width, so a field of 4,000 pixels is one integer and a union is one ``or``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bits = tuple[int, int]
+S = TypeVar("S", bound=np.generic)
+EMPTY: Bits = (0, 0)
+_NOWHERE = 1 << 40  # the low end of an empty set in an array: larger than every index
+
+
+def shift(bits: Bits, by: int) -> Bits:
+    """The set moved by ``by``."""
+    return (bits[0] + by, bits[1]) if bits[1] else EMPTY
+
+
+def union(sets: Iterable[Bits]) -> Bits:
+    """The union of sets.
+
+    >>> union([(0, 0b1), (2, 0b1)])
+    (0, 5)
+    """
+    full = [bits for bits in sets if bits[1]]
+    if not full:
+        return EMPTY
+    low = min(bits[0] for bits in full)
+    mask = 0
+    for start, bits in full:
+        mask |= bits << (start - low)
+    return low, mask
+
+
+def hull(bits: Bits) -> tuple[int, int] | None:
+    """The first and the last index, inclusive; None for the empty set."""
+    return (bits[0], bits[0] + bits[1].bit_length() - 1) if bits[1] else None
+
+
+def holes(bits: Bits) -> tuple[tuple[int, int], ...]:
+    """The runs ``(offset, length)`` between the first and the last index that are not in the set.
+
+    >>> holes((7, 0b1001001))
+    ((1, 2), (4, 2))
+    """
+    if bits[1] & (bits[1] + 1) == 0:
+        return ()
+    found, offset = [], 0
+    for run in bin(bits[1])[:1:-1].replace("01", "0 1").replace("10", "1 0").split():
+        if run[0] == "0":
+            found.append((offset, len(run)))
+        offset += len(run)
+    return tuple(found)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """An array of sets, one an output index. A dimension of length 1 stands for "the same all along"."""
+
+    low: NDArray[np.int64]
+    mask: NDArray[np.object_]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.low.shape
+
+    @staticmethod
+    def identity(length: int, dim: int, rank: int) -> Table:
+        """Index ``i`` along ``dim`` sees the input's index ``i``."""
+        shape = [1] * rank
+        shape[dim] = length
+        low = np.arange(length, dtype=np.int64).reshape(shape)
+        mask = np.full(shape, 1, dtype=object)
+        return Table(low, mask)
+
+    @staticmethod
+    def constant(bits: Bits, rank: int) -> Table:
+        """The same set everywhere."""
+        low = np.full([1] * rank, bits[0] if bits[1] else _NOWHERE, dtype=np.int64)
+        mask = np.full([1] * rank, bits[1], dtype=object)
+        return Table(low, mask)
+
+    def at(self, index: Sequence[int]) -> Bits:
+        """The set at one output index (one number a dimension)."""
+        place = tuple(i if n > 1 else 0 for i, n in zip(index, self.shape, strict=True))
+        mask = int(self.mask[place])
+        return (int(self.low[place]), mask) if mask else EMPTY
+
+    def take(self, dim: int, indices: NDArray[np.int64]) -> Table:
+        """The sets at ``indices`` along ``dim``; an index of -1 gives the empty set."""
+        missing = indices < 0
+        if self.shape[dim] == 1:
+            if not missing.any():
+                return self
+            wide = [1] * len(self.shape)
+            wide[dim] = len(indices)
+            repeated = np.zeros(len(indices), dtype=np.int64)
+            return Table(self.low, self.mask)._take(dim, repeated, missing)
+        return self._take(dim, np.where(missing, 0, indices), missing)
+
+    def _take(self, dim: int, indices: NDArray[np.int64], missing: NDArray[np.bool_]) -> Table:
+        low = np.take(self.low, indices, axis=dim)
+        mask = np.take(self.mask, indices, axis=dim)
+        if missing.any():
+            place = (slice(None),) * dim + (missing,)
+            low[place] = _NOWHERE
+            mask[place] = 0
+        return Table(low, mask)
+
+    def reduce(self, dim: int) -> Table:
+        """The union along ``dim``, which keeps length 1."""
+        table = self
+        while (length := table.shape[dim]) > 1:
+            half = length // 2
+            first = table.take(dim, np.arange(half))
+            second = table.take(dim, np.arange(half, 2 * half))
+            merged = join([first, second])
+            table = (
+                merged
+                if length % 2 == 0
+                else _concatenate([merged, table.take(dim, np.arange(length - 1, length))], dim)
+            )
+        return table
+
+    def running(self, dim: int, *, backwards: bool = False) -> Table:
+        """The running union along ``dim``: each index sees what all before it saw, itself included."""
+        length = self.shape[dim]
+        table = self
+        step = 1
+        while step < length:
+            indices = np.arange(length) + (step if backwards else -step)
+            indices[(indices < 0) | (indices >= length)] = -1
+            table = join([table, table.take(dim, indices)])
+            step *= 2
+        return table
+
+    def permute(self, order: Sequence[int]) -> Table:
+        return Table(self.low.transpose(order), self.mask.transpose(order))
+
+    def reshape(self, old: Sequence[int], new: Sequence[int]) -> Table:
+        """The table of a tensor of shape ``old`` seen as shape ``new``."""
+        return Table(reshape_lazily(self.low, old, new), reshape_lazily(self.mask, old, new)).compress()
+
+    def compress(self) -> Table:
+        """Dimensions along which nothing changes get length 1."""
+        low, mask = self.low, self.mask
+        for dim, length in enumerate(low.shape):
+            if length > 1:
+                first = low.take([0], axis=dim)
+                if (low == first).all() and (mask == mask.take([0], axis=dim)).all():
+                    low, mask = first, mask.take([0], axis=dim)
+        return Table(low, mask)
+
+    def union_all(self) -> Bits:
+        """The union over all indices."""
+        table = self
+        for dim in range(len(self.shape)):
+            table = table.reduce(dim)
+        return table.at([0] * len(self.shape))
+
+    def has_empty(self) -> bool:
+        """Whether some index sees nothing (its window lies in the padding)."""
+        return bool((self.low == _NOWHERE).any())
+
+
+def join(tables: Sequence[Table]) -> Table:
+    """The union of tables, index by index, broadcast against each other."""
+    if len(tables) == 1:
+        return tables[0]
+    if all(table.low is tables[0].low and table.mask is tables[0].mask for table in tables):
+        return tables[0]
+    lows = [table.low for table in tables]
+    low = lows[0]
+    for other in lows[1:]:
+        low = np.minimum(low, other)
+    mask: NDArray[np.object_] | None = None
+    for table in tables:
+        moved = np.left_shift(table.mask, (table.low - low).astype(object))
+        mask = moved if mask is None else np.bitwise_or(mask, moved)
+    assert mask is not None
+    return Table(low, np.broadcast_to(mask, low.shape))
+
+
+def _concatenate(tables: Sequence[Table], dim: int) -> Table:
+    return Table(
+        np.concatenate([table.low for table in tables], axis=dim),
+        np.concatenate([table.mask for table in tables], axis=dim),
+    )
+
+
+def concatenate(tables: Sequence[Table], lengths: Sequence[int], dim: int) -> Table:
+    """The tables of tensors of ``lengths`` along ``dim``, one after the other."""
+    shape = np.broadcast_shapes(*[_without(table.shape, dim) for table in tables])
+    wide = []
+    for table, length in zip(tables, lengths, strict=True):
+        full = list(shape)
+        full[dim] = length
+        wide.append(Table(np.broadcast_to(table.low, full), np.broadcast_to(table.mask, full)))
+    return _concatenate(wide, dim)
+
+
+def _without(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
+    return (*shape[:dim], 1, *shape[dim + 1 :])
+
+
+def reshape_lazily(array: NDArray[S], old: Sequence[int], new: Sequence[int]) -> NDArray[S]:
+    """``array``, which broadcasts to ``old``, as one that broadcasts to ``new``; only what must grows to full size."""
+    shape_in: list[int] = []
+    full: list[int] = []
+    shape_out: list[int] = []
+    for dims_old, dims_new in segments(old, new):
+        part = [array.shape[d] for d in dims_old]
+        if all(n == 1 for n in part):
+            full.extend([1] * len(dims_old))
+            shape_out.extend([1] * len(dims_new))
+        else:
+            full.extend(old[d] for d in dims_old)
+            shape_out.extend(new[d] for d in dims_new)
+        shape_in.extend(part)
+    return np.broadcast_to(array.reshape(shape_in), full).reshape(shape_out)
+
+
+def segments(old: Sequence[int], new: Sequence[int]) -> list[tuple[list[int], list[int]]]:
+    """The smallest groups of neighbouring dimensions that a reshape maps onto each other.
+
+    >>> segments((1, 6, 4, 4), (1, 2, 3, 16))
+    [([0], [0]), ([1], [1, 2]), ([2, 3], [3])]
+    """
+    groups: list[tuple[list[int], list[int]]] = []
+    i = j = 0
+    while i < len(old) or j < len(new):
+        left: list[int] = []
+        right: list[int] = []
+        if i < len(old):
+            left.append(i)
+            i += 1
+        if j < len(new):
+            right.append(j)
+            j += 1
+        while (a := math.prod(old[d] for d in left)) != (b := math.prod(new[d] for d in right)):
+            if a < b:
+                left.append(i)
+                i += 1
+            else:
+                right.append(j)
+                j += 1
+        groups.append((left, right))
+    return groups

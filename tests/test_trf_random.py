@@ -1,0 +1,107 @@
+"""The engine against poisoned pixels, on nets that hypothesis draws."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+
+import rftools as rf
+from rftools.trf.analysis import spatial_dims
+from rftools.trf.engine import walk
+from rftools.trf.field import Field
+from tests.oracle import Oracle
+from tests.random_nets import INPUT, RandomNet, interpolates, nets
+
+OPTIONS = {
+    "deadline": None,
+    "derandomize": True,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+}
+
+
+def check(net: RandomNet) -> None:
+    """Every layer, several units: support, window and law against the experiment."""
+    size = INPUT[net.rank]
+    try:
+        with torch.no_grad():
+            out = net.double().eval()(torch.rand(1, *size, dtype=torch.float64))
+    except (RuntimeError, ValueError, AssertionError):
+        return  # a net that cannot run has no field
+    if out.numel() == 0:
+        return
+    oracle = Oracle(net, size)
+    fields = walk(oracle.graph, {})
+    loose = interpolates(net)
+    for layer in oracle.graph.layers:
+        field = fields.get(layer.node)
+        if not isinstance(field, Field) or field.cause:
+            assert not isinstance(field, Field), (layer.name, field.cause)
+            continue
+        part = field.merged()
+        dims = spatial_dims(part)
+        rest = [d for d in range(len(field.shape)) if d not in dims]
+        corners = [{0, field.shape[d] // 2, field.shape[d] - 1} for d in dims]
+        for unit in itertools.islice(itertools.product(*corners), 12):
+            place: list[int | slice] = [slice(None)] * len(field.shape)
+            index = [0] * len(field.shape)
+            for d, i in zip(dims, unit, strict=True):
+                place[d] = index[d] = i
+            del_rest = tuple(place)
+            for axis_number, axis in enumerate(part):
+                low, mask = axis.table.at(index)
+                seen = [low + i for i in range(mask.bit_length()) if mask >> i & 1]
+                upper = oracle.upper(layer.node, axis_number, del_rest)
+                lower = oracle.lower(layer.node, axis_number, del_rest)
+                where = f"{layer.name} unit {unit} axis {axis_number} status {axis.status} dims {dims} rest {rest}"
+                assert set(lower) <= set(seen), f"{where}: missed {sorted(set(lower) - set(seen))}"
+                if axis.status != "bound":
+                    assert set(seen) <= set(upper), f"{where}: invented {sorted(set(seen) - set(upper))}"
+                    if not loose:
+                        assert seen == upper, where
+                if axis.status == "exact" and axis.law is not None and not axis.global_:
+                    at = index[axis.law.dim] if axis.law.dim is not None else 0
+                    start, bits = axis.law.at(at)
+                    lawful = {start + i for i in range(bits.bit_length()) if bits >> i & 1}
+                    inside = {i for i in lawful if 0 <= i < size[1 + axis_number]}
+                    assert set(seen) - lawful == set() or _folds(net), f"{where}: the law lacks {set(seen) - lawful}"
+                    if len(inside) == len(lawful):
+                        assert inside >= set(seen)
+
+
+def _folds(net: RandomNet) -> bool:
+    """Whether a border repeats the input's own values, so that a law without borders can't show them."""
+    for step, child in zip(net.steps, net.children_, strict=True):
+        if step[0] in {"conv", "pad", "interpolate"} and any(
+            m in step for m in ("reflect", "circular", "replicate", "linear", "bicubic")
+        ):
+            return True
+        if step[0] == "branch" and _folds(child):  # type: ignore[arg-type]
+            return True
+    return False
+
+
+@given(nets)
+@settings(max_examples=200, **OPTIONS)
+def test_random_nets_agree_with_poisoned_pixels(net: RandomNet) -> None:
+    check(net)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@given(nets)
+@settings(max_examples=2000, **OPTIONS)
+def test_many_random_nets_agree_with_poisoned_pixels(net: RandomNet) -> None:
+    check(net)
+
+
+def test_the_oracle_sees_a_wrong_field() -> None:
+    """The experiment itself: a dilated convolution's holes are seen, and only they."""
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3, padding=2, dilation=2))
+    oracle = Oracle(net, (1, 9, 9))
+    place = (slice(None), slice(None), 4, 4)
+    assert oracle.upper(oracle.graph.nodes[0], 0, place) == [2, 4, 6]
+    assert oracle.lower(oracle.graph.nodes[0], 1, place) == [2, 4, 6]
+    assert rf.theoretical(net, (1, 9, 9))["0"].axes[0].holes == ((1, 1), (3, 1))
