@@ -127,5 +127,5 @@ class _Recorder(TorchDispatchMode):
             path = self.stack[-1][1][0] if self.stack else ""
             raise RequestError(
                 f"{func._schema.name} in {path or 'the model'} changes a view of another tensor in place, which"
-                " can't be followed here; write it without the in-place form, or make the model exportable with torch.export"
+                " can't be followed here; write it without the in-place form, or make the model exportable"
             )

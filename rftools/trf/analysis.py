@@ -62,7 +62,11 @@ def theoretical(
     graph = capture(subject.module, size)
     fields = walk(graph, _own_rules(rules))
     units = _Units(unit, graph)
-    rows = [_row(layer, fields, graph, units) for layer in graph.layers]
+    rows = [
+        _row(layer, field, fields, units)
+        for layer in graph.layers
+        if isinstance(field := fields.get(layer.node), Field)  # what no input reaches has no field
+    ]
     units.check_any(rows)
     return TheoreticalResult(model=subject.info(), input_size=tuple(size), layers=tuple(rows))
 
@@ -140,22 +144,19 @@ def _most_central(axes: Sequence[Axis], dim: int, fallback: int) -> int:
     return int(np.flatnonzero(distance <= distance.min() + 1e-9)[-1])
 
 
-def _row(layer: Layer, fields: Mapping[fx.Node, Answer], graph: Graph, units: _Units) -> LayerField:
+def _row(layer: Layer, field: Field, fields: Mapping[fx.Node, Answer], units: _Units) -> LayerField:
     shape = tuple(int(n) for n in layer.node.meta["val"].shape)
-    answer = fields.get(layer.node)
-    field = answer if isinstance(answer, Field) else None
     head: dict[str, Any] = {
         "name": layer.name,
         "op": layer.op,
         "module": layer.module,
         "output_shape": _without_batch(shape),
     }
-    rank = len(graph.inputs[0].meta["val"].shape) - 2
-    if field is None or field.cause:
-        cause = field.cause if field else "does not depend on the input"
-        blank = tuple(_blank_axis() for _ in range(rank)) if field else ()
-        status = "unknown" if field else "exact"
-        return LayerField(**head, axes=blank, status=status, cause=cause, aligned=True, productive=None, unit=None)
+    if field.cause:
+        blank = tuple(_blank_axis() for _ in field.parts[0])
+        return LayerField(
+            **head, axes=blank, status="unknown", cause=field.cause, aligned=True, productive=None, unit=None
+        )
     part = field.merged()
     unit = units.of(layer, part, shape)
     return LayerField(

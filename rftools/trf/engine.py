@@ -14,7 +14,13 @@ from rftools.trf.field import Field
 from rftools.trf.rules import Answer, NoRule, Rule, find_rule, make_call
 from rftools.trf.rules.registry import shape_of
 
-NO_FIELD = frozenset({"aten.sym_size", "aten.size", "aten.empty_like", "aten.zeros_like", "aten.ones_like"})
+NO_FIELD = frozenset(  # operators that read a tensor's shape only
+    f"aten.{name}"
+    for name in (
+        *("sym_size", "size", "numel", "empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like"),
+        *("new_zeros", "new_ones", "new_full", "new_empty", "_assert_tensor_metadata"),
+    )
+)
 
 
 def walk(graph: Graph, rules: Mapping[str, Rule]) -> dict[fx.Node, Answer]:

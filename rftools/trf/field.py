@@ -219,9 +219,6 @@ def join_axes(axes: Sequence[Axis]) -> Axis:
         status=status,
         least=None if None in least else min(x for x in least if x is not None),
     )
-    if any(a.table.has_empty() for a in axes):
-        # A unit that one branch leaves blind along one axis would be seen along the others.
-        axis = axis.worsen("bound")
     if axis.global_ and axis.status == "unit":  # every unit sees the whole extent
         return replace(axis, status="exact")
     return axis.worsen("unit") if lost and not axis.global_ else axis
@@ -430,7 +427,23 @@ def join_parts(parts: Sequence[Part]) -> Part:
     """The union of parts, axis by axis."""
     if all(part is parts[0] for part in parts):
         return parts[0]
-    return tuple(join_axes(axes) for axes in zip(*parts, strict=True))
+    joined = tuple(join_axes(axes) for axes in zip(*parts, strict=True))
+    if all(_blind_alike(part) for part in parts):
+        return joined
+    return tuple(axis.worsen("bound") for axis in joined)
+
+
+def _blind_alike(part: Part) -> bool:
+    """Whether a unit that sees nothing along one axis sees nothing along all.
+
+    Where it does not (a window in the padding of one axis only), the unit sees nothing at all, and a union of
+    branches, taken axis by axis, would still show what it sees along the other axes.
+    """
+    empties = [axis.table.empty() for axis in part]
+    if not any(empty.any() for empty in empties):
+        return True
+    shape = np.broadcast_shapes(*[empty.shape for empty in empties])
+    return all((np.broadcast_to(empty, shape) == np.broadcast_to(empties[0], shape)).all() for empty in empties)
 
 
 def join_fields(fields: Sequence[Field], shape: Sequence[int]) -> Field:

@@ -167,9 +167,9 @@ class Table:
             table = table.reduce(dim)
         return table.at([0] * len(self.shape))
 
-    def has_empty(self) -> bool:
-        """Whether some index sees nothing (its window lies in the padding)."""
-        return bool((self.low == _NOWHERE).any())
+    def empty(self) -> NDArray[np.bool_]:
+        """Which indices see nothing (their windows lie in the padding)."""
+        return np.asarray(self.low == _NOWHERE)
 
 
 def join(tables: Sequence[Table]) -> Table:

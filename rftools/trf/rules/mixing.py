@@ -123,7 +123,6 @@ ELEMENTWISE = [
     "_native_batch_norm_legit_no_training",
     "cudnn_batch_norm",
     "_batch_norm_impl_index",
-    "_assert_tensor_metadata",
     "real",
     "imag",
     "view_as_real",
