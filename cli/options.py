@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -103,9 +103,13 @@ def emit(result: Result[Any], json_path: str | None, output: str | None, **plot_
 
 
 def print_table(result: Result[Any]) -> None:
+    """The result's table; see `print_rows`."""
+    print_rows(result.columns(), result.records(), title=result.model.name)
+
+
+def print_rows(columns: Sequence[str], records: Iterable[Sequence[Any]], title: str | None = None) -> None:
     """A table that fits the terminal; plain tab-separated text when piped."""
-    rows = [[_cell(value) for value in record] for record in result.records()]
-    columns = list(result.columns())
+    rows = [[_cell(value) for value in record] for record in records]
     if not sys.stdout.isatty():
         for row in [columns, *rows]:
             print("\t".join(row))
@@ -114,7 +118,7 @@ def print_table(result: Result[Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, title=result.model.name, title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     for index, name in enumerate(columns):
         table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:

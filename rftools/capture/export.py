@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import logging
 import warnings
 from collections.abc import Iterator
 from typing import Any, cast
@@ -59,6 +61,23 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             child.training = training
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the pages that a refused export logs and the warnings of a library's own tracing."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stderr(io.StringIO()),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
 def example_input(module: nn.Module, input_size: tuple[int, ...]) -> torch.Tensor:
     """Zeros of the input's size, on the module's device and in its precision, with a batch of one."""
     own = next((p for p in (*module.parameters(), *module.buffers()) if p.is_floating_point()), None)
@@ -78,8 +97,7 @@ def capture(module: nn.Module, input_size: tuple[int, ...]) -> Graph:
     if isinstance(module, getattr(torch._dynamo.eval_frame, "OptimizedModule", ())):
         module = cast(nn.Module, module._orig_mod)
     example = example_input(module, input_size)
-    with evaluating(module), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with evaluating(module), _quiet():
         try:
             program = torch.export.export(module, (example,), strict=False)
             if _needs_functional_form(program.graph):

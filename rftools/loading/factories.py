@@ -13,6 +13,7 @@ from typing import Any
 from rftools.errors import RequestError, closest, missing_package
 from rftools.loading.model import Model, Normalisation
 
+LIBRARIES = ("torchvision", "timm")
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 

@@ -113,10 +113,8 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 def _from_checkpoint(path: Path, content: Mapping[str, Any], model: str | None) -> Model:
     from rftools.models import build
 
-    if model is not None:
-        raise RequestError(f"{path.name} names its own architecture ({content['arch']['name']}); leave out --model")
     arch = content["arch"]
-    module = build_arch(arch, path.name, build)
+    module = _build_arch(arch, path.name, model, build)
     fit(module, content["state_dict"], path.name)
     norm = content.get("normalisation")
     return Model(
@@ -131,12 +129,18 @@ def _from_checkpoint(path: Path, content: Mapping[str, Any], model: str | None) 
     )
 
 
-def build_arch(arch: Mapping[str, Any], where: str, build: Any) -> nn.Module:
-    """The module that a checkpoint's ``arch`` names."""
-    if ":" in str(arch["name"]):
-        return factories.build(str(arch["name"]), **arch.get("arguments", {})).module
-    module: nn.Module = build(arch["name"], **arch.get("arguments", {}))
-    return module
+def _build_arch(arch: Mapping[str, Any], where: str, model: str | None, build: Any) -> nn.Module:
+    """The module that a checkpoint names. A name that is somebody's own code is imported only if the user says it."""
+    name, arguments = str(arch["name"]), dict(arch.get("arguments", {}))
+    source, colon, _ = name.partition(":")
+    if not colon:
+        if model not in (None, f"rftools:{name}"):
+            raise RequestError(f"{where} names its own architecture, rftools:{name}; leave out --model {model}")
+        module: nn.Module = build(name, **arguments)
+        return module
+    if source not in factories.LIBRARIES and model != name:
+        raise RequestError(f"{where} was trained from your own code; to have it imported, say --model {name}")
+    return factories.build(name, **arguments).module
 
 
 def state_dict_of(content: Mapping[str, Any], where: str) -> dict[str, torch.Tensor]:

@@ -1,0 +1,141 @@
+"""``rftools train``: train a net and leave checkpoints."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rftools.errors import RequestError
+
+if TYPE_CHECKING:
+    from rftools.models.training import Epoch, Options, Recipe, Watcher
+
+
+@click.command("train", short_help="Train a net and leave checkpoints.")
+@click.argument("spec")
+@click.option("--data", "data_name", required=True, help="patches, mnist5k, cifar10, cifar100 or folder.")
+@click.option("--data-dir", metavar="DIR", help="Where the files of cifar or the pictures of folder are.")
+@click.option("--download", is_flag=True, help="Fetch cifar's files into --data-dir first.")
+@click.option("--size", type=click.IntRange(min=1), help="Resize the pictures of folder to this side.")
+@click.option("-o", "--output", "run", required=True, metavar="RUN", help="Folder for checkpoints and metrics.")
+@click.option("--epochs", default=80, show_default=True, type=int)
+@click.option("--batch-size", default=32, show_default=True, type=int)
+@click.option("--lr", default=1e-3, show_default=True, type=float, help="Adam's rate at the first step.")
+@click.option("--steps-per-epoch", type=int, help="Default: one pass over the data, at most 1000.")
+@click.option("--seed", default=0, show_default=True, type=int)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--amp", is_flag=True, help="bfloat16 where it is safe.")
+@click.option("--channels-last", is_flag=True, help="Channels-last memory format.")
+@click.option("--compile", "compiled", is_flag=True, help="Compile the net with torch.compile.")
+@click.option("--resume", is_flag=True, help="Go on after the run's last checkpoint.")
+def command(
+    spec: str,
+    data_name: str,
+    data_dir: str | None,
+    download: bool,
+    size: int | None,
+    run: str,
+    resume: bool,
+    compiled: bool,
+    **given: Any,
+) -> None:
+    """Train SPEC on a data set; the study's recipe is the default.
+
+    \b
+    Example:
+      rftools train rftools:vgg-dilated --data patches --epochs 5 -o runs/dilated
+    """
+    from rftools.models.data import load_data
+    from rftools.models.training import Options, prepare_run, train
+
+    options = Options(compile=compiled, **given)
+    options.check()
+    prepare_run(run, resume=resume)
+    if download:
+        _download(data_name, data_dir)
+    train_set, test_set = (load_data(data_name, split, root=data_dir, size=size) for split in ("train", "test"))
+    recipe, options = make_recipe(spec, len(train_set.classes), train_set.input_size[0], options)
+    print(f"{spec} on {data_name}: {len(train_set)} pictures to learn from, {len(test_set)} held out", file=sys.stderr)
+    try:
+        history = train(recipe, train_set, test_set, run, options, resume=resume, watcher=make_watcher())
+    except KeyboardInterrupt:
+        print(f"stopped; every whole epoch is in {run}: go on with --resume", file=sys.stderr)
+        raise
+    if not history:
+        raise RequestError(f"{run} has no epoch")
+    best = max(history, key=lambda epoch: epoch.val_accuracy)
+    chance = 1 / len(train_set.classes)
+    print(f"best held-out accuracy {best.val_accuracy:.1%} (chance {chance:.1%}), epoch {best.epoch}: {run}/best.pt")
+
+
+def _download(name: str, data_dir: str | None) -> None:
+    from pathlib import Path
+
+    from rftools.models import cifar
+
+    if name not in cifar.VARIANTS:
+        raise RequestError(f"--download knows {' and '.join(cifar.VARIANTS)}, not {name}")
+    cifar.download(name, Path(data_dir or "data"))
+
+
+def make_recipe(spec: str, classes: int, channels: int, options: Options) -> tuple[Recipe, Options]:
+    """How to build the net, and the options with the weight decay that the table gives it."""
+    import dataclasses
+
+    from rftools.loading.factories import build
+    from rftools.models import NETS
+    from rftools.models.training import Recipe
+
+    source, _, name = spec.partition(":")
+    arguments: dict[str, Any]
+    if source == "rftools":
+        arguments = {"classes": classes, "channels": channels}
+        build(spec, **arguments)  # an unknown name is told before anything else
+        options = dataclasses.replace(options, weight_decay=NETS[name].weight_decay)
+        arch = {"name": name, "arguments": arguments}
+    else:
+        arguments = {"num_classes": classes} if source in {"torchvision", "timm"} else {}
+        arch = {"name": spec, "arguments": arguments}
+    return Recipe(arch, lambda: build(spec, **arguments).module.train()), options
+
+
+def make_watcher() -> Watcher:
+    """A progress bar on a terminal, a line an epoch elsewhere."""
+    from rftools.models.training import Watcher
+
+    class Lines(Watcher):
+        def end_epoch(self, epoch: Epoch) -> None:
+            print(
+                f"epoch {epoch.epoch}: loss {epoch.loss:.4f} accuracy {epoch.accuracy:.3f} "
+                f"held out {epoch.val_loss:.4f} {epoch.val_accuracy:.3f} ({epoch.images_per_second:.0f} images/s)",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    if not sys.stderr.isatty():
+        return Lines()
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    class Bar(Lines):
+        def begin(self, epochs: int, steps: int, device: str) -> None:
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
+            console = Console(stderr=True)
+            self.progress = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
+            self.steps = steps
+            self.task = self.progress.add_task(f"{epochs} epochs on {device}", total=epochs * steps, note="")
+            self.progress.start()
+
+        def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+            speed = self.progress.tasks[0].speed
+            note = f"epoch {epoch} loss {loss:.3f} accuracy {accuracy:.2f}" + (f" {speed:.0f} steps/s" if speed else "")
+            self.progress.update(self.task, completed=(epoch - 1) * self.steps + step, note=note)
+
+        def end_epoch(self, epoch: Epoch) -> None:
+            self.progress.stop()
+            super().end_epoch(epoch)
+            self.progress.start()
+
+    return Bar()

@@ -1,0 +1,112 @@
+"""Checkpoints: one file that ``torch.load(weights_only=True)`` opens, written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from rftools._version import __version__
+from rftools.errors import RequestError
+from rftools.files import atomic_write
+
+FORMAT, VERSION = "rftools.checkpoint", 1
+REQUIRED = ("arch", "state_dict", "epoch", "classes", "input_size")
+
+
+def read_torch_file(path: str | Path) -> Any:
+    """What a ``.pt`` file holds: tensors and plain containers. Nothing in the file is ever run.
+
+    Raises:
+        RequestError: no such file; an empty, truncated or foreign one; one that holds code.
+    """
+    import torch
+
+    file = Path(path)
+    if not file.exists():
+        raise RequestError(f"no such file: {file}")
+    if file.is_dir():
+        raise RequestError(f"{file} is a folder; name a checkpoint in it")
+    if file.stat().st_size == 0:
+        raise RequestError(f"{file.name} is empty; its writing was cut off or it never was a checkpoint")
+    with open(file, "rb") as stream:
+        head = stream.read(64)
+    if head.startswith(b"PK") and not zipfile.is_zipfile(file):
+        raise RequestError(f"{file.name} is truncated: it begins as a checkpoint but its end is missing")
+    if not head.startswith(b"PK") and not head.startswith(b"\x80"):
+        raise RequestError(f"{file.name} is no PyTorch file (it begins with {head[:12]!r})")
+    if zipfile.is_zipfile(file) and any("constants.pkl" in name for name in zipfile.ZipFile(file).namelist()):
+        raise RequestError(f"{file.name} is a TorchScript archive, which can't be read yet; give its state dict")
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise RequestError(_refusal(file, error)) from error
+
+
+def _refusal(file: Path, error: Exception) -> str:
+    text = str(error)
+    for marker in ("Unsupported global: GLOBAL ", "GLOBAL ", "global "):
+        if marker in text:
+            name = text.split(marker, 1)[1].split()[0].rstrip(".,")
+            return (
+                f"{file.name} holds more than tensors ({name}), and loading that would run code from the file; "
+                "save the state dict instead: torch.save(model.state_dict(), ...)"
+            )
+    if "Weights only" in text or "weights_only" in text:
+        return (
+            f"{file.name} holds more than tensors, and loading that would run code from the file; "
+            "save the state dict instead: torch.save(model.state_dict(), ...)"
+        )
+    return f"{file.name} is truncated or damaged: {text.splitlines()[0] if text else type(error).__name__}"
+
+
+def is_checkpoint(content: Any) -> bool:
+    """Whether a file's content is a checkpoint of ours (and not some other dict of tensors)."""
+    return isinstance(content, dict) and content.get("format") == FORMAT
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """A checkpoint that `save_checkpoint` wrote.
+
+    Raises:
+        RequestError: the file is something else, of a newer version, or lacks a part.
+    """
+    content = read_torch_file(path)
+    name = Path(path).name
+    if not is_checkpoint(content):
+        raise RequestError(f"{name} is no checkpoint of `rftools train`; a plain state dict needs --model SPEC")
+    if content.get("version", 0) > VERSION:
+        raise RequestError(
+            f"{name} has checkpoint version {content['version']}, this rftools reads up to {VERSION}: upgrade"
+        )
+    missing = [key for key in REQUIRED if key not in content]
+    if missing:
+        raise RequestError(f"{name} lacks {', '.join(missing)}; it is damaged or was not written by `rftools train`")
+    return dict(content)
+
+
+def save_checkpoint(path: str | Path, content: dict[str, Any]) -> None:
+    """Write a checkpoint; the file appears whole under its name, or not at all."""
+    import torch
+
+    whole = {"format": FORMAT, "version": VERSION, "versions": versions(), **content}
+    buffer = io.BytesIO()
+    torch.save(whole, buffer)
+    with atomic_write(path) as stream:
+        stream.write(buffer.getbuffer())
+
+
+def versions() -> dict[str, str]:
+    """What wrote a file."""
+    import platform
+
+    import numpy as np
+    import torch
+
+    return {
+        "rftools": __version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }

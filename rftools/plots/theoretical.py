@@ -1,0 +1,163 @@
+"""Theoretical fields: their size through depth, and one unit's window to scale on an input picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rftools.errors import RequestError
+from rftools.plots.picture import neutral_picture
+from rftools.plots.scene import Axis, Image, Line, Mark, Mask, Panel, Points, Rect, Rule, Scene, layer_ticks, numbers
+from rftools.trf.result import AxisField, LayerField, TheoreticalResult
+
+AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+def growth(result: TheoreticalResult) -> Scene:
+    """Field size of every layer, in execution order, against the image's size."""
+    rows = list(result)
+    sides = () if result.input_size is None else result.input_size[1:]
+    names = AXIS_NAMES.get(len(sides), tuple(f"axis {i}" for i in range(len(sides))))
+    marks: list[Mark] = []
+    curves = [[_size(row, axis, side) for row in rows] for axis, side in enumerate(sides)]
+    same = all(curve == curves[0] for curve in curves)
+    for axis, curve in enumerate(curves[:1] if same else curves):
+        marks += _curve(rows, curve, axis, "field" if same else f"field, {names[axis]}")
+    for side in sorted(set(sides)):
+        label = "image size" if len(set(sides)) == 1 else f"image {names[sides.index(side)]}"
+        marks.append(Rule(colour="series-2", label=f"{label} ({side} px)", value=side))
+    sizes = [v for curve in curves for v in curve if v is not None]
+    return Scene(
+        panels=(
+            Panel(
+                title="Theoretical field through depth",
+                x=Axis("layer", ticks=layer_ticks([row.name for row in rows]), limits=(-0.5, max(1, len(rows)) - 0.5)),
+                y=Axis("field size", "px", log=bool(sizes) and max(sizes) > 60 * max(1, min(sizes))),
+                marks=tuple(marks),
+            ),
+        ),
+        caption="Side of the theoretical receptive field in input pixels, layer by layer in execution order. Above the "
+        "dashed line a unit's field is larger than the image; open circles mark layers that see all of it.",
+        alt=_growth_alt(result, sizes),
+    )
+
+
+def _size(row: LayerField, axis: int, side: int) -> float | None:
+    if axis >= len(row.axes):
+        return None
+    field = row.axes[axis]
+    return float(side) if field.global_ else None if field.size is None else float(field.size)
+
+
+def _curve(rows: Sequence[LayerField], curve: Sequence[float | None], axis: int, label: str) -> list[Mark]:
+    colour = "series-1" if axis == 0 else f"series-{3 + axis}"
+    hover = tuple(
+        f"{row.name or '(model)'}: {'-' if size is None else f'{size:g} px'} ({row.status})"
+        for row, size in zip(rows, curve, strict=True)
+    )
+    whole = [i for i, row in enumerate(rows) if axis < len(row.axes) and row.axes[axis].global_]
+    marks: list[Mark] = [
+        Line(colour=colour, label=label, x=numbers(range(len(rows))), y=numbers(curve), markers=True, hover=hover)
+    ]
+    if whole:
+        heights = numbers(curve[i] for i in whole)
+        marks.append(Points(colour="series-2", label="sees the whole image", x=numbers(whole), y=heights, symbol="open"))
+    return marks
+
+
+def _growth_alt(result: TheoreticalResult, sizes: Sequence[float]) -> str:
+    if not sizes:
+        return f"No field sizes are known for {result.model.name}."
+    return (
+        f"Line chart of {len(result)} layers of {result.model.name}: "
+        f"fields from {min(sizes):g} to {max(sizes):g} pixels."
+    )
+
+
+def window(result: TheoreticalResult, layer: str | None = None, picture: NDArray[np.uint8] | None = None) -> Scene:
+    """One unit's field, to scale, on an input picture: its window, what the border leaves, and its holes.
+
+    ``layer`` defaults to the last one whose window is known and not the whole image; 1-D inputs are drawn as a
+    strip, 3-D ones by their last two axes.
+    """
+    row = _pick(result, layer)
+    sides = list(result.input_size or ())[1:]
+    if len(row.axes) != len(sides) or not sides:
+        raise RequestError(f"layer {row.name!r} has no field along the input's axes to draw")
+    down, across = _plane(row.axes)
+    height, width = (max(1, sides[-1] // 8), sides[-1]) if len(sides) == 1 else (sides[-2], sides[-1])
+    if picture is None:
+        picture = neutral_picture(height, width)
+    frame = (-0.5, width - 0.5, -0.5, height - 0.5)
+    marks: list[Mark] = [Image(pixels=picture, extent=frame)]
+    marks += _outlines(down, across, height, frame)
+    if row.unit is not None:
+        marks.append(_centre(row, height))
+    size = "whole image" if across.global_ else f"{across.size} px"
+    place = "-" if row.unit is None else ", ".join(map(str, row.unit))
+    return Scene(
+        panels=(
+            Panel(
+                title=f"{row.name or '(model)'}: unit ({place}), field {size}",
+                x=Axis("input column" if len(sides) > 1 else "input index", "px"),
+                y=Axis("input row", "px", reversed=True, visible=len(sides) > 1),
+                marks=tuple(marks),
+                equal=True,
+            ),
+        ),
+        size=(520, 480),
+        caption="The unit's theoretical window to scale on the input; tinted is what inside the image reaches the unit, "
+        "so gaps in the tint are holes. The dashed frame is the image's border."
+        + (" Of three axes the last two are drawn." if len(sides) == 3 else ""),
+        alt=f"Input picture with the field of unit ({place}) of layer {row.name or 'the model'}: {size}.",
+    )
+
+
+def _pick(result: TheoreticalResult, layer: str | None) -> LayerField:
+    if layer is not None:
+        return result[layer]
+    known = [row for row in result if row.axes and all(a.clipped is not None for a in row.axes)]
+    local = [row for row in known if not any(a.global_ for a in row.axes)]
+    if not known:
+        raise RequestError("no layer's window is known; nothing to draw")
+    return (local or known)[-1]
+
+
+def _plane(axes: Sequence[AxisField]) -> tuple[AxisField | None, AxisField]:
+    return (None if len(axes) == 1 else axes[-2]), axes[-1]
+
+
+def _outlines(
+    down: AxisField | None, across: AxisField, height: int, frame: tuple[float, float, float, float]
+) -> list[Mark]:
+    marks: list[Mark] = []
+    rows = [True] * height if down is None else _reached(down, height)
+    columns = _reached(across, round(frame[1] - frame[0]))
+    marks.append(Mask(colour="overlay-2", values=np.outer(rows, columns), extent=frame, opacity=0.42))
+    if across.window is not None and (down is None or down.window is not None):
+        top, bottom = (0, height - 1) if down is None or down.window is None else down.window
+        left, right = across.window
+        extent = (left - 0.5, right + 0.5, top - 0.5, bottom + 0.5)
+        marks.append(Rect(colour="overlay", label="theoretical window", extent=extent))
+    marks.append(Rect(colour="series-6", label="image", extent=frame, dash="dash"))
+    return marks
+
+
+def _reached(axis: AxisField, side: int) -> list[bool]:
+    if axis.support is not None:
+        inside = set(axis.support)
+        return [i in inside for i in range(side)]
+    low, high = axis.clipped if axis.clipped is not None else (0, side - 1) if axis.global_ else (1, 0)
+    return [low <= i <= high for i in range(side)]
+
+
+def _centre(row: LayerField, height: int) -> Points:
+    where = []
+    for axis in row.axes[-2:]:
+        hull = axis.window or axis.clipped
+        where.append(math.nan if hull is None else (hull[0] + hull[1]) / 2)
+    y = (height - 1) / 2 if len(where) == 1 else where[0]
+    return Points(colour="overlay", label="its centre", x=(where[-1],), y=(y,), symbol="cross")
