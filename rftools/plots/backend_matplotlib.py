@@ -115,7 +115,7 @@ class _Panel:
         if given.limits is not None:
             limits(*given.limits)
         if given.reversed:
-            (self.axes.invert_yaxis if axis is self.axes.yaxis else self.axes.invert_xaxis)()
+            axis.set_inverted(True)
         axis.set_visible(given.visible)
         if self.panel.equal or given.ticks is not None:
             axis.grid(False)

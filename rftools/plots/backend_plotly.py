@@ -86,6 +86,7 @@ class _Panel:
             "zeroline": False,
             "showline": True,
             "visible": axis.visible,
+            "automargin": True,
         }
         if axis.log:
             style |= {"type": "log", "dtick": 1}
@@ -209,9 +210,12 @@ class _Panel:
 
     @mark.register
     def _(self, mark: sc.Image) -> None:
+        import plotly.graph_objects as go
+
         assert mark.pixels is not None
         x, y = _centres(mark.pixels.shape, mark.extent)
-        self._add("Image", mark, z=mark.pixels, x0=x[0], dx=_step(x), y0=y[0], dy=_step(y), hoverinfo="skip")
+        place = {"x0": x[0], "dx": _step(x), "y0": y[0], "dy": _step(y)}
+        self.figure.add_trace(go.Image(z=mark.pixels, hoverinfo="skip", **place), **self.cell)
 
     @mark.register
     def _(self, mark: sc.Mask) -> None:
@@ -258,14 +262,16 @@ class _Panel:
 
     @mark.register
     def _(self, mark: sc.Text) -> None:
-        kind, place = ("Scatterpolar", {"theta": [mark.x], "r": [mark.y]}) if self.panel.polar else (
-            "Scatter",
-            {"x": [mark.x], "y": [mark.y]},
+        kind, place = (
+            ("Scatterpolar", {"theta": [mark.x], "r": [mark.y]})
+            if self.panel.polar
+            else (
+                "Scatter",
+                {"x": [mark.x], "y": [mark.y]},
+            )
         )
         font = {"color": self.theme.colour(mark.colour)}
-        self._add(
-            kind, mark, **place, mode="text", text=[_plain(mark.text)], textfont=font, hoverinfo="skip"
-        )
+        self._add(kind, mark, **place, mode="text", text=[_plain(mark.text)], textfont=font, hoverinfo="skip")
 
     def _bar_place(self) -> dict[str, Any]:
         """A colour bar stands beside its own panel, not beside the figure."""

@@ -47,6 +47,8 @@ ROLES = (
     "series-6",
     "overlay",
     "overlay-2",
+    "over-dark",
+    "over-light",
 )
 SERIES = tuple(role for role in ROLES if role.startswith("series-"))
 
@@ -67,6 +69,8 @@ THEMES: Mapping[str, Theme] = {
             "series-6": "#3d4752",
             "overlay": "#ff3b1f",
             "overlay-2": "#ffd23f",
+            "over-dark": "#fdfdfe",
+            "over-light": "#101215",
         },
     ),
     "dark": Theme(
@@ -86,6 +90,8 @@ THEMES: Mapping[str, Theme] = {
             # drawn over pictures and heat maps, which look alike in both themes
             "overlay": "#ff3b20",
             "overlay-2": "#ffd240",
+            "over-dark": "#fdfdff",
+            "over-light": "#101216",
         },
     ),
 }

@@ -64,7 +64,9 @@ def _curve(rows: Sequence[LayerField], curve: Sequence[float | None], axis: int,
     ]
     if whole:
         heights = numbers(curve[i] for i in whole)
-        marks.append(Points(colour="series-2", label="sees the whole image", x=numbers(whole), y=heights, symbol="open"))
+        marks.append(
+            Points(colour="series-2", label="sees the whole image", x=numbers(whole), y=heights, symbol="open")
+        )
     return marks
 
 

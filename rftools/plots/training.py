@@ -40,11 +40,21 @@ def curves(history: History, chance: float | None = None) -> Scene:
 
 def _pair(history: History, epochs: tuple[float, ...], key: str, scale: float) -> list[Mark]:
     marks: list[Mark] = []
-    for name, label, colour, dash in ((key, "training", "series-1", "dash"), (f"val_{key}", "held out", "series-2", "solid")):
+    for name, label, colour, dash in (
+        (key, "training", "series-1", "dash"),
+        (f"val_{key}", "held out", "series-2", "solid"),
+    ):
         values = numbers(None if entry.get(name) is None else scale * entry[name] for entry in history)
         if any(value == value for value in values):
             marks.append(
-                Line(colour=colour, label=label, x=epochs, y=values, dash="dash" if dash == "dash" else "solid", markers=len(values) < 40)
+                Line(
+                    colour=colour,
+                    label=label,
+                    x=epochs,
+                    y=values,
+                    dash="dash" if dash == "dash" else "solid",
+                    markers=len(values) < 40,
+                )
             )
     return marks
 

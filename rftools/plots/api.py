@@ -1,0 +1,156 @@
+"""`plot`, `save` and the table of what can be drawn."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rftools.errors import RequestError, closest
+from rftools.files import atomic_write, check_writable
+from rftools.plots.scene import Scene
+from rftools.plots.theme import FONTS, theme
+
+#: schema name -> kinds, the first being the default; a kind is "module:function", taking the result and options.
+KINDS: Mapping[str, Mapping[str, str]] = {
+    "rftools.trf": {"growth": "theoretical:growth", "window": "theoretical:window"},
+    "rftools.erf": {
+        "map": "effective:heat",
+        "growth": "effective:growth",
+        "sheet": "effective:sheet",
+        "profile": "effective:profile",
+    },
+    "rftools.sparsity": {"taps": "sparsity:taps", "layers": "sparsity:layers", "survival": "sparsity:survival"},
+    "rftools.orientation": {"polar": "orientation:rose"},
+    "history": {"curves": "training:curves"},
+}
+BACKENDS = ("matplotlib", "plotly")
+STATIC = (".png", ".svg", ".pdf")
+FORMATS = (*STATIC, ".html")
+
+
+def describe(result: Any, kind: str | None = None, **options: Any) -> Scene:
+    """What `plot` would draw: the scene, before any library draws it.
+
+    Raises:
+        RequestError: no such kind or option for this result, or nothing in it to draw.
+    """
+    schema = _schema(result)
+    kinds = KINDS[schema]
+    name = next(iter(kinds)) if kind is None else kind
+    if name not in kinds:
+        raise RequestError(f"no plot {name!r} of this result{closest(name, kinds)}; there are {', '.join(kinds)}")
+    module, function = kinds[name].split(":")
+    build = getattr(importlib.import_module(f"rftools.plots.{module}"), function)
+    known = list(inspect.signature(build).parameters)[1:]
+    for option in options:
+        if option not in known:
+            raise RequestError(
+                f"the plot {name!r} has no option {option!r}{closest(option, known)}; "
+                f"it takes {', '.join(known) or 'none'}"
+            )
+    scene: Scene = build(result, **options)
+    return scene
+
+
+def plot(
+    result: Any, kind: str | None = None, backend: str = "matplotlib", theme: str = "light", **options: Any
+) -> Any:
+    """Draw a result: a ``matplotlib.figure.Figure`` or a ``plotly.graph_objects.Figure``.
+
+    Args:
+        result: what an analysis returned, or a training history (a list of dicts, one an epoch).
+        kind: which of its drawings, see `KINDS`; the first one where not given.
+        backend: ``"matplotlib"`` or ``"plotly"``.
+        theme: ``"light"`` or ``"dark"``.
+        options: those of the drawing, such as ``layer="conv1"``.
+
+    Raises:
+        RequestError: no such kind, back end, theme or option, or nothing in the result to draw.
+
+    >>> figure = plot([{"epoch": 1, "loss": 2.1}, {"epoch": 2, "loss": 1.7}], backend="plotly")
+    >>> [trace.name for trace in figure.data]
+    ['training']
+    """
+    if backend not in BACKENDS:
+        raise RequestError(f"no backend {backend!r}{closest(backend, BACKENDS)}; there are {', '.join(BACKENDS)}")
+    return _render(describe(result, kind, **options), backend, theme)
+
+
+def _render(scene: Scene, backend: str, name: str) -> Any:
+    return importlib.import_module(f"rftools.plots.backend_{backend}").render(scene, theme(name))
+
+
+def check_format(path: str | Path) -> None:
+    """Raise `RequestError` unless ``path`` ends in a format that `save` writes.
+
+    >>> check_format("field.svg")
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        given = f"it ends in {suffix}" if suffix else "it has no suffix"
+        raise RequestError(f"cannot draw {path}: {given}; the formats are {', '.join(FORMATS)}")
+
+
+def save(result: Any, path: str | Path, *, kind: str | None = None, theme: str = "light", **options: Any) -> None:
+    """Draw ``result`` into a file: ``.png .svg .pdf`` by matplotlib, ``.html`` (interactive, self-contained) by plotly.
+
+    Raises:
+        RequestError: another suffix, a path that cannot be written, or what `plot` raises.
+    """
+    check_format(path)
+    check_writable(path)
+    scene = describe(result, kind, **options)
+    content = _html(scene, theme) if Path(path).suffix.lower() == ".html" else _static(scene, theme, Path(path).suffix)
+    with atomic_write(path) as stream:
+        stream.write(content)
+
+
+def svg(scene: Scene, theme: str = "light", salt: str = "rftools") -> str:
+    """A scene as SVG text that keeps its words as text; the same scene and salt give the same bytes."""
+    return _static(scene, theme, ".svg", salt).decode("utf-8")
+
+
+def _static(scene: Scene, name: str, suffix: str, salt: str = "rftools") -> bytes:
+    import matplotlib
+
+    figure = _render(scene, "matplotlib", name)
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt, "pdf.fonttype": 42}):
+        figure.savefig(buffer, format=suffix.lower()[1:], dpi=160, facecolor="auto", metadata=_metadata(suffix.lower()))
+    return buffer.getvalue()
+
+
+def _metadata(suffix: str) -> dict[str, Any]:
+    return {".png": {"Software": "rftools"}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[suffix]
+
+
+def _html(scene: Scene, name: str) -> bytes:
+    import html
+
+    colours = theme(name).colour
+    figure = _render(scene, "plotly", name)
+    body = figure.to_html(full_html=False, include_plotlyjs=True, div_id="figure", config={"displaylogo": False})
+    page = (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(scene.title or scene.panels[0].title)}</title>"
+        f"<style>body{{margin:1rem;background:{colours('background')};color:{colours('text')};"
+        f"font-family:{', '.join(FONTS)}}}p{{max-width:70ch}}</style></head>"
+        f"<body><main>{body}<p>{html.escape(scene.caption)}</p></main></body></html>\n"
+    )
+    return page.encode("utf-8")
+
+
+def _schema(result: Any) -> str:
+    name = getattr(type(result), "SCHEMA", (None,))[0]
+    if name in KINDS:
+        return str(name)
+    if isinstance(result, Sequence) and all(isinstance(entry, Mapping) for entry in result):
+        return "history"
+    raise RequestError(
+        f"a {type(result).__name__} cannot be drawn; plot takes what an analysis returned, or a training history"
+    )

@@ -1,0 +1,287 @@
+"""Effective fields: the map with its window and ellipse, growth through depth, all layers at once, radial profile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rftools.errors import RequestError
+from rftools.plots.scene import (
+    Axis,
+    Band,
+    Ellipse,
+    Heatmap,
+    Line,
+    Mark,
+    Panel,
+    Points,
+    Rect,
+    Rule,
+    Scene,
+    layer_ticks,
+    numbers,
+    short,
+)
+
+if TYPE_CHECKING:
+    from rftools.erf.result import EffectiveLayer, EffectiveResult
+
+FLOOR = 1e-4  # the log scale begins at this share of the maximum
+SHEET = 24  # maps on a contact sheet
+
+
+def heat(result: EffectiveResult, layer: str | None = None) -> Scene:
+    """One layer's map on a linear and a logarithmic scale, with the theoretical window and the one-sigma ellipse.
+
+    ``layer`` defaults to the last one; 1-D maps are drawn as curves, 3-D ones as their sum over the first axis.
+    """
+    row = _pick(result, layer)
+    shown = _flat(row)
+    title = f"{short(row.name, 40)}: unit ({', '.join(map(str, row.unit))}), {row.images} images"
+    if shown.ndim == 1:
+        return _profile_1d(row, shown, title)
+    extent = (-0.5, shown.shape[1] - 0.5, -0.5, shown.shape[0] - 0.5)
+    linear = Heatmap(values=shown, extent=extent, limits=(0.0, 1.0), bar="share of the maximum")
+    decades = Heatmap(
+        values=_decades(shown), extent=extent, limits=(float(np.log10(FLOOR)), 0.0), bar="log10 of the share"
+    )
+    x, y = (
+        Axis("input column", "px", limits=extent[:2]),
+        Axis("input row", "px", limits=(-0.5, extent[3]), reversed=True),
+    )
+    marks = _outlines(row, extent)
+    return Scene(
+        panels=(
+            Panel(title="linear", x=x, y=y, marks=(linear, *marks), equal=True),
+            Panel(title=f"logarithmic, from {FLOOR:g} of the maximum", x=x, y=y, marks=(decades, *marks), equal=True),
+        ),
+        columns=2,
+        size=(470, 440),
+        title=title,
+        caption=f"Effective field ({row.aggregation} gradient) of one unit, mean over {row.images} images. The rectangle "
+        "is the theoretical window, the ellipse one standard deviation of the map around its own mean, the cross the "
+        "unit's centre.",
+        alt=f"Heat map of the effective field of layer {short(row.name, 60)}; {_measure_words(row)}.",
+    )
+
+
+def _pick(result: EffectiveResult, layer: str | None) -> EffectiveLayer:
+    if layer is not None:
+        return result[layer]
+    rows = [row for row in result if row.map is not None and np.nanmax(row.map, initial=0.0) > 0]
+    if not rows:
+        raise RequestError("no layer has an effective map; nothing to draw")
+    return rows[-1]
+
+
+def _flat(row: EffectiveLayer) -> NDArray[np.float64]:
+    """The map, at most 2-D, as shares of its maximum."""
+    if row.map is None:
+        raise RequestError(f"layer {row.name!r} has no effective map to draw")
+    values = np.abs(np.asarray(row.map, dtype=np.float64))
+    while values.ndim > 2:
+        values = values.sum(axis=0)
+    top = values.max(initial=0.0)
+    return values / top if top > 0 else values
+
+
+def _decades(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore"):
+        logs = np.log10(values)
+    return np.where(values >= FLOOR, logs, np.nan)
+
+
+def _outlines(row: EffectiveLayer, frame: tuple[float, float, float, float]) -> list[Mark]:
+    marks: list[Mark] = []
+    window = _window(row)
+    if window is not None:
+        (top, bottom), (left, right) = window
+        inside = (
+            max(left - 0.5, frame[0]),
+            min(right + 0.5, frame[1]),
+            max(top - 0.5, frame[2]),
+            min(bottom + 0.5, frame[3]),
+        )
+        marks.append(Rect(colour="overlay", label="theoretical window", extent=inside))
+    radii = [_value(row, name) for name in ("ellipse_major", "ellipse_minor", "ellipse_angle")]
+    if None not in radii:
+        major, minor, angle = (float(v) for v in radii if v is not None)
+        marks.append(
+            Ellipse(colour="overlay-2", label="one sigma", centre=_centroid(row), radii=(major, minor), angle=angle)
+        )
+    centre = _centre(row)
+    if centre is not None:
+        marks.append(Points(colour="overlay", x=(centre[1],), y=(centre[0],), symbol="cross"))
+    return marks
+
+
+def _centroid(row: EffectiveLayer) -> tuple[float, float]:
+    values = _flat(row)
+    total = values.sum()
+    y, x = np.indices(values.shape)
+    return float((x * values).sum() / total), float((y * values).sum() / total)
+
+
+def _theoretical(row: EffectiveLayer, key: str) -> list[Any] | None:
+    """What the theoretical engine says of the last two axes, or None where it is silent on one."""
+    axes = _axes(row)
+    values = [axis.get(key) for axis in axes][-2:]
+    return None if not values or any(value is None for value in values) else values
+
+
+def _axes(row: EffectiveLayer) -> list[dict[str, Any]]:
+    return list((row.theoretical or {}).get("axes", []))
+
+
+def _window(row: EffectiveLayer) -> list[tuple[int, int]] | None:
+    values = _theoretical(row, "clipped") or _theoretical(row, "window")
+    return values if values is not None and len(values) == 2 else None
+
+
+def _centre(row: EffectiveLayer) -> list[float] | None:
+    values = _theoretical(row, "window")
+    return None if values is None or len(values) != 2 else [(low + high) / 2 for low, high in values]
+
+
+def _value(row: EffectiveLayer, measure: str) -> float | None:
+    found = row.measures.get(measure)
+    return None if found is None or found.value is None else float(found.value)
+
+
+def _measure_words(row: EffectiveLayer) -> str:
+    size = _value(row, "luo_centre")
+    return "its Luo size is not known" if size is None else f"its Luo size is {size:.1f} pixels"
+
+
+def _profile_1d(row: EffectiveLayer, values: NDArray[np.float64], title: str) -> Scene:
+    marks: list[Mark] = [Line(x=numbers(range(len(values))), y=numbers(values), label="effective")]
+    axis = (_axes(row) or [{}])[0]
+    for edge in axis.get("clipped") or ():
+        marks.append(Rule(colour="series-2", value=float(edge), axis="x", label=None))
+    return Scene(
+        panels=(Panel(title=title, x=Axis("input index", "px"), y=Axis("share of the maximum"), marks=tuple(marks)),),
+        caption=f"Effective field ({row.aggregation} gradient) of one unit, mean over {row.images} inputs; dashed lines "
+        "bound the theoretical window.",
+        alt=f"Curve of the effective field of layer {short(row.name, 60)} over the input.",
+    )
+
+
+def growth(result: EffectiveResult, measure: str = "luo_centre") -> Scene:
+    """Effective against theoretical size through depth, with the intervals of ``measure``."""
+    rows = list(result)
+    if not any(measure in row.measures for row in rows):
+        known = sorted({name for row in rows for name in row.measures})
+        raise RequestError(f"no measure {measure!r}; measured are {', '.join(known) or 'none'}")
+    found = [row.measures.get(measure) for row in rows]
+    x = numbers(range(len(rows)))
+    effective = numbers(None if m is None else m.value for m in found)
+    theoretical = numbers(_clipped_size(row) for row in rows)
+    hover = tuple(f"{row.name or '(model)'}: {value:.3g} px" for row, value in zip(rows, effective, strict=True))
+    marks: tuple[Mark, ...] = (
+        Line(colour="series-2", label="theoretical, inside the image", x=x, y=theoretical, dash="dash", markers=True),
+        Band(
+            colour="series-1",
+            label="95 % interval",
+            x=x,
+            low=numbers(None if m is None else m.low for m in found),
+            high=numbers(None if m is None else m.high for m in found),
+        ),
+        Line(colour="series-1", label=f"effective ({measure})", x=x, y=effective, markers=True, hover=hover),
+    )
+    return Scene(
+        panels=(
+            Panel(
+                title="Effective against theoretical field",
+                x=Axis("layer", ticks=layer_ticks([row.name for row in rows]), limits=(-0.5, len(rows) - 0.5)),
+                y=Axis("side", "px"),
+                marks=marks,
+            ),
+        ),
+        caption="Side of the effective field with its 95 % interval (bootstrap over images) below the side of the "
+        "theoretical one, clipped to the image.",
+        alt=f"Two curves over {len(rows)} layers of {result.model.name}: theoretical and effective field size.",
+    )
+
+
+def _clipped_size(row: EffectiveLayer) -> float | None:
+    sides = [hull[1] - hull[0] + 1 for axis in _axes(row) if (hull := axis.get("clipped")) is not None]
+    return float(np.prod(sides)) ** (1 / len(sides)) if sides else None
+
+
+def sheet(result: EffectiveResult) -> Scene:
+    """All layers' maps, small, on one linear scale each; beyond 24 layers an even choice of them."""
+    rows = [row for row in result if row.map is not None]
+    if not rows:
+        raise RequestError("no layer has an effective map; nothing to draw")
+    chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(SHEET, len(rows)))]
+    return Scene(
+        panels=tuple(_thumbnail(row) for row in chosen),
+        columns=min(4, len(chosen)),
+        size=(210, 220),
+        title=f"Effective fields of {short(result.model.name, 40)}",
+        caption="Effective field of each layer's unit as a share of its own maximum; rectangles are theoretical windows. "
+        + (f"{len(chosen)} of {len(rows)} layers." if len(chosen) < len(rows) else ""),
+        alt=f"Contact sheet of {len(chosen)} effective fields.",
+    )
+
+
+def _thumbnail(row: EffectiveLayer) -> Panel:
+    values = _flat(row)
+    hidden = Axis(visible=False)
+    if values.ndim == 1:
+        line = Line(x=numbers(range(len(values))), y=numbers(values))
+        return Panel(title=short(row.name, 24), x=hidden, y=hidden, marks=(line,), legend=False)
+    extent = (-0.5, values.shape[1] - 0.5, -0.5, values.shape[0] - 0.5)
+    outline = [mark for mark in _outlines(row, extent) if isinstance(mark, Rect)]
+    return Panel(
+        title=short(row.name, 24),
+        x=Axis(visible=False, limits=extent[:2]),
+        y=Axis(visible=False, limits=(-0.5, extent[3]), reversed=True),
+        marks=(Heatmap(values=np.sqrt(values), extent=extent, limits=(0.0, 1.0)), *outline),
+        equal=True,
+        legend=False,
+    )
+
+
+def profile(result: EffectiveResult, layers: tuple[str, ...] = ()) -> Scene:
+    """Mean of the map over rings around the unit's centre, by distance, at most six layers."""
+    rows = [result[name] for name in layers] if layers else [row for row in result if row.map is not None]
+    rows = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(6, len(rows)))] if rows else []
+    if not rows:
+        raise RequestError("no layer has an effective map; nothing to draw")
+    marks = []
+    for index, row in enumerate(rows):
+        distance, mean = radial(_flat(row), _centre(row))
+        marks.append(Line(colour=f"series-{index + 1}", label=short(row.name), x=numbers(distance), y=numbers(mean)))
+    return Scene(
+        panels=(
+            Panel(
+                title="Radial profile",
+                x=Axis("distance from the unit's centre", "px"),
+                y=Axis("mean gradient, share of the first ring"),
+                marks=tuple(marks),
+            ),
+        ),
+        caption="Mean of the effective map over rings one pixel wide around the unit's centre.",
+        alt=f"Radial profiles of {len(rows)} layers.",
+    )
+
+
+def radial(values: NDArray[np.float64], centre: list[float] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ring means by distance: ``mean[k]`` over pixels at a distance in ``[k - 0.5, k + 0.5)``, scaled to ``mean[0] = 1``.
+
+    >>> import numpy as np
+    >>> distance, mean = radial(np.eye(3)[[1]].repeat(1, axis=0), None)
+    >>> mean.tolist()
+    [1.0, 0.0]
+    """
+    middle = centre if centre is not None and values.ndim == 2 else [(n - 1) / 2 for n in values.shape]
+    offsets = np.indices(values.shape) - np.reshape(middle, (-1,) + (1,) * values.ndim)
+    ring = np.floor(np.sqrt((offsets**2).sum(axis=0)) + 0.5).astype(int).ravel()
+    counts = np.bincount(ring)
+    sums = np.bincount(ring, weights=values.ravel())
+    kept = counts > 0
+    mean = sums[kept] / counts[kept]
+    return np.flatnonzero(kept).astype(np.float64), mean / mean[0] if mean[0] > 0 else mean

@@ -1,0 +1,90 @@
+"""Orientation: polar plots of the axial angles of a layer's kernels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rftools.errors import RequestError
+from rftools.plots.scene import Axis, Line, Mark, Panel, PolarBars, Scene, numbers, short
+
+if TYPE_CHECKING:
+    from rftools.weights.results import OrientationLayer, OrientationResult
+
+MOST = 24
+READING = (
+    "Angles of the surviving taps: 0° is along x, counter-clockwise as seen. An orientation has no direction, so the "
+    "upper half is mirrored. Areas are true: a sector's radius is the square root of its share."
+)
+
+
+def rose(result: OrientationResult, layer: str | None = None) -> Scene:
+    """Polar histograms of kernel orientation, one a layer that has oriented kernels, or ``layer`` alone.
+
+    The dotted ring is a uniform distribution; the line is the layer's mean axis, as long as its resultant.
+    """
+    rows = [result[layer]] if layer is not None else [row for row in result if row.oriented]
+    if not rows:
+        raise RequestError("no kernel here has an orientation (nothing is pruned, or all kernels are isotropic)")
+    if layer is not None and not rows[0].oriented:
+        raise RequestError(f"layer {layer!r} has no oriented kernel; nothing to draw")
+    chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(MOST, len(rows)))]
+    single = len(chosen) == 1
+    return Scene(
+        panels=tuple(_panel(row) for row in chosen),
+        columns=min(3, len(chosen)),
+        size=(480, 470) if single else (310, 330),
+        title=f"Kernel orientation, {short(result.model.name, 40)}",
+        caption=READING
+        + " Dotted: as if uniform; where a lattice null is known, its ring is dashed. The line is the mean axis, as "
+        "long as the resultant, on a scale where the outer circle is 1."
+        + (f" {len(chosen)} of {len(rows)} layers." if len(chosen) < len(rows) else ""),
+        alt="Polar histograms: " + "; ".join(_words(row) for row in chosen) + ".",
+    )
+
+
+def _words(row: OrientationLayer) -> str:
+    if row.mean_angle is None:
+        return f"{short(row.name)}, no mean axis"
+    return f"{short(row.name)}, mean axis {row.mean_angle:.0f}°, resultant {row.resultant:.2f}"
+
+
+def _panel(row: OrientationLayer) -> Panel:
+    edges = np.asarray(row.histogram.edges, dtype=np.float64)
+    counts = np.asarray(row.histogram.counts, dtype=np.float64)
+    share = counts / max(1.0, counts.sum())
+    density = share / np.diff(edges) * 180.0  # 1 where uniform
+    radii = np.sqrt(density)
+    full_edges, full = mirrored(edges, radii)
+    hover = tuple(
+        f"{a:g} to {b:g}°: {c:g} kernels ({100 * s:.1f} %)" for a, b, c, s in zip(edges, edges[1:], counts, share)
+    )
+    outer = float(max(1.15, radii.max(initial=0.0) * 1.08))
+    circle = numbers(range(0, 361, 3))
+    marks: list[Mark] = [
+        PolarBars(colour="series-1", label="kernels", edges=full_edges, radii=full, hover=hover * 2),
+        Line(colour="muted", label="uniform", x=circle, y=(1.0,) * len(circle), dash="dot"),
+    ]
+    if row.mean_angle is not None and row.resultant is not None:
+        length = outer * float(row.resultant)
+        angle = float(row.mean_angle)
+        marks.append(
+            Line(colour="series-2", label="mean axis", x=(angle + 180.0, angle, angle), y=(length, 0.0, length))
+        )
+    return Panel(title=_title(row), y=Axis(limits=(0.0, outer), ticks=((1.0, ""),)), marks=tuple(marks), polar=True)
+
+
+def mirrored(edges: np.ndarray, radii: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """A histogram over 180 degrees, continued by its point reflection to the full circle.
+
+    >>> import numpy as np
+    >>> mirrored(np.array([0.0, 90.0, 180.0]), np.array([1.0, 2.0]))
+    ((0.0, 90.0, 180.0, 270.0, 360.0), (1.0, 2.0, 1.0, 2.0))
+    """
+    return numbers([*edges, *(edges[1:] + 180.0)]), numbers([*radii, *radii])
+
+
+def _title(row: OrientationLayer) -> str:
+    chance = "" if row.p_lattice is None else f", p = {row.p_lattice:.2g}"
+    return f"{short(row.name, 22)}: n = {row.oriented}{chance}"
