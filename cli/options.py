@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -134,3 +135,13 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value).replace("\t", " ").replace("\n", " ")
+
+
+def weights_of(spec: str, model: str | None, weights: str | None, input_size: str | None) -> Model | Path:
+    """What has the weights: a loaded model, or the path of a file that holds no architecture."""
+    from rftools.loading.load import is_weight_file, read_weight_file
+    from rftools.models import is_checkpoint
+
+    if model is None and weights is None and is_weight_file(spec) and not is_checkpoint(read_weight_file(Path(spec))):
+        return Path(spec)
+    return load_model(spec, model, weights, input_size)

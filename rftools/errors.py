@@ -17,7 +17,7 @@ class RequestError(ValueError):
 def closest(name: str, candidates: Iterable[str], *, most: int = 3) -> str:
     """The hint that ends a line about an unknown name: `` (closest: a, b)``, or nothing.
 
-    >>> closest("vgg-dilatd", ["vgg-dilated", "vgg-large", "wavenet"])
+    >>> closest("vgg-dilatd", ["vgg-dilated", "resnet-strided", "wavenet"])
     ' (closest: vgg-dilated)'
     >>> closest("xyzzy", ["vgg-dilated"])
     ''

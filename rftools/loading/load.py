@@ -44,7 +44,7 @@ def load(
     25474
     """
     text = str(spec)
-    if _is_file(text):
+    if is_weight_file(text):
         loaded = _from_file(Path(text), model)
         if weights is not None:
             raise RequestError(f"{Path(text).name} holds weights itself; leave out --weights {weights}")
@@ -58,7 +58,8 @@ def load(
     return loaded if input_size is None else dataclasses.replace(loaded, input_size=tuple(input_size))
 
 
-def _is_file(spec: str) -> bool:
+def is_weight_file(spec: str) -> bool:
+    """Whether a spec names a file, and not an architecture."""
     path = Path(spec)
     if path.suffix.lower() in FILE_ENDINGS or path.is_file():
         return not (":" in path.name and path.suffix.partition(":")[0] == ".py")

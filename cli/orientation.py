@@ -1,0 +1,64 @@
+"""``rftools orientation``: which way kernels point."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from rftools.cli.options import check_outputs, emit, model_options, output_options, weights_of
+
+if TYPE_CHECKING:
+    from rftools.loading import Model
+
+
+@click.command("orientation", short_help="Which way the surviving taps of each kernel point.")
+@model_options
+@click.option(
+    "--mass",
+    type=click.Choice(["survivors", "abs", "square"]),
+    default="survivors",
+    show_default=True,
+    help="What a tap weighs: 1 where it is not zero, |w| or w^2.",
+)
+@click.option("--seed", default=0, show_default=True, type=int, help="Of the null's draws and the bootstrap.")
+@output_options
+def command(
+    spec: str,
+    model: str | None,
+    weights: str | None,
+    input_size: str | None,
+    mass: str,
+    seed: int,
+    json_path: str | None,
+    output: str | None,
+) -> None:
+    """Which way the kernels of SPEC point, tested against random taps on the same lattice.
+
+    \b
+    Example:
+      rftools orientation runs/dilated/best.pt -o polar.png
+    """
+    check_outputs(json_path, output)
+    subject = weights_of(spec, model, weights, input_size)
+    from rftools.loading import Model
+    from rftools.weights import orientation
+
+    jumps = input_jumps(subject) if isinstance(subject, Model) and subject.input_size is not None else None
+    emit(orientation(subject, mass=mass, jumps=jumps, seed=seed), json_path, output)
+
+
+def input_jumps(model: Model) -> dict[str, tuple[float, ...]]:
+    """Input pixels a step of each layer's input, per axis: what turns taps into pixels."""
+    from rftools.trf import theoretical
+
+    jumps = {}
+    modules = dict(model.module.named_modules())
+    for row in theoretical(model):
+        stride = getattr(modules.get(row.name), "stride", None)
+        strides = [axis.stride for axis in row.axes]
+        if not isinstance(stride, tuple) or len(stride) != len(strides) or None in strides:
+            continue
+        scale = [1 / s if "transpose" in row.op else s for s in stride]
+        jumps[row.name] = tuple(out / s for out, s in zip(strides, scale, strict=True) if out is not None)
+    return jumps

@@ -1,0 +1,37 @@
+"""``rftools sparsity``: what pruning left."""
+
+from __future__ import annotations
+
+import click
+
+from rftools.cli.options import check_outputs, emit, model_options, output_options, weights_of
+
+
+@click.command("sparsity", short_help="What pruning left: zeros, taps, shapes of kernels.")
+@model_options
+@click.option("--threshold", type=float, help="Near zero is |w| below this (absolute).")
+@click.option(
+    "--relative", type=float, default=0.01, show_default=True, help="Near zero in standard deviations of the layer."
+)
+@output_options
+def command(
+    spec: str,
+    model: str | None,
+    weights: str | None,
+    input_size: str | None,
+    threshold: float | None,
+    relative: float,
+    json_path: str | None,
+    output: str | None,
+) -> None:
+    """What pruning left of SPEC: zeros, taps a kernel, shapes, dead filters. A bare state dict will do.
+
+    \b
+    Example:
+      rftools sparsity runs/dilated/best.pt -o sparsity.png
+    """
+    check_outputs(json_path, output)
+    subject = weights_of(spec, model, weights, input_size)
+    from rftools.weights import sparsity
+
+    emit(sparsity(subject, threshold=threshold, relative=relative), json_path, output)

@@ -1,0 +1,184 @@
+"""What `rftools.sparsity` and `rftools.orientation` return."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from rftools.results import Result, plain
+
+
+@dataclass(frozen=True)
+class NearZero:
+    """The share of weights with ``|w| < threshold`` (zeros included); ``relative`` is the threshold in layer
+    standard deviations where it was given so.
+    """
+
+    threshold: float
+    share: float
+    relative: float | None = None
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """How many kernels have no tap, one, only collinear ones, or more."""
+
+    dead: int
+    point: int
+    line: int
+    plane: int
+
+
+@dataclass(frozen=True)
+class LayerSparsity:
+    """What is left of one layer's weight ``(out, in per group, *kernel)``.
+
+    ``taps[n]`` kernels have ``n`` survivors; ``expected_taps`` is the binomial's expectation at the same density.
+    ``survival`` is how often each tap position survives (share, shaped like the kernel). ``dead_inputs`` counts the
+    input channels that no filter reads. ``curve`` lists (threshold in standard deviations, share below it).
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    weights: int
+    zeros: int
+    sparsity: float
+    near_zero: NearZero
+    taps: tuple[int, ...] | None
+    shapes: Shapes | None
+    full_box: int | None
+    dead_filters: int
+    dead_inputs: int
+    zero_kind: str | None = None
+    expected_taps: tuple[float, ...] | None = None
+    survival: tuple[Any, ...] | None = None
+    curve: tuple[tuple[float, float], ...] = ()
+    storage: dict[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Total:
+    """The layers together; ``taps`` counts kernels of the most frequent kernel size only (``tap_kernel``)."""
+
+    weights: int
+    zeros: int
+    sparsity: float
+    near_zero: NearZero
+    taps: tuple[int, ...] | None
+    shapes: Shapes
+    full_box: int
+    dead_filters: int
+    dead_inputs: int
+    tap_kernel: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class SparsityResult(Result[LayerSparsity]):
+    """What pruning left, layer by layer and in total."""
+
+    SCHEMA: ClassVar[tuple[str, int]] = ("rftools.sparsity", 1)
+
+    total: Total
+
+    def _body(self) -> dict[str, Any]:
+        return {"layers": [plain(row) for row in self.layers], "total": plain(self.total)}
+
+    def columns(self) -> tuple[str, ...]:
+        return ("layer", "shape", "weights", "zeros", "sparsity", "near zero", "dead", "point", "line", "plane",
+                "full box", "dead filters", "dead inputs")  # fmt: skip
+
+    def records(self) -> Sequence[Sequence[Any]]:
+        rows = [_sparsity_record(row.name, "x".join(map(str, row.shape)), row) for row in self.layers]
+        return [*rows, _sparsity_record("(total)", "", self.total)]
+
+
+def _sparsity_record(name: str, shape: str, row: LayerSparsity | Total) -> tuple[Any, ...]:
+    shapes = row.shapes
+    kinds = (None,) * 4 if shapes is None else (shapes.dead, shapes.point, shapes.line, shapes.plane)
+    head = (name, shape, row.weights, row.zeros, row.sparsity, row.near_zero.share)
+    return (*head, *kinds, row.full_box, row.dead_filters, row.dead_inputs)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its 95 % bootstrap interval over kernels."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """All kernels' inertia summed: anisotropy, its angle in degrees, and how many directions it spans."""
+
+    anisotropy: float
+    angle: float | None
+    rank: int
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of oriented kernels between ``edges`` (degrees, 0 to 180)."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LayerOrientation:
+    """Which way one layer's kernels point. Angles in degrees in [0, 180): 0 along x, counter-clockwise as seen.
+
+    ``kernels`` have survivors, ``oriented`` of them an anisotropy above zero. ``anisotropy`` is the mean over
+    ``kernels``. ``p_lattice`` tests ``resultant`` against random taps on the same lattice, ``q`` is it after
+    Benjamini and Hochberg over the layers. ``filters`` are the pooled inertias of each filter. ``note`` says why a
+    layer has no orientation.
+    """
+
+    name: str
+    kernels: int
+    oriented: int
+    mean_angle: float | None
+    resultant: float | None
+    anisotropy: float | None
+    p_rayleigh: float | None
+    p_lattice: float | None
+    q: float | None
+    pooled: Pooled | None
+    histogram: Histogram
+    units: str = "taps"
+    resultant_low: float | None = None
+    resultant_high: float | None = None
+    p_error: float | None = None
+    null_radius: float | None = None
+    spanning_filters: int | None = None
+    filter_anisotropy: float | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class OrientationResult(Result[LayerOrientation]):
+    """The orientation of every layer with spatial kernels."""
+
+    SCHEMA: ClassVar[tuple[str, int]] = ("rftools.orientation", 1)
+
+    mass: str = "survivors"
+    seed: int = 0
+
+    def _body(self) -> dict[str, Any]:
+        return {"mass": self.mass, "seed": self.seed, "layers": [plain(row) for row in self.layers]}
+
+    def columns(self) -> tuple[str, ...]:
+        return ("layer", "kernels", "oriented", "angle", "R", "anisotropy", "p Rayleigh", "p lattice", "q",
+                "pooled anisotropy", "pooled angle", "rank", "note")  # fmt: skip
+
+    def records(self) -> Sequence[Sequence[Any]]:
+        rows = []
+        for row in self.layers:
+            pooled = (None,) * 3 if row.pooled is None else (row.pooled.anisotropy, row.pooled.angle, row.pooled.rank)
+            tests = (row.mean_angle, row.resultant, row.anisotropy, row.p_rayleigh, row.p_lattice, row.q)
+            rows.append((row.name, row.kernels, row.oriented, *tests, *pooled, row.note or ""))
+        return rows

@@ -1,0 +1,114 @@
+"""The shape of kernels: inertia of their taps, lines and planes, the box they span.
+
+Coordinates: ``x`` runs along the last axis to the right, ``y`` up, so a row index counts against ``y``; angles are
+axial, modulo 180 degrees, 0 along ``x``, counter-clockwise as seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+TOLERANCE = 1e-9
+
+
+def coordinates(kernel: tuple[int, ...], step: tuple[float, ...] | None = None) -> Floats:
+    """Tap positions ``(taps, rank)`` in the order of a flattened kernel; columns are x, y (and z) with y up.
+
+    ``step`` is the distance of neighbouring taps along each tensor axis (dilation times jump, in input pixels).
+
+    >>> coordinates((1, 3)).tolist()
+    [[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]
+    """
+    steps = step or (1.0,) * len(kernel)
+    grids = np.meshgrid(*[(np.arange(k) - (k - 1) / 2) * s for k, s in zip(kernel, steps, strict=True)], indexing="ij")
+    columns = [grid.reshape(-1) for grid in grids][::-1]  # the last tensor axis is x
+    if len(columns) > 1:
+        columns[1] = -columns[1]
+    return np.stack(columns, axis=1) + 0.0
+
+
+@dataclass(frozen=True)
+class Inertia:
+    """Inertia of 2-D kernels about their centroids, one entry each: ``xx, xy, yy`` and the mass."""
+
+    xx: Floats
+    xy: Floats
+    yy: Floats
+    mass: Floats
+
+    @property
+    def anisotropy(self) -> Floats:
+        """``(l1 - l2) / (l1 + l2)`` of the eigenvalues: 0 isotropic (or a point), 1 a line."""
+        trace = self.xx + self.yy
+        difference = np.hypot(self.xx - self.yy, 2 * self.xy)
+        return np.divide(difference, trace, out=np.zeros_like(trace), where=trace > TOLERANCE)
+
+    @property
+    def angle(self) -> Floats:
+        """``atan2(2 Mxy, Mxx - Myy) / 2`` in radians, in [0, pi); NaN where there is no direction."""
+        angle = np.mod(np.arctan2(2 * self.xy, self.xx - self.yy) / 2, np.pi)
+        angle = np.where(angle > np.pi - 1e-12, 0.0, angle)
+        return np.where(self.anisotropy > TOLERANCE, angle, np.nan)
+
+
+def inertia(mass: Floats, positions: Floats) -> Inertia:
+    """Inertia of kernels ``mass`` ``(kernels, taps)`` at ``positions`` ``(taps, 2)``.
+
+    ``mu = sum m p / sum m``; ``M = sum m (p - mu)(p - mu)^T / sum m``.
+
+    >>> cross_minus_one_arm = np.array([[0, 1, 0, 1, 1, 1, 0, 0, 0.0]])
+    >>> inertia(cross_minus_one_arm, coordinates((3, 3))).anisotropy.round(4).tolist()
+    [0.4545]
+    """
+    total = mass.sum(1)
+    safe = np.where(total > 0, total, 1.0)
+    x, y = positions[:, 0], positions[:, 1]
+    mean_x, mean_y = mass @ x / safe, mass @ y / safe
+    return Inertia(
+        xx=np.maximum(mass @ (x * x) / safe - mean_x**2, 0.0),
+        xy=mass @ (x * y) / safe - mean_x * mean_y,
+        yy=np.maximum(mass @ (y * y) / safe - mean_y**2, 0.0),
+        mass=total,
+    )
+
+
+def rank_of(alive: NDArray[np.bool_], kernel: tuple[int, ...]) -> NDArray[np.int64]:
+    """-1 for a dead kernel, else the dimension its taps span: 0 a point, 1 a line, 2 a plane, 3 a volume."""
+    positions = coordinates(kernel)
+    count = alive.sum(1)
+    safe = np.maximum(count, 1)
+    mean = alive @ positions / safe[:, None]
+    second = np.einsum("kt,ti,tj->kij", alive.astype(np.float64), positions, positions, optimize=True)
+    spread = second / safe[:, None, None] - mean[:, :, None] * mean[:, None, :]
+    rank = (np.linalg.eigvalsh(spread) > 1e-6).sum(1) if len(alive) else np.zeros(0, dtype=np.int64)
+    return np.where(count == 0, -1, rank).astype(np.int64)
+
+
+def spans_box(alive: NDArray[np.bool_], kernel: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Whether each kernel's taps still reach both ends of every axis of the full kernel."""
+    taps = alive.reshape(-1, *kernel)
+    full: NDArray[np.bool_] = np.ones(len(taps), dtype=bool)
+    for axis in range(len(kernel)):
+        others = tuple(a + 1 for a in range(len(kernel)) if a != axis)
+        profile = np.asarray(taps.any(axis=others) if others else taps)
+        full &= profile[:, 0] & profile[:, -1]
+    return full
+
+
+def unique_masks(alive: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """The distinct masks and how many kernels have each: all that survivor statistics depend on."""
+    taps = alive.shape[1]
+    if taps <= 20:
+        codes = alive @ (1 << np.arange(taps, dtype=np.int64))
+        counts = np.bincount(codes, minlength=0)
+        present = np.flatnonzero(counts)
+        masks = (present[:, None] >> np.arange(taps)) & 1
+        return masks.astype(bool), counts[present]
+    packed = np.ascontiguousarray(np.packbits(alive, axis=1))
+    rows, counts = np.unique(packed.view(np.dtype((np.void, packed.shape[1]))).reshape(-1), return_counts=True)
+    unpacked = np.unpackbits(rows.view(np.uint8).reshape(len(rows), -1), axis=1, count=taps)
+    return unpacked.astype(bool), counts

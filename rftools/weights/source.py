@@ -1,0 +1,176 @@
+"""Where kernels come from: a loaded model, a module, or a bare state dict; zeros by mask or baked in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rftools.errors import RequestError
+from rftools.files import sha256_of
+from rftools.loading import Model, as_model
+from rftools.loading.load import read_weight_file, state_dict_of
+from rftools.models import is_checkpoint
+from rftools.results import ModelInfo
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """One layer's weight: ``weight`` is ``(out, in per group, *kernel)``, transposed convolutions turned round.
+
+    ``zero_kind``: ``mask`` where a pruning mask is stored beside the weight, ``parametrization``, ``baked`` where the
+    zeros are only in the weight, None where there are none. ``dilation`` is one number an axis.
+    """
+
+    name: str
+    weight: Array
+    zero_kind: str | None
+    dilation: tuple[int, ...]
+    note: str | None = None
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        return self.weight.shape[2:]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """All layers' kernels, and whose they are. ``known``: whether the architecture (dilation) is known."""
+
+    info: ModelInfo
+    input_size: tuple[int, ...] | None
+    layers: tuple[Kernels, ...]
+    known: bool
+
+
+def collect(model: Model | nn.Module | Mapping[str, torch.Tensor] | str | Path) -> Weights:
+    """The kernels of whatever has weights: a `Model`, a module, a state dict, or the path of a file.
+
+    Raises:
+        RequestError: no layer with a kernel or a matrix; NaN in a weight; a mask that does not fit its weight.
+    """
+    if isinstance(model, (str, Path)):
+        return _from_path(Path(model))
+    if isinstance(model, Mapping):
+        return _finish(
+            _from_state(dict(model), "the state dict"), ModelInfo("state dict", "state dict", None, _count(model))
+        )
+    loaded = as_model(model)
+    return _finish(_from_module(loaded.module), loaded.info(), loaded.input_size, known=True)
+
+
+def _from_path(path: Path) -> Weights:
+    content = read_weight_file(path)
+    if is_checkpoint(content):
+        from rftools.loading import load
+
+        return collect(load(path))
+    state = state_dict_of(content, path.name)
+    info = ModelInfo(str(path), path.name, sha256_of(path), _count(state))
+    return _finish(_from_state(state, path.name), info)
+
+
+def _count(state: Mapping[str, torch.Tensor]) -> int:
+    return sum(t.numel() for name, t in state.items() if not name.endswith(("_mask", "num_batches_tracked")))
+
+
+def _finish(
+    layers: list[Kernels], info: ModelInfo, input_size: tuple[int, ...] | None = None, *, known: bool = False
+) -> Weights:
+    if not layers:
+        raise RequestError(f"{info.name} has no layer with a kernel or a weight matrix")
+    for layer in layers:
+        if not np.isfinite(layer.weight).all():
+            raise RequestError(
+                f"layer {layer.name!r} has NaN or infinite weights; the training diverged or the file is damaged"
+            )
+    return Weights(info, input_size, tuple(layers), known)
+
+
+def _from_module(module: nn.Module) -> list[Kernels]:
+    from torch import nn
+
+    convolutions = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    transposed = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+    found = []
+    for name, child in module.named_modules():
+        weight = getattr(child, "weight", None)
+        if weight is None or not isinstance(child, (*convolutions, *transposed, nn.Linear)):
+            continue
+        array = _as_array(weight)
+        dilation: tuple[int, ...] = ()
+        if not isinstance(child, nn.Linear):
+            dilation = tuple(int(d) for d in child.dilation)
+        if isinstance(child, transposed):
+            array = _turned(array, child.groups)
+        found.append(Kernels(name, array, _zero_kind(child, array), dilation))
+    return found
+
+
+def _turned(weight: Array, groups: int) -> Array:
+    """A transposed convolution's (in, out per group, ...) as (out, in per group, ...)."""
+    inputs, outs, *kernel = weight.shape
+    split = weight.reshape(groups, inputs // groups, outs, *kernel).swapaxes(1, 2)
+    return np.ascontiguousarray(split).reshape(groups * outs, inputs // groups, *kernel)
+
+
+def _zero_kind(module: nn.Module, weight: Array) -> str | None:
+    if hasattr(module, "weight_mask"):
+        return "mask"
+    if "weight" in getattr(module, "parametrizations", {}):
+        return "parametrization"
+    return "baked" if (weight == 0).any() else None
+
+
+def _as_array(tensor: torch.Tensor) -> Array:
+    if tensor.is_meta:
+        raise RequestError("the weights are on the meta device: they have no values")
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    array: Array = tensor.detach().float().cpu().numpy()
+    return array
+
+
+def _from_state(state: dict[str, torch.Tensor], where: str) -> list[Kernels]:
+    found = []
+    for name, tensor in state.items():
+        if name.endswith(("_mask", ".mask")) or not tensor.is_floating_point():
+            continue
+        layer, weight, kind = _effective(name, tensor, state, where)
+        if layer is None or weight.ndim < 2:
+            continue
+        array = _as_array(weight)
+        kind = kind or ("baked" if (array == 0).any() else None)
+        found.append(Kernels(layer, array, kind, (1,) * (array.ndim - 2)))
+    return found
+
+
+def _effective(
+    name: str, tensor: torch.Tensor, state: Mapping[str, torch.Tensor], where: str
+) -> tuple[str | None, torch.Tensor, str | None]:
+    """A layer's name and its weight with masks applied; None for what is no weight."""
+    if name.endswith(".weight") or name == "weight":
+        return name.removesuffix("weight").removesuffix(".") or "weight", tensor, None
+    for suffix, mask_name, kind in (
+        ("weight_orig", "weight_mask", "mask"),
+        ("parametrizations.weight.original", "parametrizations.weight.0.mask", "parametrization"),
+    ):
+        if not name.endswith(suffix):
+            continue
+        prefix = name.removesuffix(suffix)
+        mask = state.get(prefix + mask_name)
+        if mask is not None and mask.shape != tensor.shape:
+            given, wanted = ("x".join(map(str, t.shape)) for t in (mask, tensor))
+            raise RequestError(f"{where}: the mask of {prefix.rstrip('.')} is {given}, its weight {wanted}")
+        return prefix.rstrip(".") or "weight", tensor if mask is None else tensor * mask, kind
+    return None, tensor, None

@@ -1,0 +1,282 @@
+"""Sparsity and orientation against full enumeration, closed forms and scipy."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from torch import nn
+from torch.nn.utils import prune
+
+import rftools as rf
+from rftools.weights.axial import rayleigh, resultant
+from rftools.weights.null import lattice_test, moments
+from rftools.weights.shapes import coordinates, inertia, rank_of, spans_box, unique_masks
+
+ALL = np.array(list(itertools.product([False, True], repeat=9)))
+
+
+@pytest.mark.parametrize(
+    ("taps", "masks", "boxes", "anisotropy"),
+    [
+        (2, 36, 2, 1),
+        (3, 84, 22, 0.684),
+        (4, 126, 70, 0.510),
+        (5, 126, 102, 0.396),
+        (6, 84, 80, 0.302),
+        (7, 36, 36, 0.222),
+        (8, 9, 9, 0.149),
+    ],
+)
+def test_all_masks_of_3x3(taps: int, masks: int, boxes: int, anisotropy: float) -> None:
+    own = ALL[ALL.sum(1) == taps]
+    assert len(own) == masks
+    assert spans_box(own, (3, 3)).sum() == boxes
+    assert inertia(own.astype(float), coordinates((3, 3))).anisotropy.mean() == pytest.approx(anisotropy, abs=5e-4)
+
+
+def test_two_taps_are_always_a_line() -> None:
+    assert (rank_of(ALL[ALL.sum(1) == 2], (3, 3)) == 1).all()
+    assert rank_of(np.eye(9, dtype=bool), (3, 3)).tolist() == [0] * 9
+    assert rank_of(np.zeros((1, 9), dtype=bool), (3, 3)).tolist() == [-1]
+
+
+def test_shapes_by_determinants() -> None:
+    """A kernel is a line exactly where all triples of its taps have a zero determinant."""
+    positions = coordinates((3, 3))
+    for mask in ALL[ALL.sum(1) >= 3]:
+        points = positions[mask]
+        flat = all(
+            abs((b - a)[0] * (c - a)[1] - (b - a)[1] * (c - a)[0]) < 1e-9
+            for a, b, c in itertools.combinations(points, 3)
+        )
+        assert (rank_of(mask[None], (3, 3))[0] == 1) == flat
+
+
+def test_lattice_directions_of_two_taps() -> None:
+    """0 and 90 degrees nine times each, the diagonals five, the obliques two; E[cos 4 theta] = 0.16."""
+    null = moments((3, 3), 2, (1.0, 1.0))
+    angle = (np.degrees(np.angle(null.values)) / 2) % 180
+    count = {round(float(a), 1): round(36 * p) for a, p in zip(angle, null.probabilities, strict=True)}
+    assert count == {0.0: 9, 90.0: 9, 45.0: 5, 135.0: 5, 26.6: 2, 63.4: 2, 116.6: 2, 153.4: 2}
+    assert float((null.probabilities * np.cos(2 * np.angle(null.values))).sum()) == pytest.approx(0.16, abs=0.005)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(2, 9), st.integers(2, 9), st.integers(0, 2**31), st.sampled_from([1.0, 2.0, 0.5]))
+def test_inertia_is_the_axial_moment(height: int, width: int, seed: int, ratio: float) -> None:
+    """``A exp(2 i theta) = sum m r^2 exp(2 i phi) / sum m r^2`` about the centroid."""
+    mass = np.random.default_rng(seed).random((1, height * width))
+    positions = coordinates((height, width), (1.0, ratio))
+    found = inertia(mass, positions)
+    centred = positions - (mass[0] @ positions) / mass.sum()
+    z = centred[:, 0] + 1j * centred[:, 1]
+    moment = (mass[0] * z**2).sum() / (mass[0] * np.abs(z) ** 2).sum()
+    assert found.anisotropy[0] * np.exp(2j * found.angle[0]) == pytest.approx(moment, abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 9), st.integers(2, 9), st.integers(0, 2**31))
+def test_rotating_and_mirroring_turn_angles(height: int, width: int, seed: int) -> None:
+    mass = np.random.default_rng(seed).random((height, width))
+
+    def shape(m: np.ndarray) -> tuple[float, complex]:
+        found = inertia(m.reshape(1, -1), coordinates(m.shape))
+        return float(found.anisotropy[0]), complex(np.exp(2j * found.angle[0]))
+
+    anisotropy, direction = shape(mass)
+    turned, turned_direction = shape(np.rot90(mass))  # counter-clockwise as seen
+    assert turned == pytest.approx(anisotropy)
+    assert turned_direction == pytest.approx(-direction, abs=1e-6)
+    mirrored, mirrored_direction = shape(mass[:, ::-1])
+    assert mirrored == pytest.approx(anisotropy)
+    assert mirrored_direction == pytest.approx(direction.conjugate(), abs=1e-6)
+
+
+def test_angles_are_as_seen() -> None:
+    """A line from the lower left to the upper right points to 45 degrees; dilation (1, 2) lowers it."""
+    mass = np.eye(3)[::-1].reshape(1, -1)
+    assert math.degrees(inertia(mass, coordinates((3, 3))).angle[0]) == pytest.approx(45)
+    assert math.degrees(inertia(mass, coordinates((3, 3), (1.0, 2.0))).angle[0]) == pytest.approx(26.565, abs=1e-3)
+
+
+def test_resultant_agrees_with_scipy() -> None:
+    angles = np.random.default_rng(0).random(50) * math.pi
+    length, mean = resultant(angles)
+    assert mean == pytest.approx(stats.circmean(angles, high=math.pi))
+    assert 1 - length == pytest.approx(stats.circvar(angles, high=math.pi))
+
+
+def test_rayleigh_holds_its_level() -> None:
+    """On evenly spread angles p < 0.05 in 5 % of layers (2,000 layers: 4 to 6 %)."""
+    z = np.exp(2j * np.random.default_rng(1).random((2000, 200)) * math.pi)
+    rate = np.mean([rayleigh(200, float(r)) < 0.05 for r in np.abs(z.mean(1))])
+    assert 0.04 < rate < 0.06
+
+
+def layer_p(generator: np.random.Generator, taps: np.ndarray, seed: int, draws: int = 999) -> float:
+    """p_lattice of one random layer whose kernels have the given numbers of taps."""
+    alive = generator.random((len(taps), 9)).argsort(1) < taps[:, None]
+    angle = inertia(alive.astype(float), coordinates((3, 3))).angle
+    length, _ = resultant(angle[~np.isnan(angle)])
+    counts = np.bincount(taps, minlength=10)
+    present = np.flatnonzero(counts)
+    test = lattice_test((3, 3), present, counts[present], length, step=(1.0, 1.0), draws=draws, seed=seed)
+    assert test is not None
+    return test.p
+
+
+@pytest.mark.parametrize(("taps", "n"), [((2,), 20), ((2, 3, 4, 5), 200), ((8,), 200)])
+def test_lattice_p_is_uniform_on_random_masks(taps: tuple[int, ...], n: int) -> None:
+    generator = np.random.default_rng(5)
+    values = [layer_p(generator, generator.choice(taps, n), seed) for seed in range(300)]
+    assert stats.kstest(values, "uniform").pvalue > 0.01
+    assert np.mean(np.array(values) < 0.05) < 0.10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [20, 200, 20_000])
+@pytest.mark.parametrize("taps", [(2,), (3,), (4,), (5,), (6,), (7,), (8,), (2, 3, 4), tuple(range(1, 9))])
+def test_lattice_p_is_uniform_over_2000_layers(taps: tuple[int, ...], n: int) -> None:
+    generator = np.random.default_rng(6)
+    values = np.array([layer_p(generator, generator.choice(taps, n), seed) for seed in range(2000)])
+    rate = float((values < 0.05).mean())
+    print(f"taps {taps} n {n}: rejects {rate:.3f} at 0.05, KS p {stats.kstest(values, 'uniform').pvalue:.3f}")
+    assert 0.037 < rate < 0.063
+    assert stats.kstest(values, "uniform").pvalue > 1e-3
+
+
+def test_the_lattice_test_finds_planted_lines() -> None:
+    mask = np.zeros((100, 9), dtype=bool)
+    mask[:, [3, 5]] = True  # all along x
+    test = lattice_test((3, 3), np.array([2]), np.array([100]), 1.0, step=(1.0, 1.0))
+    assert test is not None
+    assert test.p == pytest.approx(1 / 10_000)
+
+
+def pruned_conv(amount: float = 0.6) -> nn.Conv2d:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(4, 6, 3)
+    prune.random_unstructured(conv, "weight", amount)
+    return conv
+
+
+def test_sparsity_by_brute_force() -> None:
+    conv = pruned_conv()
+    row = rf.sparsity(nn.Sequential(conv))["0"]
+    weight = conv.weight.detach().numpy()
+    assert row.zeros == int((weight == 0).sum())
+    assert row.zero_kind == "mask"
+    assert row.sparsity == pytest.approx(0.6, abs=0.005)
+    taps = [int((weight[o, i] != 0).sum()) for o in range(6) for i in range(4)]
+    assert list(row.taps or ()) == [taps.count(n) for n in range(10)]
+    assert row.dead_filters == sum(not weight[o].any() for o in range(6))
+    assert row.dead_inputs == sum(not weight[:, i].any() for i in range(4))
+    assert sum(row.expected_taps or ()) == pytest.approx(24)
+    survival = np.array(row.survival)
+    assert survival == pytest.approx((weight != 0).reshape(24, 3, 3).mean(0))
+
+
+def test_masks_in_a_bare_state_dict_are_applied(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    conv = pruned_conv()
+    torch.save({"state_dict": {f"module.features.{k}": v for k, v in conv.state_dict().items()}}, tmp_path / "a.pt")
+    row = rf.sparsity(tmp_path / "a.pt")["features"]
+    assert row.zeros == int((conv.weight == 0).sum())
+    assert row.zero_kind == "mask"
+
+
+def test_repeated_pruning_acts_on_what_remains() -> None:
+    conv = nn.Conv2d(10, 10, 10)
+    prune.random_unstructured(conv, "weight", 0.3)
+    prune.random_unstructured(conv, "weight", 0.5)
+    assert rf.sparsity(nn.Sequential(conv))["0"].sparsity == pytest.approx(0.65, abs=0.001)
+
+
+def test_transposed_and_grouped_kernels() -> None:
+    conv = nn.ConvTranspose2d(4, 6, 3, groups=2)
+    with torch.no_grad():
+        conv.weight[:, 1] = 0  # output channels 1 and 4
+    row = rf.sparsity(nn.Sequential(conv))["0"]
+    assert row.shape == (6, 2, 3, 3)
+    assert row.dead_filters == 2
+    assert row.shapes is not None
+    assert row.shapes.dead == 4
+
+
+def test_orientation_counts_and_bounds() -> None:
+    row = rf.orientation(nn.Sequential(pruned_conv()))["0"]
+    assert sum(row.histogram.counts) == row.oriented <= row.kernels
+    assert row.pooled is not None
+    assert row.pooled.rank == 2
+    assert row.resultant_low is not None
+    assert row.resultant_low <= row.resultant <= row.resultant_high  # type: ignore[operator]
+    assert row.p_lattice is not None
+    assert row.q == row.p_lattice
+
+
+def test_full_kernels_have_no_direction() -> None:
+    row = rf.orientation(nn.Sequential(nn.Conv2d(2, 2, 3)))["0"]
+    assert (row.oriented, row.mean_angle, row.p_lattice) == (0, None, None)
+    weighted = rf.orientation(nn.Sequential(nn.Conv2d(2, 2, 3)), mass="abs")["0"]
+    assert weighted.oriented == 4
+    assert weighted.p_lattice is None
+
+
+def test_lines_in_two_directions_span_the_plane() -> None:
+    """No kernel is more than a line, the layer is: rank 2; and anisotropy 0 where they are as many."""
+    conv = nn.Conv2d(1, 2, 3)
+    with torch.no_grad():
+        conv.weight.zero_()
+        conv.weight[0, 0, 1] = 1
+        conv.weight[1, 0, :, 1] = 1
+    row = rf.orientation(nn.Sequential(conv))["0"]
+    assert row.pooled is not None
+    assert (row.pooled.rank, row.pooled.anisotropy) == (2, pytest.approx(0))
+    assert row.anisotropy == pytest.approx(1)
+    assert row.spanning_filters == 0
+
+
+def test_jump_and_dilation_turn_angles() -> None:
+    conv = nn.Conv2d(1, 1, 3, dilation=(1, 2))
+    with torch.no_grad():
+        conv.weight.zero_()
+        for i in range(3):
+            conv.weight[0, 0, 2 - i, i] = 1
+    net = nn.Sequential(conv)
+    assert rf.orientation(net)["0"].mean_angle == pytest.approx(26.565, abs=1e-3)
+    row = rf.orientation(net, jumps={"0": (2.0, 1.0)})["0"]
+    assert (row.mean_angle, row.units) == (pytest.approx(45), "px")
+
+
+@pytest.mark.parametrize(("kernel", "note"), [(1, "1 x 1"), ((1, 3), "one tap wide")])
+def test_layers_without_orientation_say_so(kernel: int, note: str) -> None:
+    row = rf.orientation(nn.Sequential(nn.Conv2d(1, 1, kernel)))["0"]
+    assert row.note is not None
+    assert row.note.startswith(note)
+
+
+def test_bad_weights_are_named() -> None:
+    conv = nn.Conv2d(1, 1, 3)
+    conv.weight.data[0, 0, 0, 0] = math.nan
+    with pytest.raises(rf.RequestError, match=r"layer 'a' has NaN or infinite weights"):
+        rf.sparsity(nn.ModuleDict({"a": conv}))
+    with pytest.raises(rf.RequestError, match=r"has no layer with a kernel"):
+        rf.sparsity({"a": torch.zeros(3)})
+    with pytest.raises(rf.RequestError, match=r"the mask of a is 2x2x3x3, its weight 1x1x3x3"):
+        rf.sparsity({"a.weight_orig": torch.zeros(1, 1, 3, 3), "a.weight_mask": torch.zeros(2, 2, 3, 3)})
+    with pytest.raises(rf.RequestError, match=r"no mass 'x'; there are survivors, abs, square"):
+        rf.orientation(nn.Conv2d(1, 1, 3), mass="x")
+
+
+def test_unique_masks_of_large_kernels() -> None:
+    alive = np.random.default_rng(0).random((500, 25)) < 0.1
+    masks, counts = unique_masks(alive)
+    assert counts.sum() == 500
+    expected = {tuple(m): c for m, c in zip(*np.unique(alive, axis=0, return_counts=True), strict=True)}
+    assert {tuple(m): c for m, c in zip(masks, counts, strict=True)} == expected
