@@ -39,16 +39,34 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
         facecolor=theme.colour("background"),
     )
     FigureCanvasAgg(figure)
+    shared = _shares_legend(scene)
     for index, panel in enumerate(scene.panels):
         projection = {"projection": "polar"} if panel.polar else {}
         axes = figure.add_subplot(scene.rows, scene.columns, index + 1, **projection)
-        _Panel(axes, panel, theme).draw()
+        _Panel(axes, panel, theme, legend=not shared).draw()
+    if shared:
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=4,
+            frameon=False,
+            fontsize=9,
+            labelcolor=theme.colour("text"),
+        )
     if scene.title:
         figure.suptitle(scene.title, color=theme.colour("text"), fontsize=12, fontweight="bold")
     for text in figure.findobj(Text):
         text.set_parse_math(False)
         text.set_text(drawable(text.get_text()))
     return figure
+
+
+def _shares_legend(scene: sc.Scene) -> bool:
+    """Whether one legend below serves all panels: there are several, and they name the same things."""
+    labels = [tuple(mark.label for mark in panel.marks if mark.label) for panel in scene.panels if panel.legend]
+    return len(labels) > 1 and len(set(labels)) == 1 and bool(labels[0])
 
 
 def drawable(text: str) -> str:
@@ -70,8 +88,9 @@ def _glyphs() -> dict[int, int]:
 class _Panel:
     """Draws one panel's marks onto one matplotlib axes."""
 
-    def __init__(self, axes: Any, panel: sc.Panel, theme: Theme) -> None:
+    def __init__(self, axes: Any, panel: sc.Panel, theme: Theme, *, legend: bool) -> None:
         self.axes, self.panel, self.theme = axes, panel, theme
+        self.legend = legend and panel.legend
 
     def draw(self) -> None:
         for order, mark in enumerate(self.panel.marks):
@@ -85,7 +104,7 @@ class _Panel:
             self._tilt_long_ticks()
             if self.panel.equal:
                 self.axes.set_aspect("equal", adjustable="box")
-        if self.panel.legend and any(mark.label for mark in self.panel.marks):
+        if self.legend and any(mark.label for mark in self.panel.marks):
             self._legend()
 
     def _frame(self) -> None:
@@ -98,7 +117,9 @@ class _Panel:
             spine.set_color(colour("grid" if self.panel.polar else "muted"))
             spine.set_visible(self.panel.equal or self.panel.polar or name in ("left", "bottom"))
         if self.panel.title:
-            axes.set_title(self.panel.title, color=colour("text"), fontsize=10, loc="left")
+            axes.set_title(
+                self.panel.title, color=colour("text"), fontsize=10, loc="center" if self.panel.polar else "left"
+            )
 
     def _axis(self, axis: Any, given: sc.Axis, limits: Callable[..., Any], scale: Callable[..., Any]) -> None:
         from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -176,11 +197,14 @@ class _Panel:
 
     @mark.register
     def _(self, mark: sc.Points, order: int) -> None:
+        from matplotlib.patheffects import withStroke
+
         colour = self.theme.colour(mark.colour)
         style = {"s": 34, "facecolors": colour, "edgecolors": colour} | SYMBOLS[mark.symbol]
         if mark.symbol == "cross":
             style.pop("edgecolors")
-        self.axes.scatter(mark.x, mark.y, label=mark.label, zorder=order + 10, **style)
+        halo = [withStroke(linewidth=4, foreground=self.theme.colour("background"))] if mark.symbol == "cross" else None
+        self.axes.scatter(mark.x, mark.y, label=mark.label, zorder=order + 10, path_effects=halo, **style)
 
     @mark.register
     def _(self, mark: sc.Band, order: int) -> None:

@@ -26,7 +26,7 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
         rows=scene.rows,
         cols=scene.columns,
         specs=_specs(scene),
-        subplot_titles=[_plain(panel.title) for panel in scene.panels],
+        subplot_titles=[_plain(panel.title).replace("\n", "<br>") for panel in scene.panels],
         vertical_spacing=min(0.12, 0.5 / max(1, scene.rows)) if scene.rows > 1 else 0,
     )
     seen: set[str] = set()
@@ -41,12 +41,17 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
         paper_bgcolor=theme.colour("background"),
         plot_bgcolor=theme.colour("background"),
         font={"family": ", ".join(FONTS), "size": 12, "color": theme.colour("text")},
-        margin={"l": 70, "r": 30, "t": 60 + 30 * bool(scene.title), "b": 70},
+        margin={
+            "l": 70,
+            "r": 30,
+            "t": 60 + 30 * bool(scene.title) + 30 * any(panel.polar for panel in scene.panels),
+            "b": 70,
+        },
         legend={"bgcolor": "rgba(0,0,0,0)"},
         barmode="overlay",
     )
-    for note in figure.layout.annotations:
-        note.font.size = 13
+    for note in figure.layout.annotations[: len(scene.panels)]:
+        note.update(font={"size": 13}, yshift=22 if any(panel.polar for panel in scene.panels) else 4)
     return figure
 
 
@@ -172,6 +177,7 @@ class _Panel:
             x=list(x),
             y=list(y),
             width=mark.width,
+            textposition="none",
             orientation="h" if mark.horizontal else "v",
             marker={"color": self.theme.colour(mark.colour)},
             **self._hover(mark.hover),

@@ -60,9 +60,9 @@ def heat(result: EffectiveResult, layer: str | None = None) -> Scene:
         columns=2,
         size=(470, 440),
         title=title,
-        caption=f"Effective field ({row.aggregation} gradient) of one unit, mean over {row.images} images. The rectangle "
-        "is the theoretical window, the ellipse one standard deviation of the map around its own mean, the cross the "
-        "unit's centre.",
+        caption=f"Effective field ({row.aggregation} gradient) of one unit, mean over {row.images} images. The "
+        "rectangle is the theoretical window, the ellipse one standard deviation of the map around its own mean, "
+        "the cross the unit's centre.",
         alt=f"Heat map of the effective field of layer {short(row.name, 60)}; {_measure_words(row)}.",
     )
 
@@ -162,8 +162,8 @@ def _profile_1d(row: EffectiveLayer, values: NDArray[np.float64], title: str) ->
         marks.append(Rule(colour="series-2", value=float(edge), axis="x", label=None))
     return Scene(
         panels=(Panel(title=title, x=Axis("input index", "px"), y=Axis("share of the maximum"), marks=tuple(marks)),),
-        caption=f"Effective field ({row.aggregation} gradient) of one unit, mean over {row.images} inputs; dashed lines "
-        "bound the theoretical window.",
+        caption=f"Effective field ({row.aggregation} gradient) of one unit, mean over {row.images} inputs; dashed "
+        "lines bound the theoretical window.",
         alt=f"Curve of the effective field of layer {short(row.name, 60)} over the input.",
     )
 
@@ -221,8 +221,8 @@ def sheet(result: EffectiveResult) -> Scene:
         columns=min(4, len(chosen)),
         size=(210, 220),
         title=f"Effective fields of {short(result.model.name, 40)}",
-        caption="Effective field of each layer's unit as a share of its own maximum; rectangles are theoretical windows. "
-        + (f"{len(chosen)} of {len(rows)} layers." if len(chosen) < len(rows) else ""),
+        caption="Effective field of each layer's unit as a share of its own maximum; rectangles are theoretical "
+        "windows. " + (f"{len(chosen)} of {len(rows)} layers." if len(chosen) < len(rows) else ""),
         alt=f"Contact sheet of {len(chosen)} effective fields.",
     )
 
@@ -270,7 +270,7 @@ def profile(result: EffectiveResult, layers: tuple[str, ...] = ()) -> Scene:
 
 
 def radial(values: NDArray[np.float64], centre: list[float] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ring means by distance: ``mean[k]`` over pixels at a distance in ``[k - 0.5, k + 0.5)``, scaled to ``mean[0] = 1``.
+    """Ring means: ``mean[k]`` over pixels at a distance in ``[k - 0.5, k + 0.5)``, scaled to ``mean[0] = 1``.
 
     >>> import numpy as np
     >>> distance, mean = radial(np.eye(3)[[1]].repeat(1, axis=0), None)

@@ -10,7 +10,7 @@ from rftools.errors import RequestError
 from rftools.plots.scene import Axis, Line, Mark, Panel, PolarBars, Scene, numbers, short
 
 if TYPE_CHECKING:
-    from rftools.weights.results import OrientationLayer, OrientationResult
+    from rftools.weights.results import LayerOrientation, OrientationResult
 
 MOST = 24
 READING = (
@@ -22,7 +22,8 @@ READING = (
 def rose(result: OrientationResult, layer: str | None = None) -> Scene:
     """Polar histograms of kernel orientation, one a layer that has oriented kernels, or ``layer`` alone.
 
-    The dotted ring is a uniform distribution; the line is the layer's mean axis, as long as its resultant.
+    The dotted ring is a uniform distribution; the line is the layer's mean axis, as long as its resultant, which
+    random taps on the same lattice keep inside the dashed ring in 95 % of cases.
     """
     rows = [result[layer]] if layer is not None else [row for row in result if row.oriented]
     if not rows:
@@ -37,20 +38,21 @@ def rose(result: OrientationResult, layer: str | None = None) -> Scene:
         size=(480, 470) if single else (310, 330),
         title=f"Kernel orientation, {short(result.model.name, 40)}",
         caption=READING
-        + " Dotted: as if uniform; where a lattice null is known, its ring is dashed. The line is the mean axis, as "
-        "long as the resultant, on a scale where the outer circle is 1."
+        + " Dotted: a uniform distribution. Spikes come from the few directions that a small lattice offers; the line "
+        "is the mean axis, as long as the resultant R (the outer circle is 1), and random taps on the same lattice "
+        "stay inside the dashed ring in 95 % of cases."
         + (f" {len(chosen)} of {len(rows)} layers." if len(chosen) < len(rows) else ""),
         alt="Polar histograms: " + "; ".join(_words(row) for row in chosen) + ".",
     )
 
 
-def _words(row: OrientationLayer) -> str:
+def _words(row: LayerOrientation) -> str:
     if row.mean_angle is None:
         return f"{short(row.name)}, no mean axis"
     return f"{short(row.name)}, mean axis {row.mean_angle:.0f}°, resultant {row.resultant:.2f}"
 
 
-def _panel(row: OrientationLayer) -> Panel:
+def _panel(row: LayerOrientation) -> Panel:
     edges = np.asarray(row.histogram.edges, dtype=np.float64)
     counts = np.asarray(row.histogram.counts, dtype=np.float64)
     share = counts / max(1.0, counts.sum())
@@ -66,6 +68,9 @@ def _panel(row: OrientationLayer) -> Panel:
         PolarBars(colour="series-1", label="kernels", edges=full_edges, radii=full, hover=hover * 2),
         Line(colour="muted", label="uniform", x=circle, y=(1.0,) * len(circle), dash="dot"),
     ]
+    if row.null_radius is not None:
+        ring = (outer * row.null_radius,) * len(circle)
+        marks.append(Line(colour="series-3", label="chance (95 %)", x=circle, y=ring, dash="dash"))
     if row.mean_angle is not None and row.resultant is not None:
         length = outer * float(row.resultant)
         angle = float(row.mean_angle)
@@ -85,6 +90,7 @@ def mirrored(edges: np.ndarray, radii: np.ndarray) -> tuple[tuple[float, ...], t
     return numbers([*edges, *(edges[1:] + 180.0)]), numbers([*radii, *radii])
 
 
-def _title(row: OrientationLayer) -> str:
+def _title(row: LayerOrientation) -> str:
+    resultant = "" if row.resultant is None else f", R = {row.resultant:.3f}"
     chance = "" if row.p_lattice is None else f", p = {row.p_lattice:.2g}"
-    return f"{short(row.name, 22)}: n = {row.oriented}{chance}"
+    return f"{short(row.name, 26)}\n{row.oriented} kernels{resultant}{chance}"

@@ -12,7 +12,7 @@ from rftools.errors import RequestError
 from rftools.plots.scene import Axis, Bars, Heatmap, Mark, Panel, Points, Scene, Text, numbers, short
 
 if TYPE_CHECKING:
-    from rftools.weights.results import SparsityLayer, SparsityResult
+    from rftools.weights.results import LayerSparsity, SparsityResult
 
 MOST = 24  # panels on a sheet
 
@@ -53,15 +53,15 @@ def taps(result: SparsityResult, layer: str | None = None) -> Scene:
     )
 
 
-def _even(rows: list[SparsityLayer]) -> list[SparsityLayer]:
+def _even(rows: list[LayerSparsity]) -> list[LayerSparsity]:
     return [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(MOST, len(rows)))]
 
 
-def _left_out(chosen: list[SparsityLayer], rows: list[SparsityLayer]) -> str:
+def _left_out(chosen: list[LayerSparsity], rows: list[LayerSparsity]) -> str:
     return f" {len(chosen)} of {len(rows)} layers." if len(chosen) < len(rows) else ""
 
 
-def _histogram(row: SparsityLayer) -> Panel:
+def _histogram(row: LayerSparsity) -> Panel:
     assert row.taps is not None
     counts = np.asarray(row.taps, dtype=np.float64)
     expected = binomial_expectation(len(counts) - 1, 1 - row.sparsity, int(counts.sum()))
@@ -108,8 +108,8 @@ def layers(result: SparsityResult) -> Scene:
             ),
         ),
         size=(720, max(220, 90 + 22 * min(60, len(rows)))),
-        caption="Share of weights that are exactly zero, layer by layer in execution order; the number of filters with no "
-        "weight left stands at the right.",
+        caption="Share of weights that are exactly zero, layer by layer in execution order; the number of filters with "
+        "no weight left stands at the right.",
         alt=f"Bar chart of the sparsity of {len(rows)} layers of {result.model.name}.",
     )
 
@@ -132,7 +132,7 @@ def survival(result: SparsityResult) -> Scene:
     )
 
 
-def _survival_panel(row: SparsityLayer, top: float) -> Panel:
+def _survival_panel(row: LayerSparsity, top: float) -> Panel:
     values = np.asarray(row.survival, dtype=np.float64)
     height, width = values.shape
     marks: list[Mark] = [Heatmap(values=values, extent=(-0.5, width - 0.5, -0.5, height - 0.5), limits=(0.0, top))]

@@ -111,8 +111,8 @@ def window(result: TheoreticalResult, layer: str | None = None, picture: NDArray
             ),
         ),
         size=(520, 480),
-        caption="The unit's theoretical window to scale on the input; tinted is what inside the image reaches the unit, "
-        "so gaps in the tint are holes. The dashed frame is the image's border."
+        caption="The unit's theoretical window to scale on the input; tinted is what inside the image reaches the "
+        "unit, so gaps in the tint are holes. The dashed frame is the image's border."
         + (" Of three axes the last two are drawn." if len(sides) == 3 else ""),
         alt=f"Input picture with the field of unit ({place}) of layer {row.name or 'the model'}: {size}.",
     )
