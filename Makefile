@@ -1,0 +1,59 @@
+# Every target sets up what it needs; stamp files in .venv make the second run quick.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+# Two workers even where there are more cores: the big nets' tests need some GB of memory each.
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup setup-dev test test-long lint docs gallery bench clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: setup  ## set up, train a small net, analyse it, write its report into ./demo
+	$(BIN)/rftools demo -o $(DEMO)
+
+setup: $(VENV)/.ready  ## a virtual environment with rftools and its data sets
+
+setup-dev: $(VENV)/.ready-dev  ## and what tests, checks and docs need
+
+test: setup-dev  ## set up and run the tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) -m "not slow"
+
+test-long: setup-dev  ## the long suites too
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS)
+
+lint: setup-dev  ## style, types, layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: setup-dev  ## build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+gallery: setup-dev  ## run the gallery; its pictures go to docs/gallery
+	set -e; for script in gallery/[0-9]*.py; do $(BIN)/python $$script; done
+
+bench: setup-dev  ## run every benchmark
+	set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+clean:  ## remove what was built (not the environment)
+	rm -rf build dist site $(DEMO) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "rftools needs Python 3.11 or newer, and none was found: install one, or say make PYTHON=/path/to/python3" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[vision,data]'
+	touch $@
+
+$(VENV)/.ready-dev: pyproject.toml | $(VENV)/.ready
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	touch $@
