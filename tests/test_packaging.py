@@ -15,7 +15,7 @@ import rftools
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "numpy", "scipy", "pandas", "matplotlib", "plotly", "captum", "torchvision", "timm", "skimage", "PIL")
-START = """
+START = f"""
 import sys
 from rftools.cli import main
 status = 0
@@ -23,16 +23,17 @@ try:
     main(sys.argv[1:])
 except SystemExit as error:
     status = error.code
-print("HEAVY", *[name for name in {heavy!r} if name in sys.modules])
+print("HEAVY", *[name for name in {HEAVY!r} if name in sys.modules])
 sys.exit(status)
-""".format(heavy=HEAVY)
+"""
 
 
 def start(*arguments: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     """The command in a fresh interpreter, and which heavy packages it had imported in the end."""
     done = subprocess.run([sys.executable, "-c", START, *arguments], capture_output=True, text=True, timeout=120)
     lines = done.stdout.splitlines()
-    assert lines and lines[-1].startswith("HEAVY"), done.stderr
+    assert lines, done.stderr
+    assert lines[-1].startswith("HEAVY")
     return done, lines[-1].split()[1:]
 
 
