@@ -167,6 +167,7 @@ def _row(layer: Layer, field: Field, fields: Mapping[fx.Node, Answer], units: _U
         aligned=all(axis.aligned for axis in part),
         productive=_productive(layer, fields),
         unit=unit,
+        unit_dims=tuple(spatial_dims(part)),
     )
 
 
@@ -190,6 +191,9 @@ def _axis(axis: Axis, unit: Unit | None, dims: Sequence[int]) -> AxisField:
         return _lawful(axis, unit, dims, seen)
     law = axis.law
     around = hull(law.phases[0]) if law is not None else None
+    own = None
+    if law is not None and unit is not None:
+        own = hull(law.at(unit[list(dims).index(law.dim)] if law.dim is not None else 0))
     known = unit is not None
     return AxisField(
         size=None if axis.global_ or ends is None else ends[1] - ends[0] + 1,
@@ -203,6 +207,7 @@ def _axis(axis: Axis, unit: Unit | None, dims: Sequence[int]) -> AxisField:
         clipped=ends if known else None,
         local_size=None if law is None else max(map(hull_size, law.phases)),
         min_size=_least(axis),
+        local_centre=None if own is None else (own[0] + own[1]) / 2,
         bits=seen if known else None,
     )
 

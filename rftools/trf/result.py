@@ -43,6 +43,7 @@ class AxisField:
     clipped: tuple[int, int] | None
     local_size: int | None = None
     min_size: int | None = None
+    local_centre: float | None = None  # the unit's own, in input pixels: where a global field's local part lies
     bits: tuple[int, int] | None = field(default=None, repr=False)  # (first index, bit mask) of the unit's support
 
     @property
@@ -73,6 +74,7 @@ class LayerField:
     aligned: bool
     productive: bool | None
     unit: tuple[int, ...] | None
+    unit_dims: tuple[int, ...] = ()  # the output tensor's dimensions that ``unit`` indexes, the batch being 0
 
 
 @dataclass(frozen=True, repr=False)

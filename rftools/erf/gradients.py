@@ -1,0 +1,199 @@
+"""Gradients of single units: one forward pass for all layers, one backward pass each, nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from rftools.capture import evaluating
+from rftools.errors import RequestError
+
+AGGREGATIONS = ("abs", "power", "positive", "signed")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A unit of a layer: ``name`` is the layer's, ``place`` its index along the output dimensions ``dims``."""
+
+    name: str
+    dims: tuple[int, ...]
+    place: tuple[int, ...]
+
+    @property
+    def path(self) -> str:
+        return self.name.partition("#")[0]
+
+    @property
+    def call(self) -> int:
+        return int(self.name.partition("#")[2] or 0)
+
+
+@dataclass
+class _Taken:
+    """The outputs that hooks keep during one forward pass."""
+
+    outputs: dict[str, torch.Tensor] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+
+
+def layer_maps(
+    module: nn.Module,
+    inputs: torch.Tensor,
+    targets: Sequence[Target],
+    *,
+    aggregation: str,
+    device: torch.device,
+    batch_size: int,
+    seed: int,
+    progress: Any = None,
+) -> Mapping[str, NDArray[np.float32]]:
+    """Each target's map of every image, ``(N, *spatial)``, input channels aggregated.
+
+    ``abs``: mean over channels of ``|dy/dx|``; ``power``: mean of squares, with a random sign a channel of the layer,
+    which makes it an unbiased estimate of the sum over its channels of squared gradients; ``positive``: Ding et al.,
+    ``relu`` of the gradient of the unit's summed ``relu``, summed over channels; ``signed``: mean of the gradient.
+    """
+    if aggregation not in AGGREGATIONS:
+        raise RequestError(f"no aggregation {aggregation!r}; there are {', '.join(AGGREGATIONS)}")
+    found: dict[str, list[NDArray[np.float32]]] = {target.name: [] for target in targets}
+    start, size = 0, max(1, batch_size)
+    if any(0 in target.dims for target in targets):
+        size = 1  # a layer that folds space into the batch keeps one image apart from the next only alone
+    with _frozen(module, device):
+        while start < len(inputs):
+            batch = inputs[start : start + size].to(device)
+            try:
+                maps = _batch(module, batch, targets, aggregation, seed + start, start)
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise RequestError(
+                        "out of memory with one image at a time; ask for fewer layers or a smaller input"
+                    ) from None
+                size = max(1, size // 2)
+                continue
+            for name, values in maps.items():
+                found[name].append(values)
+            start += len(batch)
+            if progress is not None:
+                progress(start)
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+@contextlib.contextmanager
+def _frozen(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """Evaluation mode on the device with parameters that need no gradient; all as before afterwards."""
+    wanted = [(p, p.requires_grad) for p in module.parameters()]
+    home = next((t.device for t in (*module.parameters(), *module.buffers())), device)
+    try:
+        for p, _ in wanted:
+            p.requires_grad_(False)
+        with evaluating(module):
+            yield from _moved(module, home, device)
+    finally:
+        for p, needs in wanted:
+            p.requires_grad_(needs)
+
+
+def _moved(module: nn.Module, home: torch.device, device: torch.device) -> Iterator[None]:
+    if home == device:
+        yield
+        return
+    try:
+        module.to(device)
+        yield
+    finally:
+        module.to(home)
+
+
+def _batch(
+    module: nn.Module, batch: torch.Tensor, targets: Sequence[Target], aggregation: str, seed: int, first: int
+) -> dict[str, NDArray[np.float32]]:
+    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), batch.dtype)
+    x = batch.to(dtype).requires_grad_(True)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.enable_grad():
+        outputs = _forward(module, x, targets)
+        maps = {}
+        for number, target in enumerate(targets):
+            y = _scalar(outputs[target.name], target, aggregation, generator)
+            keep = number + 1 < len(targets)
+            gradient = _gradient(y, x, keep)
+            if not bool(gradient.isfinite().all()):
+                bad = first + int((~gradient.isfinite()).flatten(1).any(1).nonzero()[0])
+                raise RequestError(f"the gradient of layer {target.name!r} is not finite at image {bad}")
+            maps[target.name] = _aggregate(gradient.detach(), aggregation)
+    return maps
+
+
+def _gradient(y: torch.Tensor, x: torch.Tensor, keep: bool) -> torch.Tensor:
+    if not y.requires_grad:
+        return torch.zeros_like(x)
+    (gradient,) = torch.autograd.grad(y, x, retain_graph=keep, allow_unused=True)
+    return torch.zeros_like(x) if gradient is None else gradient
+
+
+def _forward(module: nn.Module, x: torch.Tensor, targets: Sequence[Target]) -> dict[str, torch.Tensor]:
+    taken = _Taken()
+    modules = dict(module.named_modules())
+    wanted = {(target.path, target.call): target.name for target in targets}
+    handles = []
+    try:
+        for path in dict.fromkeys(target.path for target in targets):
+            handles.append(modules[path].register_forward_hook(_hook(taken, path, wanted)))
+        module(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    missing = [target.name for target in targets if target.name not in taken.outputs]
+    if missing:
+        raise RequestError(f"layer {missing[0]!r} gives no tensor of its own in the forward pass; name another")
+    return taken.outputs
+
+
+def _hook(taken: _Taken, path: str, wanted: Mapping[tuple[str, int], str]) -> Any:
+    def keep(_module: nn.Module, _args: Any, output: Any) -> Any:
+        call = taken.calls.get(path, 0)
+        taken.calls[path] = call + 1
+        name = wanted.get((path, call))
+        if name is None or not isinstance(output, torch.Tensor):
+            return None
+        taken.outputs[name] = output
+        # What follows gets a copy: an in-place activation would change what the layer gave.
+        return output.clone()
+
+    return keep
+
+
+def _scalar(output: torch.Tensor, target: Target, aggregation: str, generator: torch.Generator) -> torch.Tensor:
+    """The sum over the batch and the unit's channels; samples do not mix, so gradients stay apart."""
+    index: list[Any] = [slice(None)] * output.ndim
+    for dim, place in zip(target.dims, target.place, strict=True):
+        index[dim] = place
+    unit = output[tuple(index)]
+    if aggregation == "positive":
+        return torch.relu(unit).sum()
+    if aggregation == "power":
+        shape = unit.shape[1:] if 0 not in target.dims else unit.shape
+        signs = torch.randint(0, 2, shape, generator=generator).to(unit.device, unit.dtype) * 2 - 1
+        return (unit * signs).sum()
+    return unit.sum()
+
+
+def _aggregate(gradient: torch.Tensor, aggregation: str) -> NDArray[np.float32]:
+    if aggregation == "abs":
+        values = gradient.abs().mean(1)
+    elif aggregation == "power":
+        values = gradient.square().mean(1)
+    elif aggregation == "positive":
+        values = torch.relu(gradient).sum(1)
+    else:
+        values = gradient.mean(1)
+    array: NDArray[np.float32] = values.cpu().numpy()
+    return array

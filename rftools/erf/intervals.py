@@ -1,0 +1,95 @@
+"""Bootstrap intervals of measures: images are drawn anew, their maps averaged, the measure taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rftools.erf.measures import Definition, Frame
+from rftools.erf.result import Measure
+
+RESAMPLES = 200
+METHOD = (
+    f"95 % BCa bootstrap over images ({RESAMPLES} resamples of the mean map; Efron 1987, doi:10.1080/01621459.1987."
+    "10478410); below 20 images it tends to be too narrow, below 2 there is none"
+)
+CHUNK = 1 << 22  # numbers held at once
+
+
+def measure_all(
+    maps: NDArray[np.float32], frame: Frame, definitions: Mapping[str, Definition], *, seed: int
+) -> dict[str, Measure]:
+    """Every measure of the mean of ``maps`` ``(N, *spatial)`` with its interval over the images."""
+    rank = maps.ndim - 1
+    chosen = {name: d for name, d in definitions.items() if rank in d.ranks}
+    whole = np.abs(maps.mean(0, dtype=np.float64))[None]
+    if not whole.any():
+        return {name: Measure(None, None, None, d.unit) for name, d in chosen.items()}
+    values = _apply(whole, frame, chosen)
+    if len(maps) < 2:
+        return {name: Measure(_number(values[name][0]), None, None, d.unit) for name, d in chosen.items()}
+    draw = np.random.default_rng((seed, 11))
+    shares = draw.multinomial(len(maps), np.full(len(maps), 1 / len(maps)), size=RESAMPLES) / len(maps)
+    left_out = (1 - np.eye(len(maps))) / (len(maps) - 1)
+    resampled = _weighted(maps, shares, frame, chosen)
+    jackknife = _weighted(maps, left_out, frame, chosen)
+    found = {}
+    for name, definition in chosen.items():
+        value = float(values[name][0])
+        period = 180.0 if definition.unit == "degrees" else None
+        low, high = _bca(value, resampled[name], jackknife[name], period)
+        found[name] = Measure(_number(value), low, high, definition.unit)
+    return found
+
+
+def _weighted(
+    maps: NDArray[np.float32], shares: NDArray[np.float64], frame: Frame, definitions: Mapping[str, Definition]
+) -> dict[str, NDArray[np.float64]]:
+    flat = maps.reshape(len(maps), -1).astype(np.float64)
+    rows = max(1, CHUNK // max(flat.shape[1], 1))
+    parts = []
+    for start in range(0, len(shares), rows):
+        mixed = np.abs(shares[start : start + rows] @ flat).reshape(-1, *maps.shape[1:])
+        parts.append(_apply(mixed, frame, definitions))
+    return {name: np.concatenate([part[name] for part in parts]) for name in definitions}
+
+
+def _apply(
+    maps: NDArray[np.float64], frame: Frame, definitions: Mapping[str, Definition]
+) -> dict[str, NDArray[np.float64]]:
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
+        return {name: np.asarray(d.function(maps, frame), dtype=np.float64) for name, d in definitions.items()}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _bca(
+    value: float, resampled: NDArray[np.float64], jackknife: NDArray[np.float64], period: float | None
+) -> tuple[float | None, float | None]:
+    """Bias-corrected and accelerated limits; for an angle, of its deviation from the estimate."""
+    from scipy.stats import norm
+
+    resampled = resampled[np.isfinite(resampled)]
+    jackknife = jackknife[np.isfinite(jackknife)]
+    if not np.isfinite(value) or len(resampled) < RESAMPLES // 2 or len(jackknife) < 2:
+        return None, None
+    centre = 0.0 if period is None else value
+    if period is not None:
+        resampled, jackknife = (((v - value + period / 2) % period) - period / 2 for v in (resampled, jackknife))
+        value = 0.0
+    below = (resampled < value).mean() + (resampled == value).mean() / 2
+    below = min(max(float(below), 0.5 / len(resampled)), 1 - 0.5 / len(resampled))
+    bias = norm.ppf(below)
+    deviation = jackknife.mean() - jackknife
+    spread = (deviation**2).sum()
+    skew = float((deviation**3).sum() / (6 * spread**1.5)) if spread > 0 else 0.0
+    limits = []
+    for level in (0.025, 0.975):
+        z = bias + norm.ppf(level)
+        share = norm.cdf(bias + z / (1 - skew * z)) if abs(1 - skew * z) > 1e-6 else level
+        limits.append(float(np.quantile(resampled, min(max(float(share), 0.0), 1.0))) + centre)
+    return limits[0], limits[1]

@@ -1,0 +1,136 @@
+"""What `rftools.effective` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rftools.files import atomic_write
+from rftools.results import Result, plain
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure of a map with its 95 % interval; None where the map does not define it."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+
+
+@dataclass(frozen=True)
+class EffectiveLayer:
+    """One layer's effective field.
+
+    ``map`` is float64, shaped like the input without channels. ``theoretical`` holds ``status`` and ``axes``
+    (``size, stride, start, centre, window, clipped, global``). ``scale`` is the map's maximum, which the logarithmic
+    area ratios depend on. ``note`` says why measures are missing.
+    """
+
+    name: str
+    unit: tuple[int, ...]
+    images: int
+    aggregation: str
+    measures: Mapping[str, Measure]
+    theoretical: Mapping[str, Any]
+    map: NDArray[np.float64] = field(repr=False, compare=False)
+    scale: float = 0.0
+    note: str | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class EffectiveResult(Result[EffectiveLayer]):
+    """The effective receptive fields of layers, from the gradients of one unit each."""
+
+    SCHEMA: ClassVar[tuple[str, int]] = ("rftools.erf", 1)
+
+    source: str = ""
+    normalisation: Mapping[str, Sequence[float]] | None = None
+    seed: int = 0
+    interval: str = ""
+    skipped: tuple[str, ...] = ()
+    partial: bool = False
+
+    def _body(self) -> dict[str, Any]:
+        return {
+            "images": {
+                "source": self.source,
+                "normalisation": plain(dict(self.normalisation)) if self.normalisation else None,
+                "skipped": list(self.skipped),
+            },
+            "seed": self.seed,
+            "interval": self.interval,
+            "partial": self.partial,
+            "layers": [
+                {
+                    "name": row.name,
+                    "unit": list(row.unit),
+                    "images": row.images,
+                    "aggregation": row.aggregation,
+                    "measures": {name: plain(measure) for name, measure in row.measures.items()},
+                    "theoretical": plain(dict(row.theoretical)),
+                    "map": key,
+                    "scale": row.scale,
+                    "note": row.note,
+                }
+                for key, row in zip(self.keys(), self.layers, strict=True)
+            ],
+        }
+
+    def keys(self) -> tuple[str, ...]:
+        """The NPZ's keys, one a layer: its name, the model's own output being ``output``."""
+        return tuple((row.name or "output").replace("/", "|") for row in self.layers)
+
+    def to_npz(self, path: str | Path) -> None:
+        """Write the maps as an NPZ that `numpy.load` opens without pickle: float64, named by `keys`."""
+        with atomic_write(path) as stream:
+            np.savez_compressed(stream, **{k: row.map for k, row in zip(self.keys(), self.layers, strict=True)})
+
+    def columns(self) -> tuple[str, ...]:
+        return (
+            "layer",
+            "theoretical",
+            "effective",
+            "low",
+            "high",
+            "ratio",
+            "major",
+            "minor",
+            "angle",
+            "images",
+            "note",
+        )
+
+    def records(self) -> Sequence[Sequence[Any]]:
+        return [_record(row) for row in self.layers]
+
+
+def _record(row: EffectiveLayer) -> tuple[Any, ...]:
+    def value(name: str) -> float | None:
+        found = row.measures.get(name)
+        return None if found is None else found.value
+
+    sizes = [axis["size"] for axis in row.theoretical.get("axes", [])]
+    size: Any = sizes[0] if len(set(sizes)) == 1 else "x".join("-" if s is None else str(s) for s in sizes)
+    if sizes and all(axis["global"] for axis in row.theoretical["axes"]):
+        size = "global"
+    luo = row.measures.get("luo_centre", Measure(None, None, None, "px"))
+    return (
+        row.name or "(model)",
+        size,
+        luo.value,
+        luo.low,
+        luo.high,
+        value("relative_size"),
+        value("ellipse_major"),
+        value("ellipse_minor"),
+        value("ellipse_angle"),
+        row.images,
+        row.note or "",
+    )
