@@ -1,0 +1,88 @@
+"""``rftools report``: one self-contained HTML page about a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rftools.cli.options import load_model, model_options
+from rftools.errors import RequestError
+
+
+@click.command("report", short_help="One self-contained HTML page about a checkpoint.")
+@model_options
+@click.option("-o", "--output", metavar="FILE", required=True, help="The page, .html.")
+@click.option("--images", metavar="FOLDER|FILE", help="What the effective field is measured on (default: noise).")
+@click.option("--picture", metavar="FILE", help="An image to draw fields on (default: a neutral test picture).")
+@click.option("--object", "objects", metavar="WxH", multiple=True, help="An object that a unit should see whole.")
+@click.option("--force", is_flag=True, help="Overwrite a page that exists.")
+def command(
+    spec: str,
+    model: str | None,
+    weights: str | None,
+    input_size: str | None,
+    output: str,
+    images: str | None,
+    picture: str | None,
+    objects: tuple[str, ...],
+    force: bool,
+) -> None:
+    """Write a page about SPEC: findings, tables, drawings, an explorer, and how it was made.
+
+    The page is one file. It opens from disk, a mail or a build's artifacts, and loads nothing from anywhere.
+
+    \b
+    Example:
+      rftools report runs/a/best.pt -o report.html
+    """
+    from rftools.reporting.build import check_page
+
+    check_page(output)
+    if Path(output).exists() and not force:
+        raise RequestError(f"{output} exists; --force overwrites it")
+    sizes = tuple(parse_object(text) for text in objects)
+    loaded = load_model(spec, model, weights, input_size)
+    from rftools.reporting import report
+    from rftools.reporting.findings import Limits
+
+    given = {
+        "--images": images,
+        "--picture": picture,
+        "--model": model,
+        "--weights": weights,
+        "--input-size": input_size,
+    }
+    words = command_line(spec, output, given, objects)
+    report(loaded, output, images=images, picture=picture, limits=Limits(objects=sizes), command=words)
+    click.echo(f"wrote {output}", err=True)
+
+
+def parse_object(text: str) -> tuple[int, int]:
+    """``64x48`` as ``(64, 48)``, width first.
+
+    >>> parse_object("64x48")
+    (64, 48)
+    """
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise RequestError(f"object {text!r} is not WxH with positive whole numbers of pixels, such as 64x48")
+    return int(parts[0]), int(parts[1])
+
+
+def command_line(spec: str, output: str, given: dict[str, str | None], objects: tuple[str, ...]) -> str:
+    """The command that remakes the page, with file names but no folders.
+
+    >>> command_line("/home/me/best.pt", "/tmp/r.html", {"--images": None}, ("64x48",))
+    'rftools report best.pt --object 64x48 -o r.html'
+    """
+    import shlex
+
+    from rftools.reporting.subject import file_name
+
+    words = ["rftools", "report", file_name(spec)]
+    for option, value in given.items():
+        words += [] if value is None else [option, file_name(value)]
+    for value in objects:
+        words += ["--object", value]
+    return shlex.join([*words, "-o", file_name(output)])

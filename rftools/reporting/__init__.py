@@ -1,0 +1,7 @@
+"""Reports: findings by explicit rules, and one self-contained page that shows what they rest on."""
+
+from rftools.reporting.build import report
+from rftools.reporting.findings import RULES, Finding, findings
+from rftools.reporting.subject import Subject
+
+__all__ = ["RULES", "Finding", "Subject", "findings", "report"]

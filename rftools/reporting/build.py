@@ -1,0 +1,96 @@
+"""`report`: from models or results to one HTML file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rftools.errors import RequestError
+from rftools.files import check_writable, write_text
+from rftools.plots.picture import load_picture, neutral_picture
+from rftools.reporting.explorer import plane
+from rftools.reporting.findings import Limits
+from rftools.reporting.page import Provenance, page
+from rftools.reporting.subject import Subject, from_model, from_results
+from rftools.results import Result
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SUFFIXES = (".html", ".htm")
+
+
+def report(
+    models_or_results: Any,
+    path: str | Path,
+    *,
+    input_size: tuple[int, ...] | None = None,
+    images: Any = None,
+    picture: str | Path | None = None,
+    limits: Limits | None = None,
+    command: str | None = None,
+    **effective_options: Any,
+) -> Path:
+    """Write one self-contained HTML page about a model: findings, tables, drawings, an explorer, and how it was made.
+
+    Args:
+        models_or_results: a loaded model or module, or the results of analyses of one model.
+        path: the page, ``.html``.
+        input_size: ``(C, *spatial)``, where the model does not know its own.
+        images: what the effective field is measured on, as `rftools.effective` takes it.
+        picture: an image file to draw fields on; a neutral test picture otherwise.
+        limits: the thresholds of the findings.
+        command: the command line that makes this page, shown under "Method".
+        effective_options: passed to `rftools.effective`.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        RequestError: a path that is not HTML or can't be written, no model at all, results of several models.
+
+    >>> import torch, rftools as rf, tempfile, pathlib
+    >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = rf.report(rf.sparsity(net), pathlib.Path(folder) / "report.html")
+    ...     page.read_text()[:15]
+    '<!doctype html>'
+    """
+    check_page(path)
+    begin = time.perf_counter()
+    subject = _subject(models_or_results, input_size, images, effective_options)
+    analysed = time.perf_counter()
+    text = page(subject, _picture(subject, picture), limits or Limits(), Provenance(command, analysed - begin))
+    write_text(path, text)
+    return Path(path)
+
+
+def check_page(path: str | Path) -> None:
+    """Raise `RequestError` unless ``path`` names an HTML file that can be written."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES and not Path(path).is_dir():
+        raise RequestError(f"a report is one HTML page: {path} must end in {' or '.join(SUFFIXES)}")
+    check_writable(path)
+
+
+def _subject(given: Any, input_size: tuple[int, ...] | None, images: Any, options: dict[str, Any]) -> Subject:
+    items = list(given) if isinstance(given, Sequence) else [given]
+    if not items:
+        raise RequestError("a report needs a model or results, and none was given")
+    if all(isinstance(item, Result) for item in items):
+        return from_results(items)
+    if any(isinstance(item, Result) for item in items):
+        raise RequestError("a report takes a model or results, not both at once")
+    if len(items) > 1:
+        raise RequestError(f"a report is about one model, and {len(items)} were given; write one report for each")
+    return from_model(items[0], input_size, images=images, **options)
+
+
+def _picture(subject: Subject, path: str | Path | None) -> NDArray[np.uint8] | None:
+    if subject.input_size is None or len(subject.input_size) < 2:
+        return None
+    height, width = plane(subject.input_size)
+    return neutral_picture(height, width) if path is None else load_picture(path, height, width)

@@ -1,0 +1,229 @@
+"""The page: a context of plain values for the template, which escapes all of them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata, resources
+from typing import TYPE_CHECKING, Any
+
+from rftools._version import __version__
+from rftools.reporting.explorer import footprints, picture_url, plane
+from rftools.reporting.figures import figures, variables
+from rftools.reporting.findings import RULES, Limits, findings
+from rftools.reporting.subject import REMEDIES, Subject
+from rftools.results import Result
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SECTIONS = {
+    "theoretical": "Theoretical field",
+    "effective": "Effective field",
+    "sparsity": "Sparsity",
+    "orientation": "Orientation",
+    "history": "Training",
+}
+LONGEST_TABLE = 2000  # rows shown; a longer one is cut, and says so
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How the page came about: the command, and the seconds its analyses took."""
+
+    command: str | None
+    analysis_seconds: float
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of ready cells: (text, sort key) each; ``left`` columns hold words."""
+
+    key: str
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[tuple[str, str], ...], ...]
+    left: frozenset[int]
+    total: int
+
+
+def page(subject: Subject, picture: NDArray[np.uint8] | None, limits: Limits, provenance: Provenance) -> str:
+    """The whole report as HTML text."""
+    script = _resource("report.js")
+    context = {
+        "subject": subject,
+        "title": f"{subject.model.name} - receptive fields",
+        "findings": findings(subject, limits),
+        "summary": _summary(subject),
+        "sections": [_section(part, heading, subject) for part, heading in SECTIONS.items()],
+        "figures": figures(subject),
+        "explorer": _explorer(subject, picture),
+        "rules": [(rule.name, rule.asks) for rule in RULES],
+        "method": _method(subject, limits, provenance),
+        "style": _resource("report.css")
+        .replace("/*light*/", variables("light"))
+        .replace("/*dark*/", variables("dark")),
+        "script": script,
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
+    }
+    return _template().render(context) + "\n"
+
+
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["trusted"] = Markup  # for what this package wrote itself: style, script, SVG, JSON
+    return environment.from_string(_resource("report.html.j2"))
+
+
+def _resource(name: str) -> str:
+    return resources.files("rftools.reporting").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _summary(subject: Subject) -> list[tuple[str, str]]:
+    facts = [("Model", subject.model.name), ("File or name", subject.file)]
+    facts.append(("Parameters", f"{subject.model.parameters:,}"))
+    if subject.input_size is not None:
+        facts.append(("Input", " x ".join(map(str, subject.input_size)) + " (channels first)"))
+    if subject.theoretical is not None:
+        local = [a.size for row in subject.theoretical for a in row.axes if a.size is not None]
+        facts.append(("Layers and operators", f"{len(subject.theoretical):,}"))
+        if local:
+            facts.append(("Largest local field", f"{max(local):,} px"))
+    if subject.sparsity is not None:
+        facts.append(("Weights that are zero", f"{100 * subject.sparsity.total.sparsity:.1f} %"))
+    if subject.history:
+        accuracy = subject.history[-1].get("val_accuracy")
+        facts.append(("Epochs", f"{len(subject.history)}"))
+        if accuracy is not None:
+            facts.append(("Held-out accuracy", f"{100 * accuracy:.1f} %"))
+    if subject.metadata.get("data"):
+        facts.append(("Trained on", str(subject.metadata["data"])))
+    if subject.classes:
+        shown = ", ".join(subject.classes[:12])
+        more = len(subject.classes) - 12
+        facts.append(("Classes", shown + (f" and {more} more" if more > 0 else "")))
+    if subject.model.sha256:
+        facts.append(("SHA-256 of the file", subject.model.sha256))
+    return facts
+
+
+def _section(part: str, heading: str, subject: Subject) -> dict[str, Any]:
+    result = getattr(subject, part)
+    anchor = "training" if part == "history" else part
+    return {
+        "part": part,
+        "anchor": anchor,
+        "heading": heading,
+        "lead": LEADS[part],
+        "table": table(result, f"{anchor}-table", f"{heading} of each layer") if isinstance(result, Result) else None,
+        "missing": None if result else subject.missing.get(part, "It was not analysed."),
+        "remedy": REMEDIES[part],
+    }
+
+
+LEADS = {
+    "theoretical": "What a unit can see: the input pixels from which some path leads to it. Sizes, strides, starts and "
+    "centres are in input pixels; index 0 is the first pixel.",
+    "effective": "What a unit does see: how strongly each input pixel moves it, from gradients.",
+    "sparsity": "What pruning left: weights that are exactly zero, and the shapes of the kernels that survive.",
+    "orientation": "Which way the surviving taps of each kernel point: 0° along x, counter-clockwise as seen, "
+    "modulo 180°.",
+    "history": "How training went, as the checkpoint tells it.",
+}
+
+
+def table(result: Result[Any], key: str, caption: str) -> Table:
+    """A result's table as cells of text, each with the raw value to sort by."""
+    records = list(result.records())
+    columns = tuple(result.columns())
+    shown = records[:LONGEST_TABLE]
+    words = frozenset(i for i in range(len(columns)) if any(isinstance(r[i], str) for r in shown) and i != len(columns))
+    rows = tuple(tuple((_cell(value), _sort_key(value)) for value in record) for record in shown)
+    return Table(key, caption, columns, rows, words, len(records))
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+
+
+def _sort_key(value: Any) -> str:
+    if isinstance(value, (bool, int, float)) and value == value:
+        return repr(float(value))
+    return ""
+
+
+def _explorer(subject: Subject, picture: NDArray[np.uint8] | None) -> dict[str, Any] | None:
+    if subject.theoretical is None or subject.input_size is None or picture is None:
+        return None
+    layers = footprints(subject.theoretical)
+    if not layers:
+        return None
+    height, width = plane(subject.input_size)
+    local = [i for i, layer in enumerate(layers) if layer["movable"] and not any(a["global"] for a in layer["axes"])]
+    start = local[-1] if local else len(layers) - 1
+    data = {"layers": layers, "height": height, "width": width, "start": start, "sides": list(subject.input_size[1:])}
+    return {"json": _embedded(data), "picture": picture_url(picture), "height": height, "width": width}
+
+
+def _embedded(data: Any) -> str:
+    """JSON that can stand inside a script element whatever names it holds."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+def _method(subject: Subject, limits: Limits, provenance: Provenance) -> list[tuple[str, str]]:
+    facts = [("Made", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()))]
+    facts.append(("Command", provenance.command or "rftools.report(...) from Python"))
+    names = ("torch", "numpy", "scipy", "matplotlib")
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
+    facts.append(("Versions", f"rftools {__version__}, {versions}, Python {platform.python_version()}"))
+    facts.append(("Machine", f"{platform.system()} {platform.machine()}"))
+    if subject.seconds:
+        each = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in subject.seconds.items())
+        facts.append(("Time of the analyses", f"{provenance.analysis_seconds:.1f} s ({each})"))
+    if subject.effective is not None:
+        facts += _effective_method(subject)
+    if subject.orientation is not None:
+        facts.append(("Orientation", f"mass: {subject.orientation.mass}; seed {subject.orientation.seed}"))
+    facts.append(("Thresholds", _thresholds(limits)))
+    return facts
+
+
+def _effective_method(subject: Subject) -> list[tuple[str, str]]:
+    result = subject.effective
+    assert result is not None
+    rows: Sequence[Any] = result.layers
+    facts = [("Effective field on", f"{result.source or 'unnamed inputs'}; seed {result.seed}")]
+    if rows:
+        facts.append(("Aggregation", f"{rows[0].aggregation}, {rows[0].images} images"))
+    if result.interval:
+        facts.append(("Intervals", result.interval))
+    if result.skipped:
+        facts.append(("Images skipped", f"{len(result.skipped)}"))
+    return facts
+
+
+def _thresholds(limits: Limits) -> str:
+    return (
+        f"effective share {100 * limits.effective_share:.0f} %, holes {100 * limits.hole_share:.0f} %, "
+        f"q {limits.false_discovery:g}, accuracy gap {100 * limits.accuracy_gap:.0f} points"
+    )

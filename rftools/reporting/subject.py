@@ -1,0 +1,126 @@
+"""What a report speaks of: one model's results, and for each that is missing the reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from rftools.errors import RequestError
+from rftools.results import ModelInfo, Result
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from rftools.erf.result import EffectiveResult
+    from rftools.loading import Model
+    from rftools.trf.result import TheoreticalResult
+    from rftools.weights.results import OrientationResult, SparsityResult
+
+#: schema name -> the part of a subject that a result of it fills
+PARTS = {
+    "rftools.trf": "theoretical",
+    "rftools.erf": "effective",
+    "rftools.sparsity": "sparsity",
+    "rftools.orientation": "orientation",
+}
+#: what fills a section whose input is missing
+REMEDIES = {
+    "theoretical": "Give the report a model that takes its input size (--input-size CxHxW).",
+    "effective": "Give the report a model with spatial layers and, for real statistics, --images FOLDER.",
+    "sparsity": "Give the report a model whose layers hold weights.",
+    "orientation": "Prune a net with kernels larger than 1x1 (rftools prune); full kernels point nowhere.",
+    "history": "Give the report a checkpoint that rftools train wrote; it carries its own training curves.",
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One model's results. ``missing`` says why a part is None, ``seconds`` what each took."""
+
+    model: ModelInfo
+    input_size: tuple[int, ...] | None = None
+    theoretical: TheoreticalResult | None = None
+    effective: EffectiveResult | None = None
+    sparsity: SparsityResult | None = None
+    orientation: OrientationResult | None = None
+    history: tuple[Mapping[str, Any], ...] = ()
+    classes: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def file(self) -> str:
+        """The model's spec without any folder: a report does not tell where on a disk files were."""
+        return file_name(self.model.spec)
+
+
+def file_name(spec: str) -> str:
+    """A model spec with the folders of its file left out.
+
+    >>> file_name("/home/me/runs/a/best.pt"), file_name("torchvision:resnet18"), file_name("nets/mine.py:build")
+    ('best.pt', 'torchvision:resnet18', 'mine.py:build')
+    """
+    return PurePath(spec.replace("\\", "/")).name or spec
+
+
+def from_results(results: Sequence[Result[Any]]) -> Subject:
+    """A subject from results that are there already.
+
+    Raises:
+        RequestError: results of different models, two of one kind, or of a kind that no report shows.
+    """
+    parts: dict[str, Any] = {}
+    for result in results:
+        part = PARTS.get(result.SCHEMA[0])
+        if part is None:
+            raise RequestError(f"a report has no place for a {type(result).__name__}; it shows {', '.join(PARTS)}")
+        if part in parts:
+            raise RequestError(f"two {part} results of {result.model.name}; a report shows one of each")
+        parts[part] = result
+    models = {result.model for result in results}
+    if len(models) > 1:
+        raise RequestError(f"results of different models: {', '.join(sorted(m.name for m in models))}; give one's")
+    sizes = [result.input_size for result in results if result.input_size is not None]
+    missing = {part: "Not among the results that were given." for part in REMEDIES if part not in parts}
+    return Subject(model=results[0].model, input_size=sizes[0] if sizes else None, missing=missing, **parts)
+
+
+def from_model(model: Model | nn.Module, input_size: tuple[int, ...] | None, **effective_options: Any) -> Subject:
+    """A subject by analysing ``model``; an analysis that refuses leaves its reason instead of a result."""
+    import rftools
+    from rftools.loading import as_model
+
+    loaded = as_model(model, input_size)
+    works: dict[str, Callable[[], Any]] = {
+        "theoretical": lambda: rftools.theoretical(loaded),
+        "effective": lambda: rftools.effective(loaded, **effective_options),
+        "sparsity": lambda: rftools.sparsity(loaded),
+        "orientation": lambda: rftools.orientation(loaded),
+    }
+    parts: dict[str, Any] = {}
+    missing: dict[str, str] = {}
+    seconds: dict[str, float] = {}
+    for part, work in works.items():
+        begin = time.perf_counter()
+        try:
+            parts[part] = work()
+        except RequestError as error:
+            missing[part] = str(error)
+        seconds[part] = time.perf_counter() - begin
+    history = tuple(loaded.metadata.get("history") or ())
+    if not history:
+        missing["history"] = "This model carries no training history."
+    return Subject(
+        model=loaded.info(),
+        input_size=loaded.input_size,
+        history=history,
+        classes=loaded.classes,
+        metadata=loaded.metadata,
+        missing=missing,
+        seconds=seconds,
+        **parts,
+    )

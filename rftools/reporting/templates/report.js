@@ -1,0 +1,226 @@
+"use strict";
+(() => {
+  const $ = (id) => document.getElementById(id);
+
+  // Theme: system, light, dark.
+  const themes = ["system", "light", "dark"];
+  const button = $("theme");
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const now = document.documentElement.dataset.theme || "system";
+    const next = themes[(themes.indexOf(now) + 1) % themes.length];
+    if (next === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = next;
+    button.textContent = "Theme: " + next;
+  });
+
+  // Tables: sort by a click on a heading, filter, copy as CSV.
+  const body = (table) => table.tBodies[0];
+  const compare = (column, sign) => (a, b) => {
+    const [x, y] = [a.cells[column], b.cells[column]];
+    const [p, q] = [x.dataset.key, y.dataset.key];
+    if (p !== undefined && q !== undefined) return sign * (p - q);
+    if (p !== undefined || q !== undefined) return p !== undefined ? -1 : 1;
+    return sign * x.textContent.localeCompare(y.textContent, undefined, { numeric: true });
+  };
+  for (const table of document.querySelectorAll("table")) {
+    [...table.tHead.rows[0].cells].forEach((head, column) => {
+      const press = document.createElement("button");
+      press.type = "button";
+      press.textContent = head.textContent;
+      head.replaceChildren(press);
+      press.addEventListener("click", () => {
+        const down = head.getAttribute("aria-sort") === "ascending";
+        for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+        head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        body(table).append(...[...body(table).rows].sort(compare(column, down ? -1 : 1)));
+      });
+    });
+  }
+  for (const tools of document.querySelectorAll(".tools")) tools.hidden = false;
+  for (const input of document.querySelectorAll("[data-filter]")) {
+    input.addEventListener("input", () => {
+      const wanted = input.value.toLowerCase();
+      for (const row of body($(input.dataset.filter)).rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+    });
+  }
+  const quoted = (text) => (/[",\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text);
+  const exact = (cell) => (cell.dataset.key !== undefined && /^[-\d.,e+]+$/.test(cell.textContent) ? String(+cell.dataset.key) : cell.textContent);
+  const csv = (table) =>
+    [table.tHead.rows[0], ...[...body(table).rows].filter((row) => !row.hidden)]
+      .map((row) => [...row.cells].map((cell) => quoted(exact(cell))).join(","))
+      .join("\n") + "\n";
+  const copy = async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const area = document.createElement("textarea");
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+    }
+  };
+  for (const press of document.querySelectorAll("[data-copy]")) {
+    press.addEventListener("click", async () => {
+      await copy(csv($(press.dataset.copy)));
+      press.parentElement.querySelector("[role=status]").textContent = "Copied.";
+    });
+  }
+
+  // Explorer: any unit's theoretical window from the layers' footprints.
+  const source = $("explorer-data");
+  if (!source) return;
+  const data = JSON.parse(source.textContent);
+  const [rowInput, columnInput, select] = [$("ex-row"), $("ex-column"), $("ex-layer")];
+  const flat = data.sides.length === 1;
+  const state = { layer: data.start, unit: [] };
+  $("explorer-tool").hidden = false;
+
+  // One axis of one unit: [first, last] before and after the border, and the runs of pixels that reach it.
+  const field = (axis, index, side, movable) => {
+    if (axis.global) return { low: 0, high: side - 1, runs: [[0, side - 1]], whole: true };
+    if (!movable) {
+      const [low, high] = axis.window || axis.clipped;
+      return { low, high, runs: [axis.clipped], whole: false };
+    }
+    const count = axis.phases.length;
+    const phase = axis.phases[index % count];
+    const low = phase.start + Math.floor(index / count) * axis.jump;
+    const high = low + phase.size - 1;
+    const runs = [];
+    let from = low;
+    for (const [offset, length] of [...phase.holes, [phase.size, 0]]) {
+      const [a, b] = [Math.max(from, 0), Math.min(low + offset - 1, side - 1)];
+      if (a <= b) runs.push([a, b]);
+      from = low + offset + length;
+    }
+    return { low, high, runs, whole: false };
+  };
+  const fields = () => {
+    const layer = data.layers[state.layer];
+    return layer.axes.map((axis, i) => field(axis, state.unit[i], data.sides[i], layer.movable));
+  };
+  const plane = (all) => (flat ? [{ low: 0, high: data.height - 1, runs: [[0, data.height - 1]] }, all[0]] : all.slice(-2));
+
+  const set = (id, values) => {
+    for (const [name, value] of Object.entries(values)) $(id).setAttribute(name, value);
+  };
+  const fact = (name, value) => {
+    const box = document.createElement("div");
+    const [term, text] = [document.createElement("dt"), document.createElement("dd")];
+    term.textContent = name;
+    text.textContent = value;
+    box.append(term, text);
+    return box;
+  };
+  const span = (f) => (f.whole ? "whole axis" : f.low + " to " + f.high + " (" + (f.high - f.low + 1) + " px)");
+  const inside = (f) => f.runs.reduce((sum, [a, b]) => sum + b - a + 1, 0);
+
+  const draw = () => {
+    const layer = data.layers[state.layer];
+    const all = fields();
+    const [down, across] = plane(all);
+    const margin = 0.04 * Math.max(data.width, data.height);
+    const left = Math.min(0, Math.max(across.low, -0.5 * data.width)) - margin;
+    const top = Math.min(0, Math.max(down.low, -0.5 * data.height)) - margin;
+    const right = Math.max(data.width, Math.min(across.high + 1, 1.5 * data.width)) + margin;
+    const bottom = Math.max(data.height, Math.min(down.high + 1, 1.5 * data.height)) + margin;
+    set("ex-stage", { viewBox: [left, top, right - left, bottom - top].join(" ") });
+    set("ex-window", { x: across.low, y: down.low, width: across.high - across.low + 1, height: down.high - down.low + 1 });
+    let d = "";
+    for (const [a, b] of down.runs) for (const [p, q] of across.runs) d += "M" + p + " " + a + "H" + (q + 1) + "V" + (b + 1) + "H" + p + "Z";
+    set("ex-reached", { d });
+    const [x, y] = [(across.low + across.high + 1) / 2, (down.low + down.high + 1) / 2];
+    const arm = 0.02 * Math.max(data.width, data.height);
+    set("ex-centre", { d: "M" + (x - arm) + " " + y + "h" + 2 * arm + "M" + x + " " + (y - arm) + "v" + 2 * arm });
+    const reached = all.reduce((product, f) => product * inside(f), 1);
+    const pixels = data.sides.reduce((a, b) => a * b, 1);
+    $("ex-facts").replaceChildren(
+      fact("Unit", layer.movable ? state.unit.join(", ") : layer.unit.join(", ") + " (the only one that is known)"),
+      ...(flat ? [fact("Window", span(all[0]))] : [fact("Rows", span(down)), fact("Columns", span(across))]),
+      fact("Pixels that reach it", reached.toLocaleString("en") + " (" + ((100 * reached) / pixels).toFixed(1) + " % of the image)"),
+      fact("Status", layer.status),
+    );
+  };
+
+  const last = () => data.sides.length - 1;
+  const sliders = () => {
+    const layer = data.layers[state.layer];
+    for (const [input, i] of [[columnInput, last()], [rowInput, last() - 1]]) {
+      if (i < 0) continue;
+      input.max = layer.axes[i].n - 1;
+      input.value = state.unit[i];
+      input.disabled = !layer.movable || layer.axes[i].n < 2;
+    }
+  };
+  const remember = () => {
+    const name = data.layers[state.layer].name;
+    history.replaceState(null, "", "#layer=" + encodeURIComponent(name) + "&unit=" + state.unit.join(","));
+  };
+  const choose = (index, unit) => {
+    const layer = data.layers[index];
+    state.layer = index;
+    state.unit = layer.axes.map((axis, i) => Math.max(0, Math.min(axis.n - 1, unit && Number.isInteger(unit[i]) ? unit[i] : layer.unit[i])));
+    if (!layer.movable) state.unit = [...layer.unit];
+    select.value = String(index);
+    sliders();
+    draw();
+  };
+
+  data.layers.forEach((layer, i) => {
+    const option = document.createElement("option");
+    option.value = String(i);
+    const name = layer.name || "(model)";
+    option.textContent = (name.length > 60 ? name.slice(0, 40) + "…" + name.slice(-15) : name) + "  ·  " + layer.op;
+    select.append(option);
+  });
+  if (flat) {
+    rowInput.hidden = true;
+    $("ex-row-label").hidden = true;
+  }
+  select.addEventListener("change", () => { choose(+select.value); remember(); });
+  for (const [input, back] of [[rowInput, 1], [columnInput, 0]]) {
+    input.addEventListener("input", () => { state.unit[last() - back] = +input.value; draw(); remember(); });
+  }
+
+  // The unit whose centre lies nearest to a point of the picture.
+  const nearest = (axis, at, side) => {
+    let best = 0;
+    let least = Infinity;
+    for (let o = 0; o < axis.n; o++) {
+      const f = field(axis, o, side, true);
+      const off = Math.abs((f.low + f.high + 1) / 2 - at);
+      if (off < least) [best, least] = [o, off];
+    }
+    return best;
+  };
+  const stage = $("ex-stage");
+  const point = (event) => {
+    const layer = data.layers[state.layer];
+    if (!layer.movable) return;
+    const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(stage.getScreenCTM().inverse());
+    const where = flat ? [at.x] : [at.y, at.x];
+    where.forEach((value, k) => {
+      const i = data.sides.length - where.length + k;
+      if (!layer.axes[i].global) state.unit[i] = nearest(layer.axes[i], value, data.sides[i]);
+    });
+    sliders();
+    draw();
+    remember();
+  };
+  stage.addEventListener("pointerdown", (event) => { stage.setPointerCapture(event.pointerId); point(event); });
+  stage.addEventListener("pointermove", (event) => { if (event.buttons) point(event); });
+
+  const restore = () => {
+    const asked = new URLSearchParams(location.hash.slice(1));
+    const index = asked.has("layer") ? data.layers.findIndex((layer) => layer.name === asked.get("layer")) : -1;
+    if (index < 0) return false;
+    choose(index, (asked.get("unit") || "").split(",").map(Number));
+    return true;
+  };
+  if (restore()) $("explorer").scrollIntoView();
+  else choose(state.layer);
+  window.addEventListener("hashchange", restore);
+})();
