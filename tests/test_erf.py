@@ -74,7 +74,12 @@ def test_maps_equal_plain_autograd(name: str) -> None:
     modules = dict(model.module.named_modules())
     for row in list(result)[:: 1 if len(result.layers) < 12 else 5]:
         kept: list[torch.Tensor] = []
-        handle = modules[row.name].register_forward_hook(lambda m, a, out: kept.append(out) or out.clone())  # type: ignore[func-returns-value]
+
+        def keep(_m: nn.Module, _a: object, out: torch.Tensor, kept: list[torch.Tensor] = kept) -> torch.Tensor:
+            kept.append(out)
+            return out.clone()
+
+        handle = modules[row.name].register_forward_hook(keep)
         leaf = x.clone().requires_grad_(True)
         model.module(leaf)
         handle.remove()
