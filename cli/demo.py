@@ -1,0 +1,162 @@
+"""``rftools demo``: the whole way of the data, on pictures that come with a package."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rftools.errors import RequestError
+
+if TYPE_CHECKING:
+    import torch
+
+    from rftools.models.data import Dataset
+
+NET, SHARE = "rftools:vgg-dilated", 0.8  # 80 % of each layer's kernel weights are set to zero in the pruned copy
+BLOCKS = "features.block?"
+
+
+@click.command("demo", short_help="Train a small net, analyse it, write its report.")
+@click.option("-o", "--output", "folder", default="demo", show_default=True, metavar="DIR", help="Where it all goes.")
+@click.option("--epochs", default=5, show_default=True, type=click.IntRange(min=1), help="How long to train.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Of the weights, batches and augmentation.")
+def command(folder: str, epochs: int, seed: int) -> None:
+    """Train vgg-dilated on crops of photographs, look at its fields before and after, prune a copy, write reports.
+
+    A second run of the same demo takes the trained net that it finds. The photographs come with scikit-image:
+    pip install 'rftools[data]'.
+
+    \b
+    Example:
+      rftools demo -o demo
+    """
+    begin = time.perf_counter()
+    target = _folder(Path(folder))
+    trained = _train(target / "run", epochs, seed)
+    pictures = _held_out()
+    _fields(target, trained, pictures)
+    pruned = _prune(trained, target / "pruned.pt")
+    _weights(target, pruned)
+    _reports(target, {"report.html": trained, "report-pruned.html": pruned}, pictures)
+    say(f"done in {time.perf_counter() - begin:.0f} s; open {target / 'report.html'} in a browser")
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _folder(target: Path) -> Path:
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"cannot write {target}: {(error.strerror or str(error)).lower()}") from error
+    return target
+
+
+def _train(run: Path, epochs: int, seed: int) -> Path:
+    """Train, or go on with the run that is there, if it is the same."""
+    from rftools.cli.train import make_recipe, make_watcher
+    from rftools.models.data import load_data
+    from rftools.models.training import Options, train
+
+    data = {split: load_data("patches", split) for split in ("train", "test")}
+    again = any(run.glob("epoch-*.pt"))
+    if again:
+        _check_same(run, epochs, seed)
+    recipe, options = make_recipe(
+        NET, len(data["train"].classes), data["train"].input_size[0], Options(epochs=epochs, seed=seed)
+    )
+    say(f"training {NET} for {epochs} epochs on {len(data['train'])} crops of 32 x 32 pixels, 8 photographs")
+    history = train(recipe, data["train"], data["test"], run, options, resume=again, watcher=make_watcher())
+    best = max(history, key=lambda epoch: epoch.val_accuracy)
+    chance = 1 / len(data["train"].classes)
+    say(f"  held-out accuracy {best.val_accuracy:.1%}, chance {chance:.1%}: {run / 'best.pt'}")
+    return run / "best.pt"
+
+
+def _check_same(run: Path, epochs: int, seed: int) -> None:
+    from rftools.models import read_checkpoint
+
+    last = read_checkpoint(max(run.glob("epoch-*.pt")))
+    if last["random"]["seed"] != seed or last["epoch"] > epochs:
+        raise RequestError(
+            f"{run} holds a demo of {last['epoch']} epochs with seed {last['random']['seed']}, not of {epochs} with "
+            f"seed {seed}; remove it, or name another folder with -o"
+        )
+
+
+def _held_out() -> torch.Tensor:
+    """Every twelfth held-out picture, as the net takes it."""
+    from rftools.models.data import load_data
+
+    test: Dataset = load_data("patches", "test")
+    return test.images[::12].float() / 255
+
+
+def _fields(target: Path, trained: Path, pictures: torch.Tensor) -> None:
+    """What a unit of each block can see, and what it does see before and after training."""
+    import rftools as rf
+    from rftools.plots import save
+
+    model = rf.load(trained)
+    can = rf.theoretical(model)
+    say(f"theoretical field: {can['features.block4'].axes[0].size} pixels after the last convolution")
+    _drawn(save, can, target / "theoretical.png")
+    for name, path in (("before", trained.with_name("epoch-0000.pt")), ("after", trained)):
+        does = rf.effective(rf.load(path), pictures, layers=[BLOCKS])
+        half = does["features.block4"].measures["radius_50"]
+        interval = f"95 % interval {half.low:.1f} to {half.high:.1f}"
+        say(f"{name} training, half of the gradient lies within {half.value:.1f} pixels ({interval})")
+        _drawn(save, does, target / f"effective-{name}.png", layer="features.block4")
+
+
+def _prune(trained: Path, path: Path) -> Path:
+    """A copy of the checkpoint without the smallest weights of each convolution."""
+    from torch import nn
+
+    import rftools as rf
+    from rftools.models import read_checkpoint, save_checkpoint
+
+    content = read_checkpoint(trained)
+    module = rf.load(trained).module
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            size = layer.weight.abs().flatten()
+            layer.weight.data[layer.weight.abs() <= size.kthvalue(int(SHARE * size.numel())).values] = 0
+    save_checkpoint(path, {**content, "state_dict": module.state_dict()})
+    return path
+
+
+def _weights(target: Path, pruned: Path) -> None:
+    """What pruning left, and which way it points."""
+    import rftools as rf
+    from rftools.plots import save
+
+    model = rf.load(pruned)
+    left = rf.sparsity(model)
+    shapes = left.total.shapes
+    say(f"pruned copy: {left.total.sparsity:.1%} of the weights are zero: {pruned}")
+    say(f"  kernels: {shapes.dead} dead, {shapes.point} points, {shapes.line} lines, {shapes.plane} planes")
+    _drawn(save, left, target / "sparsity.png")
+    points = rf.orientation(model)
+    beyond = [row.name for row in points if row.q is not None and row.q < 0.05]
+    say(f"  layers that point somewhere beyond chance (q < 0.05): {', '.join(beyond) or 'none'}")
+    _drawn(save, points, target / "orientation.png")
+
+
+def _drawn(save: Any, result: Any, path: Path, **options: Any) -> None:
+    save(result, path, **options)
+    say(f"  picture: {path}")
+
+
+def _reports(target: Path, reports: dict[str, Path], pictures: torch.Tensor) -> None:
+    import rftools as rf
+
+    command = " ".join(["rftools", *sys.argv[1:]])
+    for name, checkpoint in reports.items():
+        path = rf.report(rf.load(checkpoint), target / name, images=pictures, command=command)
+        say(f"report of {checkpoint.name}: {path}")
