@@ -125,7 +125,12 @@ def _static(scene: Scene, name: str, suffix: str, salt: str = "rftools") -> byte
 
 
 def _metadata(suffix: str) -> dict[str, Any]:
-    return {".png": {"Software": "rftools"}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[suffix]
+    known: dict[str, dict[str, Any]] = {
+        ".png": {"Software": "rftools"},
+        ".svg": {"Date": None},
+        ".pdf": {"CreationDate": None},
+    }
+    return known[suffix]
 
 
 def _html(scene: Scene, name: str) -> bytes:

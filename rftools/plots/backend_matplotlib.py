@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ def drawable(text: str) -> str:
     return "".join(c if c == "\n" or ord(c) in glyphs else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _glyphs() -> dict[int, int]:
+def _glyphs() -> Mapping[int, int]:
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     return get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap()
@@ -203,7 +203,10 @@ class _Panel:
         style = {"s": 34, "facecolors": colour, "edgecolors": colour} | SYMBOLS[mark.symbol]
         if mark.symbol == "cross":
             style.pop("edgecolors")
-        halo = [withStroke(linewidth=4, foreground=self.theme.colour("background"))] if mark.symbol == "cross" else None
+        over_picture = mark.colour.startswith("over")
+        halo = None
+        if mark.symbol == "cross" and not over_picture:
+            halo = [withStroke(linewidth=4, foreground=self.theme.colour("background"))]
         self.axes.scatter(mark.x, mark.y, label=mark.label, zorder=order + 10, path_effects=halo, **style)
 
     @mark.register
@@ -316,8 +319,12 @@ class _Panel:
         )
 
     def _outline(self, mark: sc.Mark) -> dict[str, Any]:
-        colour = self.theme.colour(mark.colour)
-        return {"fill": False, "edgecolor": colour, "linewidth": 2, "label": mark.label, "zorder": 30, "clip_on": True}
+        from matplotlib.patheffects import withStroke
+
+        style: dict[str, Any] = {"fill": False, "edgecolor": self.theme.colour(mark.colour), "linewidth": 2}
+        if mark.colour == "over-dark":  # white needs a dark rim where the picture is bright
+            style["path_effects"] = [withStroke(linewidth=3.6, foreground=self.theme.colour("over-light"))]
+        return style | {"label": mark.label, "zorder": 30}
 
 
 def _rgba(values: Any, colour: str, opacity: float) -> Any:

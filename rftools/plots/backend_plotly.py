@@ -27,6 +27,7 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
         cols=scene.columns,
         specs=_specs(scene),
         subplot_titles=[_plain(panel.title).replace("\n", "<br>") for panel in scene.panels],
+        horizontal_spacing=_gap(scene),
         vertical_spacing=min(0.12, 0.5 / max(1, scene.rows)) if scene.rows > 1 else 0,
     )
     seen: set[str] = set()
@@ -47,12 +48,18 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
             "t": 60 + 30 * bool(scene.title) + 30 * any(panel.polar for panel in scene.panels),
             "b": 70,
         },
-        legend={"bgcolor": "rgba(0,0,0,0)"},
+        legend={"bgcolor": "rgba(0,0,0,0)"} | ({"orientation": "h", "y": -0.12} if len(scene.panels) > 1 else {}),
         barmode="overlay",
     )
     for note in figure.layout.annotations[: len(scene.panels)]:
         note.update(font={"size": 13}, yshift=22 if any(panel.polar for panel in scene.panels) else 4)
     return figure
+
+
+def _gap(scene: sc.Scene) -> float:
+    """Room between columns, as a share of the width: more where a colour bar stands in it."""
+    barred = any(mark.bar is not None for mark in scene.marks(sc.Heatmap))
+    return (0.4 if barred else 0.2) / max(2, scene.columns)
 
 
 def _specs(scene: sc.Scene) -> list[list[dict[str, str] | None]]:
@@ -252,6 +259,9 @@ class _Panel:
         along, across = mark.radii[0] * np.cos(t), mark.radii[1] * np.sin(t)
         x = mark.centre[0] + along * math.cos(turn) - across * math.sin(turn)
         y = mark.centre[1] - (along * math.sin(turn) + across * math.cos(turn))  # y points down
+        if mark.colour == "over-dark":  # white needs a dark rim where the picture is bright
+            rim = {"color": self.theme.colour("over-light"), "width": 5}
+            self._add("Scatter", sc.Mark(), x=x.tolist(), y=y.tolist(), mode="lines", line=rim, hoverinfo="skip")
         line = {"color": self.theme.colour(mark.colour), "width": 2.5}
         self._add("Scatter", mark, x=x.tolist(), y=y.tolist(), mode="lines", line=line, hoverinfo="name")
 

@@ -70,7 +70,7 @@ def heat(result: EffectiveResult, layer: str | None = None) -> Scene:
 def _pick(result: EffectiveResult, layer: str | None) -> EffectiveLayer:
     if layer is not None:
         return result[layer]
-    rows = [row for row in result if row.map is not None and np.nanmax(row.map, initial=0.0) > 0]
+    rows = [row for row in result if row.map.any()]
     if not rows:
         raise RequestError("no layer has an effective map; nothing to draw")
     return rows[-1]
@@ -78,8 +78,6 @@ def _pick(result: EffectiveResult, layer: str | None) -> EffectiveLayer:
 
 def _flat(row: EffectiveLayer) -> NDArray[np.float64]:
     """The map, at most 2-D, as shares of its maximum."""
-    if row.map is None:
-        raise RequestError(f"layer {row.name!r} has no effective map to draw")
     values = np.abs(np.asarray(row.map, dtype=np.float64))
     while values.ndim > 2:
         values = values.sum(axis=0)
@@ -109,7 +107,7 @@ def _outlines(row: EffectiveLayer, frame: tuple[float, float, float, float]) -> 
     if None not in radii:
         major, minor, angle = (float(v) for v in radii if v is not None)
         marks.append(
-            Ellipse(colour="overlay-2", label="one sigma", centre=_centroid(row), radii=(major, minor), angle=angle)
+            Ellipse(colour="over-dark", label="one sigma", centre=_centroid(row), radii=(major, minor), angle=angle)
         )
     centre = _centre(row)
     if centre is not None:
@@ -212,7 +210,7 @@ def _clipped_size(row: EffectiveLayer) -> float | None:
 
 def sheet(result: EffectiveResult) -> Scene:
     """All layers' maps, small, on one linear scale each; beyond 24 layers an even choice of them."""
-    rows = [row for row in result if row.map is not None]
+    rows = [row for row in result if row.map.any()]
     if not rows:
         raise RequestError("no layer has an effective map; nothing to draw")
     chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(SHEET, len(rows)))]
@@ -221,8 +219,9 @@ def sheet(result: EffectiveResult) -> Scene:
         columns=min(4, len(chosen)),
         size=(210, 220),
         title=f"Effective fields of {short(result.model.name, 40)}",
-        caption="Effective field of each layer's unit as a share of its own maximum; rectangles are theoretical "
-        "windows. " + (f"{len(chosen)} of {len(rows)} layers." if len(chosen) < len(rows) else ""),
+        caption="Effective field of each layer's unit as a share of its own maximum, on a square-root "
+        "scale; rectangles are theoretical windows. "
+        + (f"{len(chosen)} of {len(rows)} layers." if len(chosen) < len(rows) else ""),
         alt=f"Contact sheet of {len(chosen)} effective fields.",
     )
 
@@ -247,14 +246,17 @@ def _thumbnail(row: EffectiveLayer) -> Panel:
 
 def profile(result: EffectiveResult, layers: tuple[str, ...] = ()) -> Scene:
     """Mean of the map over rings around the unit's centre, by distance, at most six layers."""
-    rows = [result[name] for name in layers] if layers else [row for row in result if row.map is not None]
+    rows = [result[name] for name in layers] if layers else [row for row in result if row.map.any()]
     rows = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(6, len(rows)))] if rows else []
     if not rows:
         raise RequestError("no layer has an effective map; nothing to draw")
     marks = []
     for index, row in enumerate(rows):
         distance, mean = radial(_flat(row), _centre(row))
-        marks.append(Line(colour=f"series-{index + 1}", label=short(row.name), x=numbers(distance), y=numbers(mean)))
+        reach = np.flatnonzero(mean > 1e-3)
+        kept = slice(0, int(reach[-1]) + 2 if len(reach) else 1)
+        x, y = numbers(distance[kept]), numbers(mean[kept])
+        marks.append(Line(colour=f"series-{index + 1}", label=short(row.name), x=x, y=y))
     return Scene(
         panels=(
             Panel(

@@ -120,7 +120,7 @@ def survival(result: SparsityResult) -> Scene:
     if not rows:
         raise RequestError("no layer here has two-dimensional kernels; there is no survival map to draw")
     chosen = _even(rows)
-    top = max(float(np.max(row.survival)) for row in chosen)
+    top = max(float(np.asarray(row.survival).max()) for row in chosen)
     return Scene(
         panels=tuple(_survival_panel(row, top or 1.0) for row in chosen),
         columns=min(4, len(chosen)),

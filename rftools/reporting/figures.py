@@ -74,7 +74,7 @@ def variables(name: str) -> str:
 #: part of a subject -> what is drawn of it: (kind, options)
 DRAWN: dict[str, tuple[str, ...]] = {
     "theoretical": ("growth", "window"),
-    "effective": ("growth", "map", "sheet", "profile"),
+    "effective": ("growth", "profile", "map", "sheet"),
     "sparsity": ("layers", "taps", "survival"),
     "orientation": ("polar",),
     "history": ("curves",),
@@ -101,4 +101,4 @@ def _figure(result: object, part: str, kind: str, subject: Subject, prefix: str)
     except RequestError:
         return None
     key = f"{prefix}{part}-{kind}"
-    return Figure(key, themed(scene, key), scene.caption, wide=scene.columns > 1 or scene.size[0] > 600)
+    return Figure(key, themed(scene, key), scene.caption, wide=scene.columns > 1)

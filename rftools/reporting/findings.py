@@ -216,7 +216,7 @@ def _unknown(subject: Subject, limits: Limits) -> Found:
 def _small_effective(subject: Subject, limits: Limits) -> Found:
     """The deepest layer's effective side (Luo et al.) over its theoretical side inside the image, below the limit."""
     assert subject.effective is not None
-    rows = [(row, share) for row in subject.effective if (share := effective_share(row)) is not None]
+    rows = [(row, known) for row in subject.effective if (known := effective_share(row)) is not None]
     if not rows:
         return
     row, (share, low, high) = rows[-1]
@@ -255,7 +255,7 @@ def effective_share(row: EffectiveLayer) -> tuple[float, float | None, float | N
 def _dead_units(subject: Subject, limits: Limits) -> Found:
     """Layers whose unit had no gradient at all: nothing in the input changes it on these images."""
     assert subject.effective is not None
-    dead = [row.name for row in subject.effective if row.map is not None and not row.map.any()]
+    dead = [row.name for row in subject.effective if not row.map.any()]
     if dead:
         words = f"The unit of {_count(len(dead), 'layer')} has no gradient on any image ({_names(dead)})."
         yield Finding("dead units", PROBLEM, words, str(len(dead)), "0", "effective", tuple(dead))
@@ -281,7 +281,8 @@ def _dead_inputs(subject: Subject, limits: Limits) -> Found:
     total = sum(row.dead_inputs for row in rows)
     if total:
         names = tuple(row.name for row in rows)
-        words = f"{_count(total, 'channel')} in {_count(len(rows), 'layer')} is read by no filter ({_names(names)})."
+        words = f"{_count(total, 'channel')} in {_count(len(rows), 'layer')} {'is' if total == 1 else 'are'} read by "
+        words += f"no filter ({_names(names)})."
         yield Finding("dead inputs", NOTICE, words, str(total), "0", "sparsity", names)
 
 

@@ -14,6 +14,17 @@
     button.textContent = "Theme: " + next;
   });
 
+  // What scrolls can be reached by the keyboard.
+  const frames = document.querySelectorAll(".frame");
+  const reachable = () => {
+    for (const frame of frames) {
+      if (frame.scrollWidth > frame.clientWidth + 1) frame.tabIndex = 0;
+      else frame.removeAttribute("tabindex");
+    }
+  };
+  reachable();
+  window.addEventListener("resize", reachable);
+
   // Tables: sort by a click on a heading, filter, copy as CSV.
   const body = (table) => table.tBodies[0];
   const compare = (column, sign) => (a, b) => {
