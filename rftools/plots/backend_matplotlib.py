@@ -75,6 +75,8 @@ def drawable(text: str) -> str:
     >>> drawable("conv1")
     'conv1'
     """
+    if text.isascii():
+        return text
     glyphs = _glyphs()
     return "".join(c if c == "\n" or ord(c) in glyphs else "\N{REPLACEMENT CHARACTER}" for c in text)
 

@@ -133,7 +133,7 @@ class _Panel:
             getattr(go, kind)(
                 name=None if label is None else _plain(label),
                 showlegend=label is not None and self.panel.legend and label not in self.seen,
-                legendgroup=label,
+                legendgroup=None if label is None else _plain(label),
                 **trace,
             ),
             **self.cell,
