@@ -14,6 +14,7 @@ from rftools.errors import RequestError, closest
 @model_options
 @click.option("--unit", metavar="i,j", help="The output unit that windows speak of (default: each map's centre).")
 @click.option("--support", is_flag=True, help="List the input indices that reach the unit, per axis, in the JSON.")
+@click.option("--surviving", is_flag=True, help="Also what the weights that are not zero leave of each field.")
 @click.option("--layers", metavar="PATTERN", multiple=True, help="Only layers whose name matches (layer4.*, *.conv?).")
 @click.option("--depth", type=click.IntRange(min=1), help="Only layers at most this deep in the module tree.")
 @output_options
@@ -24,6 +25,7 @@ def command(
     input_size: str | None,
     unit: str | None,
     support: bool,
+    surviving: bool,
     layers: tuple[str, ...],
     depth: int | None,
     json_path: str | None,
@@ -42,7 +44,7 @@ def command(
     loaded = load_model(spec, model, weights, input_size)
     from rftools.trf import theoretical
 
-    result = theoretical(loaded, unit=where)
+    result = theoretical(loaded, unit=where, surviving=surviving)
     rows = result.layers
     if layers:
         rows = tuple(row for row in rows if any(fnmatch.fnmatchcase(row.name, pattern) for pattern in layers))

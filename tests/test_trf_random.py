@@ -7,11 +7,13 @@ import itertools
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
+from torch import fx
 
 import rftools as rf
 from rftools.trf.analysis import spatial_dims
 from rftools.trf.engine import walk
-from rftools.trf.field import Field
+from rftools.trf.field import Field, Part
+from rftools.trf.reverse import Reverse
 from tests.oracle import Oracle
 from tests.random_nets import INPUT, RandomNet, interpolates, nets
 
@@ -49,12 +51,14 @@ def check(net: RandomNet) -> None:
             index = [0] * len(field.shape)
             for d, i in zip(dims, unit, strict=True):
                 place[d] = index[d] = i
-            del_rest = tuple(place)
+            whole = tuple(place)
+            check_reverse_walk(
+                Reverse(oracle.graph, fields, {}), layer.node, part, dict(zip(dims, unit, strict=True)), index
+            )
             for axis_number, axis in enumerate(part):
-                low, mask = axis.table.at(index)
-                seen = [low + i for i in range(mask.bit_length()) if mask >> i & 1]
-                upper = oracle.upper(layer.node, axis_number, del_rest)
-                lower = oracle.lower(layer.node, axis_number, del_rest)
+                seen = indices(axis.table.at(index))
+                upper = oracle.upper(layer.node, axis_number, whole)
+                lower = oracle.lower(layer.node, axis_number, whole)
                 where = f"{layer.name} unit {unit} axis {axis_number} status {axis.status} dims {dims} rest {rest}"
                 assert set(lower) <= set(seen), f"{where}: missed {sorted(set(lower) - set(seen))}"
                 if axis.status != "bound":
@@ -69,6 +73,22 @@ def check(net: RandomNet) -> None:
                     assert set(seen) - lawful == set() or _folds(net), f"{where}: the law lacks {set(seen) - lawful}"
                     if len(inside) == len(lawful):
                         assert inside >= set(seen)
+
+
+def check_reverse_walk(walk: Reverse, node: fx.Node, part: Part, place: dict[int, int], index: list[int]) -> None:
+    """The walk back from the unit, projected to each axis, finds what the tables say."""
+    found = [indices(axis.table.at(index)) for axis in part]
+    if any(axis.status == "bound" for axis in part) or not all(found):
+        return
+    pixels = walk.support(node, place).any(0)
+    for number, seen in enumerate(found):
+        hit = pixels.movedim(number, 0).reshape(pixels.shape[number], -1).any(1)
+        assert seen == hit.nonzero().flatten().tolist()
+
+
+def indices(bits: tuple[int, int]) -> list[int]:
+    low, mask = bits
+    return [low + i for i in range(mask.bit_length()) if mask >> i & 1]
 
 
 def _folds(net: RandomNet) -> bool:

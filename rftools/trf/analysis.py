@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from rftools.errors import RequestError, closest
 from rftools.loading import Model, as_model
 from rftools.trf.engine import walk
 from rftools.trf.field import Axis, Field, Part
-from rftools.trf.result import AxisField, LayerField, Phase, TheoreticalResult
+from rftools.trf.result import AxisField, LayerField, Phase, Surviving, TheoreticalResult
+from rftools.trf.reverse import Reverse, unit_place
 from rftools.trf.rules import Answer, Rule
 from rftools.trf.sets import EMPTY, holes, hull
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 Unit = tuple[int, ...]
+KERNELS = frozenset(
+    {"conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "linear"}
+)
 
 
 def theoretical(
@@ -31,6 +36,7 @@ def theoretical(
     input_size: tuple[int, ...] | None = None,
     *,
     unit: Unit | Mapping[str, Unit] | None = None,
+    surviving: bool = False,
     rules: Mapping[str, Rule] | None = None,
 ) -> TheoreticalResult:
     """The theoretical receptive field of every layer, per input axis, exact or said not to be.
@@ -43,6 +49,8 @@ def theoretical(
         input_size: ``(C, *spatial)``, without the batch; needed where the model does not know its own.
         unit: the output index that windows speak of: ``(i, j)`` for every layer whose map holds it, or one for
             each named layer. The default is the centre, ``n // 2``, of each layer's own map.
+        surviving: also walk back from the unit of every layer that holds weights, through the weights that are not
+            zero, channel by channel: what pruning left of its field (inside the image).
         rules: rules for operators, by name (``"mylib.blur"``), which go before the registered ones.
 
     Raises:
@@ -68,11 +76,41 @@ def theoretical(
         if isinstance(field := fields.get(layer.node), Field)  # what no input reaches has no field
     ]
     units.check_any(rows)
+    if surviving:
+        rows = _with_surviving(rows, graph, fields, _own_rules(rules))
     return TheoreticalResult(model=subject.info(), input_size=tuple(size), layers=tuple(rows))
 
 
 def _own_rules(rules: Mapping[str, Rule] | None) -> dict[str, Rule]:
     return {name.replace("::", "."): function for name, function in (rules or {}).items()}
+
+
+def _with_surviving(
+    rows: Sequence[LayerField], graph: Graph, fields: Mapping[fx.Node, Answer], rules: Mapping[str, Rule]
+) -> list[LayerField]:
+    """The rows of layers with kernels or matrices, each with what its weights left of its field."""
+    nodes = {layer.name: layer.node for layer in graph.layers}
+    whole, left = Reverse(graph, fields, rules), Reverse(graph, fields, rules, surviving=True)
+    done = []
+    for row in rows:
+        if row.op not in KERNELS or row.unit is None or row.status == "unknown":
+            done.append(row)
+            continue
+        field = fields[nodes[row.name]]
+        assert isinstance(field, Field)
+        place = unit_place(field, row.unit_dims, row.unit)
+        all_of_it, rest = (walk.support(nodes[row.name], place).any(0) for walk in (whole, left))
+        done.append(replace(row, surviving=_what_is_left(all_of_it, rest)))
+    return done
+
+
+def _what_is_left(whole: torch.Tensor, rest: torch.Tensor) -> Surviving:
+    clipped: list[tuple[int, int] | None] = []
+    for axis in range(rest.ndim):
+        seen = rest.movedim(axis, 0).reshape(rest.shape[axis], -1).any(1).nonzero()
+        clipped.append((int(seen[0]), int(seen[-1])) if len(seen) else None)
+    sizes = tuple(0 if c is None else c[1] - c[0] + 1 for c in clipped)
+    return Surviving(sizes, tuple(clipped), float(rest.sum()) / max(float(whole.sum()), 1.0))
 
 
 class _Units:

@@ -28,7 +28,7 @@ def walk(graph: Graph, rules: Mapping[str, Rule]) -> dict[fx.Node, Answer]:
     fields: dict[fx.Node, Answer] = {}
     for node in graph.inputs[:1]:
         fields[node] = Field.of_input(shape_of(node))
-    evaluate = _Evaluator(graph)
+    evaluate = Evaluator(graph)
     for node in graph.nodes:
         answer = _answer(node, fields, rules, evaluate)
         if answer is not None:
@@ -81,7 +81,7 @@ def _unknown(node: fx.Node, reached: list[Answer], cause: str) -> Answer:
     return [Field.of_unknown(like, tuple(v.shape), cause) if isinstance(v, torch.Tensor) else None for v in value]
 
 
-class _Evaluator:
+class Evaluator:
     """Values of nodes that no input reaches, worked out when a rule asks (index tables, masks)."""
 
     def __init__(self, graph: Graph) -> None:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rftools.trf.flow import Flow
 from rftools.trf.sets import (
     EMPTY,
     Bits,
@@ -448,6 +450,9 @@ def _blind_alike(part: Part) -> bool:
 
 def join_fields(fields: Sequence[Field], shape: Sequence[int]) -> Field:
     """The field of an element-wise operator on ``fields``, broadcast to ``shape``."""
+    first: object = fields[0]
+    if isinstance(first, Flow):
+        return cast(Field, Flow.joined(cast(Sequence[Flow], fields), shape))
     causes = [field.cause for field in fields if field.cause]
     wide = [field.expand(shape) for field in fields]
     if len(wide) == 1:
@@ -465,6 +470,9 @@ def concatenate_fields(fields: Sequence[Field | None], lengths: Sequence[int], d
     """The field of tensors one after the other along ``dim``; None stands for one that no input reaches."""
     present = [field for field in fields if field is not None]
     dim %= len(shape)
+    first: object = present[0]
+    if isinstance(first, Flow):
+        return cast(Field, Flow.concatenated(cast(Sequence[Flow | None], fields), lengths, dim, shape))
     if any(field.carries(dim) for field in present):
         return _concatenate_in_space(fields, lengths, dim, shape)
     causes = [field.cause for field in present if field.cause]

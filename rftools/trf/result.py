@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from rftools.results import Result
+from rftools.results import Result, plain
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,17 @@ class AxisField:
 
 
 @dataclass(frozen=True)
+class Surviving:
+    """What the weights that are not zero leave of the unit's field: per axis the hull of its support inside the image
+    (None: nothing), and the share of the architecture's support, counted in pixels, that is left.
+    """
+
+    sizes: tuple[int, ...]
+    clipped: tuple[tuple[int, int] | None, ...]
+    share: float
+
+
+@dataclass(frozen=True)
 class LayerField:
     """One layer's theoretical field. ``status``: exact, unit, bound or unknown (then ``cause`` says why).
 
@@ -75,6 +86,7 @@ class LayerField:
     productive: bool | None
     unit: tuple[int, ...] | None
     unit_dims: tuple[int, ...] = ()  # the output tensor's dimensions that ``unit`` indexes, the batch being 0
+    surviving: Surviving | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,7 +112,7 @@ class TheoreticalResult(Result[LayerField]):
             "aligned": row.aligned,
             "productive": row.productive,
             "unit": None if row.unit is None else list(row.unit),
-        }
+        } | ({} if row.surviving is None else {"surviving": plain(row.surviving)})
 
     def _axis(self, axis: AxisField) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -123,10 +135,23 @@ class TheoreticalResult(Result[LayerField]):
         return body
 
     def columns(self) -> tuple[str, ...]:
-        return ("layer", "operator", "output", "size", "stride", "start", "centre", "holes", "status", "productive")
+        names = ("layer", "operator", "output", "size", "stride", "start", "centre", "holes", "status", "productive")
+        return (*names, "surviving", "share left") if self._has_surviving else names
 
     def records(self) -> Sequence[Sequence[Any]]:
-        return [_record(row) for row in self.layers]
+        if not self._has_surviving:
+            return [_record(row) for row in self.layers]
+        return [(*_record(row), *_surviving_record(row.surviving)) for row in self.layers]
+
+    @property
+    def _has_surviving(self) -> bool:
+        return any(row.surviving is not None for row in self.layers)
+
+
+def _surviving_record(left: Surviving | None) -> tuple[Any, Any]:
+    if left is None:
+        return (None, None)
+    return (left.sizes[0] if len(set(left.sizes)) == 1 else "x".join(map(str, left.sizes)), left.share)
 
 
 def _record(row: LayerField) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import fx
@@ -31,6 +31,7 @@ class Call:
     arguments: Mapping[str, Any]
     fields: Mapping[fx.Node, Answer]
     evaluate: Callable[[Any], Any]
+    carrier: type = Field
 
     def __getitem__(self, name: str) -> Any:
         """An argument as the graph has it; the schema's default where it was left out."""
@@ -46,7 +47,7 @@ class Call:
 
     def field_of(self, value: Any) -> Field | None:
         answer = self.fields.get(value) if isinstance(value, fx.Node) else None
-        return answer if isinstance(answer, Field) else None
+        return cast(Field, answer) if isinstance(answer, self.carrier) else None
 
     def main(self, name: str) -> Field:
         """The field of the tensor that the operator works on; a constant there is not handled by most rules."""
@@ -115,9 +116,11 @@ def rule(*names: str) -> Callable[[R], R]:
     return register
 
 
-def make_call(node: fx.Node, fields: Mapping[fx.Node, Answer], evaluate: Callable[[Any], Any]) -> Call:
-    """The call of ``node`` with its arguments by name."""
-    return Call(node, _by_name(node), fields, evaluate)
+def make_call(
+    node: fx.Node, fields: Mapping[fx.Node, Answer], evaluate: Callable[[Any], Any], carrier: type = Field
+) -> Call:
+    """The call of ``node`` with its arguments by name; ``carrier`` is what its rule is worked out on."""
+    return Call(node, _by_name(node), fields, evaluate, carrier)
 
 
 def _by_name(node: fx.Node) -> dict[str, Any]:
