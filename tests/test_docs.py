@@ -1,0 +1,155 @@
+"""The documentation's commands and code: all of them parse, every command has an example, and each page runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+
+from rftools.cli import COMMANDS, group
+
+ROOT = Path(__file__).resolve().parents[1]
+FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+RUN = ("bash", "python")  # `sh` holds commands that need a network, a checkout or data of one's own
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    language: str
+    text: str
+
+    @property
+    def commands(self) -> list[list[str]]:
+        """The lines that call rftools, as words."""
+        lines = self.text.replace("\\\n", " ").splitlines() if self.language in {"bash", "sh"} else []
+        return [shlex.split(line, comments=True) for line in lines if line.startswith("rftools ")]
+
+
+def blocks(page: Path) -> list[Block]:
+    return [Block(language, text) for language, text in FENCE.findall(page.read_text(encoding="utf-8"))]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def parse(words: list[str]) -> str:
+    """Let click parse a command without running it; its name."""
+    assert words[0] == "rftools"
+    parent = click.Context(group, info_name="rftools")
+    if words[1].startswith("-"):
+        assert words[1] in {"--help", "--version"}
+        return words[1]
+    command = group.get_command(parent, words[1])
+    assert command is not None, words
+    command.make_context(words[1], words[2:], parent=parent)
+    return words[1]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_documented_commands_parse(page: Path) -> None:
+    for block in blocks(page):
+        for words in block.commands:
+            parse(words)
+
+
+def test_a_wrong_option_in_a_page_would_be_seen() -> None:
+    (words,) = Block("bash", "rftools trf rftools:vgg-dilated --jsn -\n").commands
+    with pytest.raises(click.UsageError, match="--jsn"):
+        parse(words)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_documented_example_and_its_help(name: str) -> None:
+    page = ROOT / "docs" / "commands.md"
+    section = page.read_text(encoding="utf-8").partition(f"\n## rftools {name}\n")[2].partition("\n## ")[0]
+    assert f"<!-- help: {name} -->" in section
+    examples = [words for language, text in FENCE.findall(section) for words in Block(language, text).commands]
+    assert [words[1] for words in examples if language_runs(section)] == [name] * len(examples)
+    assert examples
+
+
+def language_runs(section: str) -> bool:
+    return all(language in RUN for language, _ in FENCE.findall(section))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_in_a_commands_help_parses(name: str) -> None:
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
+    text = command.get_help(click.Context(command, info_name=f"rftools {name}"))
+    lines = [line.strip() for line in text.partition("Example:")[2].splitlines()]
+    examples = [line for line in lines if line.startswith("rftools ")]
+    assert examples
+    assert {parse(shlex.split(line)) for line in examples} == {name}
+
+
+def test_every_page_is_in_the_navigation_and_every_picture_is_there() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert page.relative_to(ROOT / "docs").as_posix() in navigation
+    for page in PAGES:
+        for target in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+            picture = page.parent / target
+            assert picture.is_file(), f"{name_of(page)} shows {target}"
+            assert picture.stat().st_size <= 300_000
+
+
+def test_help_marks_become_help_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import hooks
+
+    shown = hooks.on_page_markdown("before\n\n<!-- help: models -->\n\nafter\n")
+    assert "Usage: rftools models [OPTIONS]" in shown
+    assert shown.startswith("before\n\n```text\n")
+    with pytest.raises(ValueError, match="no command 'nothing'"):
+        hooks.on_page_markdown("<!-- help: nothing -->")
+
+
+def run_page(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a page's blocks in order: commands in processes of their own, Python in one namespace."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    namespace: dict[str, object] = {"__name__": "page"}
+    for block in blocks(page):
+        if block.language == "python":
+            exec(compile(block.text, name_of(page), "exec"), namespace)
+        elif block.language in RUN:
+            for words in block.commands:
+                done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+                assert done.returncode == 0, f"{shlex.join(words)}\n{done.stderr}"
+                assert "Warning" not in done.stderr, f"{shlex.join(words)}\n{done.stderr}"
+
+
+@pytest.fixture(scope="module")
+def after_tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the tutorial leaves, which the other pages go on from."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    with pytest.MonkeyPatch.context() as patch:
+        run_page(ROOT / "docs" / "tutorial.md", folder, patch)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs(after_tutorial: Path) -> None:
+    made = {path.name for path in after_tutorial.iterdir()}
+    assert made >= {"growth.png", "growth.svg", "effective.png", "maps.npz", "sparsity.png", "polar.png", "report.html"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "tutorial.md"], ids=name_of)
+def test_pages_run(page: Path, after_tutorial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "work"
+    shutil.copytree(after_tutorial, folder)
+    run_page(page, folder, monkeypatch)
