@@ -14,6 +14,9 @@ from rftools.errors import RequestError
 @model_options
 @click.option("-o", "--output", metavar="FILE", required=True, help="The page, .html.")
 @click.option("--images", metavar="FOLDER|FILE", help="What the effective field is measured on (default: noise).")
+@click.option("--count", type=click.IntRange(min=1), default=32, show_default=True, help="Images to measure on.")
+@click.option("--layer", "layers", metavar="NAME", multiple=True, help="Layers to measure (default: all with weights).")
+@click.option("--no-effective", is_flag=True, help="Leave the effective field out: it takes most of the time.")
 @click.option("--picture", metavar="FILE", help="An image to draw fields on (default: a neutral test picture).")
 @click.option("--object", "objects", metavar="WxH", multiple=True, help="An object that a unit should see whole.")
 @click.option("--force", is_flag=True, help="Overwrite a page that exists.")
@@ -24,6 +27,9 @@ def command(
     input_size: str | None,
     output: str,
     images: str | None,
+    count: int,
+    layers: tuple[str, ...],
+    no_effective: bool,
     picture: str | None,
     objects: tuple[str, ...],
     force: bool,
@@ -53,8 +59,19 @@ def command(
         "--weights": weights,
         "--input-size": input_size,
     }
-    words = command_line(spec, output, given, objects)
-    report(loaded, output, images=images, picture=picture, limits=Limits(objects=sizes), command=words)
+    flags = [*(["--no-effective"] if no_effective else []), *(["--count", str(count)] if count != 32 else [])]
+    flags += [word for name in layers for word in ("--layer", name)] + [w for o in objects for w in ("--object", o)]
+    report(
+        loaded,
+        output,
+        images=images,
+        picture=picture,
+        limits=Limits(objects=sizes),
+        command=command_line(spec, output, given, flags),
+        effective=not no_effective,
+        count=count,
+        layers=list(layers) or None,
+    )
     click.echo(f"wrote {output}", err=True)
 
 
@@ -70,10 +87,10 @@ def parse_object(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def command_line(spec: str, output: str, given: dict[str, str | None], objects: tuple[str, ...]) -> str:
+def command_line(spec: str, output: str, given: dict[str, str | None], flags: list[str]) -> str:
     """The command that remakes the page, with file names but no folders.
 
-    >>> command_line("/home/me/best.pt", "/tmp/r.html", {"--images": None}, ("64x48",))
+    >>> command_line("/home/me/best.pt", "/tmp/r.html", {"--images": None}, ["--object", "64x48"])
     'rftools report best.pt --object 64x48 -o r.html'
     """
     import shlex
@@ -83,6 +100,4 @@ def command_line(spec: str, output: str, given: dict[str, str | None], objects: 
     words = ["rftools", "report", file_name(spec)]
     for option, value in given.items():
         words += [] if value is None else [option, file_name(value)]
-    for value in objects:
-        words += ["--object", value]
-    return shlex.join([*words, "-o", file_name(output)])
+    return shlex.join([*words, *flags, "-o", file_name(output)])

@@ -248,7 +248,7 @@ class _Panel:
             cmap=COLOURMAP,
             vmin=low,
             vmax=high,
-            interpolation="nearest",
+            interpolation="none",
             aspect="auto",
             zorder=1,
         )
@@ -261,9 +261,7 @@ class _Panel:
     @mark.register
     def _(self, mark: sc.Image, order: int) -> None:
         left, right, top, bottom = mark.extent
-        self.axes.imshow(
-            mark.pixels, extent=(left, right, bottom, top), interpolation="nearest", aspect="auto", zorder=1
-        )
+        self.axes.imshow(mark.pixels, extent=(left, right, bottom, top), interpolation="none", aspect="auto", zorder=1)
 
     @mark.register
     def _(self, mark: sc.Mask, order: int) -> None:
@@ -272,7 +270,7 @@ class _Panel:
         self.axes.imshow(
             _rgba(mark.values, self.theme.colour(mark.colour), mark.opacity),
             extent=(left, right, bottom, top),
-            interpolation="nearest",
+            interpolation="none",
             aspect="auto",
             zorder=order,
         )

@@ -28,6 +28,7 @@ from rftools.plots.scene import (
 if TYPE_CHECKING:
     from rftools.erf.result import EffectiveLayer, EffectiveResult
 
+SMALL = 96  # pixels a side that a map on the sheet keeps
 FLOOR = 1e-4  # the log scale begins at this share of the maximum
 SHEET = 24  # maps on a contact sheet
 
@@ -110,7 +111,7 @@ def _outlines(row: EffectiveLayer, frame: tuple[float, float, float, float]) -> 
             Ellipse(colour="over-dark", label="one sigma", centre=_centroid(row), radii=(major, minor), angle=angle)
         )
     centre = _centre(row)
-    if centre is not None:
+    if centre is not None and len(centre) == 2:
         marks.append(Points(colour="overlay", x=(centre[1],), y=(centre[0],), symbol="cross"))
     return marks
 
@@ -123,9 +124,8 @@ def _centroid(row: EffectiveLayer) -> tuple[float, float]:
 
 
 def _theoretical(row: EffectiveLayer, key: str) -> list[Any] | None:
-    """What the theoretical engine says of the last two axes, or None where it is silent on one."""
-    axes = _axes(row)
-    values = [axis.get(key) for axis in axes][-2:]
+    """What the theoretical engine says of the drawn (the last two) axes, or None where it is silent on one."""
+    values = [axis.get(key) for axis in _axes(row)][-2:]
     return None if not values or any(value is None for value in values) else values
 
 
@@ -140,7 +140,7 @@ def _window(row: EffectiveLayer) -> list[tuple[int, int]] | None:
 
 def _centre(row: EffectiveLayer) -> list[float] | None:
     values = _theoretical(row, "window")
-    return None if values is None or len(values) != 2 else [(low + high) / 2 for low, high in values]
+    return None if values is None else [(low + high) / 2 for low, high in values]
 
 
 def _value(row: EffectiveLayer, measure: str) -> float | None:
@@ -238,10 +238,20 @@ def _thumbnail(row: EffectiveLayer) -> Panel:
         title=short(row.name, 24),
         x=Axis(visible=False, limits=extent[:2]),
         y=Axis(visible=False, limits=(-0.5, extent[3]), reversed=True),
-        marks=(Heatmap(values=np.sqrt(values), extent=extent, limits=(0.0, 1.0)), *outline),
+        marks=(Heatmap(values=np.sqrt(_smaller(values)), extent=extent, limits=(0.0, 1.0)), *outline),
         equal=True,
         legend=False,
     )
+
+
+def _smaller(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The map in at most `SMALL` blocks a side, each the largest of its pixels."""
+    step = -(-max(values.shape) // SMALL)
+    height, width = (-(-side // step) for side in values.shape)
+    padded = np.zeros((height * step, width * step))
+    padded[: values.shape[0], : values.shape[1]] = values
+    blocks: NDArray[np.float64] = padded.reshape(height, step, width, step).max(axis=(1, 3))
+    return blocks
 
 
 def profile(result: EffectiveResult, layers: tuple[str, ...] = ()) -> Scene:
@@ -262,7 +272,7 @@ def profile(result: EffectiveResult, layers: tuple[str, ...] = ()) -> Scene:
             Panel(
                 title="Radial profile",
                 x=Axis("distance from the unit's centre", "px"),
-                y=Axis("mean gradient, share of the first ring"),
+                y=Axis("mean gradient, share of the largest"),
                 marks=tuple(marks),
             ),
         ),
@@ -272,18 +282,19 @@ def profile(result: EffectiveResult, layers: tuple[str, ...] = ()) -> Scene:
 
 
 def radial(values: NDArray[np.float64], centre: list[float] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ring means: ``mean[k]`` over pixels at a distance in ``[k - 0.5, k + 0.5)``, scaled to ``mean[0] = 1``.
+    """Ring means: ``mean[k]`` over pixels at a distance in ``[k - 0.5, k + 0.5)``, as shares of the largest.
 
     >>> import numpy as np
     >>> distance, mean = radial(np.eye(3)[[1]].repeat(1, axis=0), None)
     >>> mean.tolist()
     [1.0, 0.0]
     """
-    middle = centre if centre is not None and values.ndim == 2 else [(n - 1) / 2 for n in values.shape]
+    middle = centre if centre is not None else [(n - 1) / 2 for n in values.shape]
     offsets = np.indices(values.shape) - np.reshape(middle, (-1,) + (1,) * values.ndim)
     ring = np.floor(np.sqrt((offsets**2).sum(axis=0)) + 0.5).astype(int).ravel()
     counts = np.bincount(ring)
     sums = np.bincount(ring, weights=values.ravel())
     kept = counts > 0
     mean = sums[kept] / counts[kept]
-    return np.flatnonzero(kept).astype(np.float64), mean / mean[0] if mean[0] > 0 else mean
+    top = mean.max(initial=0.0)
+    return np.flatnonzero(kept).astype(np.float64), mean / top if top > 0 else mean

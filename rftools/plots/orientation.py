@@ -12,7 +12,8 @@ from rftools.plots.scene import Axis, Line, Mark, Panel, PolarBars, Scene, numbe
 if TYPE_CHECKING:
     from rftools.weights.results import LayerOrientation, OrientationResult
 
-MOST = 24
+MOST = 24  # panels on a sheet
+FEWEST = 5  # oriented kernels that make a layer worth a panel unasked
 READING = (
     "Angles of the surviving taps: 0° is along x, counter-clockwise as seen. An orientation has no direction, so the "
     "upper half is mirrored. Areas are true: a sector's radius is the square root of its share."
@@ -20,14 +21,14 @@ READING = (
 
 
 def rose(result: OrientationResult, layer: str | None = None) -> Scene:
-    """Polar histograms of kernel orientation, one a layer that has oriented kernels, or ``layer`` alone.
+    """Polar histograms of kernel orientation, one a layer that has five oriented kernels or more, or ``layer`` alone.
 
     The dotted ring is a uniform distribution; the line is the layer's mean axis, as long as its resultant, which
     random taps on the same lattice keep inside the dashed ring in 95 % of cases.
     """
-    rows = [result[layer]] if layer is not None else [row for row in result if row.oriented]
+    rows = [result[layer]] if layer is not None else [row for row in result if row.oriented >= FEWEST]
     if not rows:
-        raise RequestError("no kernel here has an orientation (nothing is pruned, or all kernels are isotropic)")
+        raise RequestError("no kernel here has an orientation (nothing is pruned, or the kernels are isotropic)")
     if layer is not None and not rows[0].oriented:
         raise RequestError(f"layer {layer!r} has no oriented kernel; nothing to draw")
     chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(MOST, len(rows)))]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rftools.weights.results import LayerSparsity, SparsityResult
 
 MOST = 24  # panels on a sheet
+PRUNED = 0.005  # share of zeros below which a layer counts as unpruned: single weights are zero by accident
 
 
 def binomial_expectation(taps: int, density: float, kernels: int) -> NDArray[np.float64]:
@@ -33,9 +34,9 @@ def binomial_expectation(taps: int, density: float, kernels: int) -> NDArray[np.
 def taps(result: SparsityResult, layer: str | None = None) -> Scene:
     """How many kernels have 0, 1, ... survivors, beside what independent pruning would leave.
 
-    One panel a layer of kernels larger than one tap, or ``layer`` alone.
+    One panel a layer of kernels larger than one tap, the pruned ones where there are any, or ``layer`` alone.
     """
-    rows = [result[layer]] if layer is not None else [row for row in result if row.taps and len(row.taps) > 2]
+    rows = [result[layer]] if layer is not None else _pruned([r for r in result if r.taps and len(r.taps) > 2])
     if not rows or any(not row.taps for row in rows):
         raise RequestError("no layer here has kernels of more than one tap; there is no tap histogram to draw")
     chosen = _even(rows)
@@ -51,6 +52,11 @@ def taps(result: SparsityResult, layer: str | None = None) -> Scene:
         + "; ".join(f"{short(r.name)} {100 * r.sparsity:.0f} % zero" for r in chosen)
         + ".",
     )
+
+
+def _pruned(rows: list[LayerSparsity]) -> list[LayerSparsity]:
+    """Where some layers were pruned, the others have nothing to tell."""
+    return [row for row in rows if row.sparsity > PRUNED] or rows
 
 
 def _even(rows: list[LayerSparsity]) -> list[LayerSparsity]:
@@ -116,7 +122,7 @@ def layers(result: SparsityResult) -> Scene:
 
 def survival(result: SparsityResult) -> Scene:
     """Where in the kernel taps survive: the share of kernels that keep each tap, one map a layer."""
-    rows = [row for row in result if row.survival is not None and np.ndim(row.survival) == 2]
+    rows = _pruned([row for row in result if row.survival is not None and np.ndim(row.survival) == 2])
     if not rows:
         raise RequestError("no layer here has two-dimensional kernels; there is no survival map to draw")
     chosen = _even(rows)

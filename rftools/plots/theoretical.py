@@ -110,7 +110,7 @@ def window(result: TheoreticalResult, layer: str | None = None, picture: NDArray
                 equal=True,
             ),
         ),
-        size=(520, 480),
+        size=(520, max(190, min(560, round(430 * height / width) + 90))),
         caption="The unit's theoretical window to scale on the input; tinted is what inside the image reaches the "
         "unit, so gaps in the tint are holes. The dashed frame is the image's border."
         + (" Of three axes the last two are drawn." if len(sides) == 3 else ""),

@@ -29,6 +29,7 @@ def report(
     *,
     input_size: tuple[int, ...] | None = None,
     images: Any = None,
+    effective: bool = True,
     picture: str | Path | None = None,
     limits: Limits | None = None,
     command: str | None = None,
@@ -41,6 +42,7 @@ def report(
         path: the page, ``.html``.
         input_size: ``(C, *spatial)``, where the model does not know its own.
         images: what the effective field is measured on, as `rftools.effective` takes it.
+        effective: whether to measure the effective field, which takes most of the time.
         picture: an image file to draw fields on; a neutral test picture otherwise.
         limits: the thresholds of the findings.
         command: the command line that makes this page, shown under "Method".
@@ -61,7 +63,8 @@ def report(
     """
     check_page(path)
     begin = time.perf_counter()
-    subject = _subject(models_or_results, input_size, images, effective_options)
+    options = {"images": images, **effective_options} if effective else None
+    subject = _subject(models_or_results, input_size, options)
     analysed = time.perf_counter()
     text = page(subject, _picture(subject, picture), limits or Limits(), Provenance(command, analysed - begin))
     write_text(path, text)
@@ -76,7 +79,7 @@ def check_page(path: str | Path) -> None:
     check_writable(path)
 
 
-def _subject(given: Any, input_size: tuple[int, ...] | None, images: Any, options: dict[str, Any]) -> Subject:
+def _subject(given: Any, input_size: tuple[int, ...] | None, options: dict[str, Any] | None) -> Subject:
     items = list(given) if isinstance(given, Sequence) else [given]
     if not items:
         raise RequestError("a report needs a model or results, and none was given")
@@ -86,7 +89,7 @@ def _subject(given: Any, input_size: tuple[int, ...] | None, images: Any, option
         raise RequestError("a report takes a model or results, not both at once")
     if len(items) > 1:
         raise RequestError(f"a report is about one model, and {len(items)} were given; write one report for each")
-    return from_model(items[0], input_size, images=images, **options)
+    return from_model(items[0], input_size, options)
 
 
 def _picture(subject: Subject, path: str | Path | None) -> NDArray[np.uint8] | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rftools.errors import RequestError
 from rftools.plots import describe, svg
 from rftools.plots.scene import Scene
+from rftools.plots.sparsity import PRUNED
 from rftools.plots.theme import FONTS, THEMES
 from rftools.reporting.subject import Subject
 
@@ -94,6 +95,8 @@ def figures(subject: Subject, prefix: str = "") -> dict[str, list[Figure]]:
 
 def _figure(result: object, part: str, kind: str, subject: Subject, prefix: str) -> Figure | None:
     options = {}
+    if part == "sparsity" and subject.sparsity is not None and subject.sparsity.total.sparsity <= PRUNED:
+        return None  # the table says it: nothing is zero
     if part == "history" and len(subject.classes) > 1:
         options["chance"] = 1 / len(subject.classes)
     try:

@@ -127,9 +127,15 @@ def _section(part: str, heading: str, subject: Subject) -> dict[str, Any]:
         "table": table(result, f"{anchor}-table", f"{heading} of each layer") if isinstance(result, Result) else None,
         "missing": None if result else subject.missing.get(part, "It was not analysed."),
         "remedy": REMEDIES[part],
+        "empty": EMPTY.get(part),
     }
 
 
+#: said where a result is there and has nothing to draw
+EMPTY = {
+    "sparsity": "No weight is zero here: nothing was pruned, so there are no histograms to draw.",
+    "orientation": "No layer has enough oriented kernels to draw: full kernels point nowhere.",
+}
 LEADS = {
     "theoretical": "What a unit can see: the input pixels from which some path leads to it. Sizes, strides, starts and "
     "centres are in input pixels; index 0 is the first pixel.",

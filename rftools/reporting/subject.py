@@ -89,21 +89,29 @@ def from_results(results: Sequence[Result[Any]]) -> Subject:
     return Subject(model=results[0].model, input_size=sizes[0] if sizes else None, missing=missing, **parts)
 
 
-def from_model(model: Model | nn.Module, input_size: tuple[int, ...] | None, **effective_options: Any) -> Subject:
-    """A subject by analysing ``model``; an analysis that refuses leaves its reason instead of a result."""
+def from_model(
+    model: Model | nn.Module, input_size: tuple[int, ...] | None, effective: dict[str, Any] | None
+) -> Subject:
+    """A subject by analysing ``model``; an analysis that refuses leaves its reason instead of a result.
+
+    ``effective`` are the options of `rftools.effective`, None leaves that analysis out.
+    """
     import rftools
     from rftools.loading import as_model
 
     loaded = as_model(model, input_size)
     works: dict[str, Callable[[], Any]] = {
         "theoretical": lambda: rftools.theoretical(loaded),
-        "effective": lambda: rftools.effective(loaded, **effective_options),
+        "effective": lambda: rftools.effective(loaded, **(effective or {})),
         "sparsity": lambda: rftools.sparsity(loaded),
         "orientation": lambda: rftools.orientation(loaded),
     }
     parts: dict[str, Any] = {}
     missing: dict[str, str] = {}
     seconds: dict[str, float] = {}
+    if effective is None:
+        del works["effective"]
+        missing["effective"] = "It was left out on request."
     for part, work in works.items():
         begin = time.perf_counter()
         try:
