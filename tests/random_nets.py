@@ -1,13 +1,13 @@
-"""Random small nets for property tests, drawn by hypothesis so that a failure shrinks to a small net."""
+"""Random small nets for property tests; a failure shrinks to a small net."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from hypothesis import strategies as st
 from torch import nn
 
 CHANNELS = 4
@@ -15,7 +15,7 @@ Step = tuple[Any, ...]
 
 
 class RandomNet(nn.Module):
-    """A chain of steps with branches; ``steps`` is what hypothesis drew, and prints when a test fails."""
+    """A chain of steps with branches; ``steps`` prints when a test fails."""
 
     def __init__(self, rank: int, steps: list[Step]) -> None:
         super().__init__()
@@ -181,48 +181,61 @@ FUNCTIONS: dict[str, Callable[..., torch.Tensor]] = {
     "lstm": lambda net, child, x: child(x.transpose(1, 2))[0].transpose(1, 2) if net.rank == 1 else x,
 }
 
-simple = st.one_of(
-    st.tuples(
-        st.just("conv"),
-        st.integers(1, 4),
-        st.integers(1, 3),
-        st.integers(0, 3),
-        st.integers(1, 3),
-        st.sampled_from([1, 2, 4]),
-        st.sampled_from(["zeros", "zeros", "reflect", "circular", "replicate"]),
-    ),
-    st.tuples(st.just("conv"), st.just(3), st.just(1), st.just(1), st.just(1), st.just(1), st.just("zeros")),
-    st.tuples(st.just("up"), st.integers(1, 4), st.integers(1, 3), st.integers(0, 2), st.integers(1, 2)),
-    st.tuples(st.just("pool"), st.sampled_from(["max", "avg"]), st.integers(2, 3), st.integers(1, 3), st.booleans()),
-    st.tuples(
-        st.just("interpolate"),
-        st.sampled_from(["nearest", "nearest-exact", "linear", "bicubic", "area"]),
-        st.sampled_from([2.0, 0.5, 1.5, 3.0]),
-        st.sampled_from([0, 0, 5, 9]),
-        st.booleans(),
-    ),
-    st.tuples(
-        st.just("pad"),
-        st.sampled_from(["constant", "reflect", "circular", "replicate"]),
-        st.integers(0, 2),
-        st.integers(0, 2),
-    ),
-    st.tuples(st.just("slice"), st.integers(0, 3), st.integers(1, 2)),
-    st.tuples(st.just("tokens"), st.sampled_from(["attend", "swap", "softmax"])),
-    st.tuples(st.just("linear"), st.sampled_from(["mixer", "se", "cumsum", "einsum"])),
-    st.tuples(st.just("adaptive"), st.integers(1, 6)),
-    st.tuples(st.just("norm"), st.sampled_from(["group", "batch"])),
-    st.tuples(st.just("roll"), st.integers(-2, 2)),
-    st.sampled_from([("relu",), ("flip",), ("shuffle",), ("unshuffle",), ("transpose",), ("lstm",)]),
-)
-branch = st.tuples(
-    st.just("branch"),
-    st.lists(simple, min_size=1, max_size=3),
-    st.sampled_from(["add", "mul", "cat", "shuffle", "chunk"]),
-)
-nets = st.builds(
-    RandomNet, st.sampled_from([1, 1, 2, 2, 2, 3]), st.lists(st.one_of(simple, simple, branch), min_size=1, max_size=6)
-)
+
+def draw_step(r: random.Random, branches: bool = True) -> Step:
+    """One step with its parameters; convolutions, resampling and pools come up most."""
+    kinds = "conv conv conv conv up pool pool interpolate pad slice tokens linear adaptive norm roll other"
+    kind = r.choice(kinds.split() + ["branch"] * (2 * branches))
+    if kind == "conv":
+        mode = r.choice(["zeros"] * 4 + ["reflect", "circular", "replicate"])
+        return (kind, r.randint(1, 4), r.randint(1, 3), r.randint(0, 3), r.randint(1, 3), r.choice([1, 2, 4]), mode)
+    if kind == "up":
+        return (kind, r.randint(1, 4), r.randint(1, 3), r.randint(0, 2), r.randint(1, 2))
+    if kind == "branch":
+        steps = [draw_step(r, branches=False) for _ in range(r.randint(1, 3))]
+        return (kind, steps, r.choice(["add", "mul", "cat", "shuffle", "chunk"]))
+    choices: dict[str, Callable[[], Step]] = {
+        "pool": lambda: (r.choice(["max", "avg"]), r.randint(2, 3), r.randint(1, 3), r.random() < 0.5),
+        "interpolate": lambda: (
+            r.choice(["nearest", "nearest-exact", "linear", "bicubic", "area"]),
+            r.choice([2.0, 0.5, 1.5, 3.0]),
+            r.choice([0, 0, 5, 9]),
+            r.random() < 0.5,
+        ),
+        "pad": lambda: (r.choice(["constant", "reflect", "circular", "replicate"]), r.randint(0, 2), r.randint(0, 2)),
+        "slice": lambda: (r.randint(0, 3), r.randint(1, 2)),
+        "tokens": lambda: (r.choice(["attend", "swap", "softmax"]),),
+        "linear": lambda: (r.choice(["mixer", "se", "cumsum", "einsum"]),),
+        "adaptive": lambda: (r.randint(1, 6),),
+        "norm": lambda: (r.choice(["group", "batch"]),),
+        "roll": lambda: (r.randint(-2, 2),),
+        "other": tuple,
+    }
+    if kind == "other":
+        return (r.choice(["relu", "flip", "shuffle", "unshuffle", "transpose", "lstm"]),)
+    return (kind, *choices[kind]())
+
+
+def draw_net(seed: int) -> RandomNet:
+    """The net of a seed."""
+    r = random.Random(seed)
+    rank = r.choice([1, 1, 2, 2, 2, 3])
+    return RandomNet(rank, [draw_step(r) for _ in range(r.randint(1, 6))])
+
+
+def smallest(net: RandomNet, fails: Callable[[RandomNet], bool]) -> RandomNet:
+    """Drop steps as long as the net still fails."""
+    steps = list(net.steps)
+    position = 0
+    while position < len(steps):
+        shorter = RandomNet(net.rank, steps[:position] + steps[position + 1 :])
+        if shorter.steps and fails(shorter):
+            steps = list(shorter.steps)
+        else:
+            position += 1
+    return RandomNet(net.rank, steps)
+
+
 INPUT = {1: (CHANNELS, 17), 2: (CHANNELS, 9, 11), 3: (CHANNELS, 5, 6, 7)}
 INTERPOLATING = {"interpolate"}
 

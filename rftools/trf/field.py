@@ -386,14 +386,14 @@ class Field:
             field = replace(field, labels=np.take(self.labels, [position], axis=dim)).tidy()
         return field.reshape((*self.shape[:dim], *self.shape[dim + 1 :]))
 
-    def running(self, dim: int, *, backwards: bool = False) -> Field:
+    def running(self, dim: int) -> Field:
         """After a cumulative operator: each index sees all before it along ``dim``."""
         dim %= len(self.shape)
 
         def change(axis: Axis) -> Axis:
             if dim not in axis.dims:
                 return axis
-            table = axis.table.running(dim, backwards=backwards)
+            table = axis.table.running(dim)
             return replace(axis, table=table, law=None, least=None).worsen("unit")
 
         field = self if self.labels.shape[dim] == 1 else self.settled()

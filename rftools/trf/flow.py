@@ -85,9 +85,7 @@ class Flow:
     def select(self, dim: int, index: int) -> Flow:
         return Flow(self.tensor.select(dim, index))
 
-    def running(self, dim: int, *, backwards: bool = False) -> Flow:
-        if backwards:
-            return Flow(self.tensor.flip(dim).cumsum(dim).flip(dim))
+    def running(self, dim: int) -> Flow:
         return Flow(self.tensor.cumsum(dim))
 
     def settled(self) -> Flow:

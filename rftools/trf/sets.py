@@ -131,14 +131,14 @@ class Table:
             )
         return table
 
-    def running(self, dim: int, *, backwards: bool = False) -> Table:
+    def running(self, dim: int) -> Table:
         """The running union along ``dim``: each index sees what all before it saw, itself included."""
         length = self.shape[dim]
         table = self
         step = 1
         while step < length:
-            indices = np.arange(length) + (step if backwards else -step)
-            indices[(indices < 0) | (indices >= length)] = -1
+            indices = np.arange(length) - step
+            indices[indices < 0] = -1
             table = join([table, table.take(dim, indices)])
             step *= 2
         return table
