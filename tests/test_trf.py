@@ -333,3 +333,13 @@ def test_token_nets_agree_with_poisoned_pixels(name: str) -> None:
             assert list(axis.support or ()) == oracle.upper(node, number, tuple(place)), row.name  # type: ignore[arg-type]
             checked += 1
     assert checked > 10
+
+
+def test_a_mean_over_a_part_is_not_global() -> None:
+    """Two rows cut out and averaged: a fixed field of rows 1 to 4, not the whole image."""
+    row = last(
+        Functional(lambda self, x: self.m[0](x)[:, :, 2:4].mean(2, keepdim=True), conv(3, padding=1)), (1, 12, 12)
+    )
+    assert not row.axes[0].global_
+    assert row.axes[0].support == (1, 2, 3, 4)
+    assert row.axes[1].size == 3
