@@ -61,7 +61,7 @@ def _own_ids(element: ET.Element, key: str) -> None:
 def _by_role(style: str) -> str:
     for role, colour in THEMES["light"].colours.items():
         style = style.replace(colour, f"var(--{role})")
-    return re.sub(r"(font: [^;]*?)'?(?:Inter|DejaVu Sans)[^;]*", r"\1var(--font)", style)
+    return re.sub(r"'DejaVu Sans'[^;]*", "var(--font)", style)
 
 
 def variables(name: str) -> str:

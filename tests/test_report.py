@@ -1,0 +1,445 @@
+"""The report: what its rules find, that its page stands alone, and that names in it stay text."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import html
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import rftools as rf
+from rftools.cli import main
+from rftools.errors import RequestError
+from rftools.plots import describe
+from rftools.plots.theme import THEMES
+from rftools.reporting import RULES, Subject, findings
+from rftools.reporting.explorer import footprints, plane
+from rftools.reporting.figures import themed
+from rftools.reporting.findings import Limits
+from rftools.reporting.subject import from_results
+from tests import drawn
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "\"><svg onload=alert(1)>",
+    "' onmouseover='alert(1)",
+    "javascript:alert(1)",
+    "{{ 7 * 7 }}",
+    "{% raw %}",
+    "${alert(1)}",
+    "<!-- comment",
+    "-->",
+    "]]>",
+    "<![CDATA[",
+    "&lt;b&gt;",
+    "&#x3c;b",
+    "\u202edesrever",
+    "\u0627\u0644\u0639\u0631\u0628\u064a\u0629",
+    "\u05d0\u05d1\u05d2",
+    "\u4f60\u597d",
+    "\U0001f4a5",
+    "a" * 10_000,
+    "a b\tc\nd",
+    "\x07\x1b[31m",
+    "\u2028\u2029",
+    "$x_1$",
+    "\\u003cscript",
+    "<style>*{display:none}</style>",
+    "<base href=//evil>",
+    "<iframe srcdoc='<script>alert(1)</script>'>",
+    "url(#a)",
+]  # fmt: skip
+
+
+def subject(**changes: object) -> Subject:
+    whole = from_results([drawn.theoretical(), drawn.effective(), drawn.sparsity(), drawn.orientation()])
+    return dataclasses.replace(whole, **({"history": drawn.HISTORY} | changes))  # type: ignore[arg-type]
+
+
+def page_of(tmp_path: Path, *results: object, **options: object) -> str:
+    path = tmp_path / "report.html"
+    rf.report(list(results), path, **options)  # type: ignore[arg-type]
+    return path.read_text(encoding="utf-8")
+
+
+# ---- findings: each rule fires where it should, and is silent where it should not
+
+QUIET = Limits(effective_share=0.01)
+Case = tuple[Callable[[], Subject], Limits, str]
+WIDE = (drawn.axis(31, 1, -15, 3), drawn.axis(31, 1, -15, 3))
+EVEN = (drawn.axis(7, 2, -3, 5), drawn.axis(7, 2, -3, 5))
+
+
+def quiet() -> Subject:
+    """Nothing to object to."""
+    return subject(theoretical=drawn.theoretical(axes=EVEN))
+
+
+FIRES: dict[str, Case] = {
+    "unproductive": (
+        lambda: subject(theoretical=drawn.theoretical(productive=False)),
+        QUIET,
+        "1 convolution of 2 cannot add context: even the smallest field of the layer's inputs is larger than the image "
+        "(conv2).",
+    ),
+    "clipped": (
+        lambda: subject(theoretical=drawn.theoretical(axes=WIDE)),
+        QUIET,
+        "From conv2 on, fields exceed the image: 31 pixels against 20; 1 convolution of 2 look at padding.",
+    ),
+    "objects": (
+        lambda: subject(),
+        Limits(effective_share=0.01, objects=((8, 9),)),
+        "No convolution's field holds an object of 8x9 pixels.",
+    ),
+    "misaligned": (
+        lambda: subject(theoretical=drawn.theoretical(aligned=False)),
+        QUIET,
+        "Branches meet out of line in 1 layer: their strides or centres differ (conv2).",
+    ),
+    "gridding": (
+        lambda: subject(),
+        QUIET,
+        "The deepest local field (conv2) has holes: 11 % of its pixels along an axis reach no unit through any path "
+        "(gridding).",
+    ),
+    "unknown": (
+        lambda: subject(theoretical=drawn.theoretical(status="unknown", cause="no rule for aten.fold")),
+        QUIET,
+        "1 layer: each has no known field (conv2); the first cause: no rule for aten.fold.",
+    ),
+    "small effective field": (
+        lambda: subject(effective=drawn.effective(luo=3.0)),
+        Limits(),
+        "conv2 uses a small part of what it can see: its effective side is 20 % of the theoretical one "
+        "(95 % interval 17 to 23 %).",
+    ),
+    "dead units": (
+        lambda: subject(effective=_dead()),
+        QUIET,
+        "The unit of 1 layer has no gradient on any image (conv1).",
+    ),
+    "dead filters": (
+        lambda: subject(sparsity=drawn.sparsity(dead=3)),
+        QUIET,
+        "3 filters in 1 layer lost all weights (conv1).",
+    ),
+    "dead inputs": (
+        lambda: subject(sparsity=_unread(2)),
+        QUIET,
+        "2 channels in 1 layer are read by no filter (conv1).",
+    ),
+    "anisotropic": (
+        lambda: subject(orientation=drawn.orientation(q=0.01)),
+        QUIET,
+        "1 layer of 1 is not isotropic beyond chance (conv1); the strongest, conv1, points along 25° "
+        "with resultant 0.30.",
+    ),
+    "overfitting": (
+        lambda: subject(history=({"epoch": 1, "accuracy": 0.9, "val_accuracy": 0.6},)),
+        QUIET,
+        "Accuracy is 90 % on training data and 60 % on held-out data.",
+    ),
+    "guessing": (
+        lambda: subject(history=({"epoch": 1, "val_accuracy": 0.2},), classes=("a", "b", "c", "d")),
+        QUIET,
+        "The net guesses: 20.0 % of held-out data against 25.0 % by chance.",
+    ),
+}  # fmt: skip
+
+
+def _dead() -> object:
+    whole = drawn.effective()
+    first = dataclasses.replace(whole.layers[0], map=0 * whole.layers[0].map)
+    return dataclasses.replace(whole, layers=(first, whole.layers[1]))
+
+
+def _unread(inputs: int) -> object:
+    whole = drawn.sparsity()
+    return dataclasses.replace(whole, layers=(dataclasses.replace(whole.layers[0], dead_inputs=inputs),))
+
+
+def test_every_rule_has_a_case() -> None:
+    assert {rule.name for rule in RULES} == set(FIRES)
+    assert all(rule.asks for rule in RULES)
+
+
+@pytest.mark.parametrize("name", FIRES)
+def test_a_rule_fires(name: str) -> None:
+    make, limits, sentence = FIRES[name]
+    found = [item for item in findings(make(), limits) if item.rule == name]
+    assert [item.sentence for item in found] == [sentence]
+    assert found[0].level != "fine"
+    assert found[0].figure
+    assert found[0].threshold
+
+
+@pytest.mark.parametrize("name", FIRES)
+def test_a_rule_is_silent_where_nothing_is_wrong(name: str) -> None:
+    found = findings(quiet(), Limits(effective_share=0.01, objects=((7, 7),)))
+    assert [item for item in found if item.rule == name and item.level != "fine"] == []
+
+
+def test_nothing_found_is_a_finding() -> None:
+    first, *rest = findings(quiet(), QUIET)
+    assert first.sentence.startswith("No rule found anything to object to in what is here: effective, history, orient")
+    assert all(item.level == "fine" for item in rest)
+
+
+def test_problems_come_first() -> None:
+    levels = [item.level for item in findings(subject(sparsity=drawn.sparsity(dead=1)), Limits())]
+    assert levels == sorted(levels, key=["problem", "notice", "fine"].index)
+
+
+def test_an_object_that_fits_is_named_with_its_layer() -> None:
+    (item,) = [f for f in findings(quiet(), Limits(objects=((5, 6),))) if f.rule == "objects"]
+    assert (item.level, item.sentence) == ("fine", "An object of 5x6 pixels first fits into the field of conv2.")
+
+
+def test_the_limits_are_where_they_say() -> None:
+    gap = ({"epoch": 1, "accuracy": 0.75, "val_accuracy": 0.5},)  # exactly 0.25 in binary
+    fires = [f.rule for f in findings(subject(history=gap), Limits(accuracy_gap=0.2499))]
+    silent = [f.rule for f in findings(subject(history=gap), Limits(accuracy_gap=0.25))]
+    assert "overfitting" in fires
+    assert "overfitting" not in silent
+
+
+# ---- the page
+
+
+class Reader(HTMLParser):
+    """Collects what matters: elements, ids, words, and whatever could load or run something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: Counter[str] = Counter()
+        self.elements: Counter[str] = Counter()
+        self.references: list[str] = []
+        self.handlers: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements[tag] += 1
+        for name, value in attributes:
+            if name == "id":
+                self.ids[value or ""] += 1
+            if name in ("src", "href", "xlink:href", "action", "srcset", "data", "poster"):
+                self.references.append(value or "")
+            if name.startswith("on"):
+                self.handlers.append(name)
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    return reader
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("page")
+    return page_of(folder, drawn.theoretical(), drawn.effective(), drawn.sparsity(), drawn.orientation())
+
+
+def test_the_page_loads_nothing_and_runs_only_its_own_script(page: str) -> None:
+    reader = read(page)
+    assert all(reference.startswith(("#", "data:image/png;base64,")) for reference in reader.references)
+    assert reader.handlers == []
+    assert reader.elements["link"] == reader.elements["iframe"] == reader.elements["img"] == 0
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert len(scripts) == 1
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    assert f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in page
+    assert "http://" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", page)
+    assert "https://" not in page
+
+
+def test_the_page_says_nothing_of_the_disk(page: str) -> None:
+    assert "best.pt" in page
+    assert "private" not in page
+    assert str(Path.cwd()) not in page
+
+
+def test_ids_are_unique_and_links_lead_somewhere(page: str) -> None:
+    reader = read(page)
+    assert [name for name, count in reader.ids.items() if count > 1] == []
+    targets = {reference[1:] for reference in reader.references if reference.startswith("#")}
+    assert targets <= set(reader.ids)
+
+
+def test_sections_without_input_say_what_would_fill_them(tmp_path: Path) -> None:
+    text = html.unescape(page_of(tmp_path, drawn.sparsity()))
+    for remedy in ("--input-size CxHxW", "--images FOLDER", "rftools prune", "rftools train"):
+        assert remedy in text
+    assert "Not among the results that were given." in text
+
+
+def test_tables_hold_the_results(page: str) -> None:
+    rows = re.search(r'<table id="theoretical-table">.*?</table>', page, re.DOTALL)
+    assert rows is not None
+    cells = [re.sub("<[^>]+>", "", row).split() for row in re.findall(r"<tr>(.*?)</tr>", rows.group(), re.DOTALL)]
+    assert len(cells) == 4
+    assert 'data-key="-3.0"' in rows.group()  # raw values to sort by
+
+
+def test_the_method_names_the_command_and_the_versions(tmp_path: Path) -> None:
+    text = html.unescape(page_of(tmp_path, drawn.sparsity(), command="rftools report best.pt -o r.html"))
+    assert "rftools report best.pt -o r.html" in text
+    assert f"rftools {rf.__version__}, torch {torch.__version__.split('+')[0]}" in text
+
+
+def test_a_drawing_follows_the_theme() -> None:
+    text = themed(describe(drawn.sparsity()), "k")
+    for role, colour in THEMES["light"].colours.items():
+        assert colour not in text, role
+    assert "var(--series-1)" in text
+    assert "var(--font)" in text
+    assert 'role="img" aria-label="Histograms of surviving taps' in text
+
+
+def named(result: object, names: list[str]) -> object:
+    """The result with its first layer once under each name, and hostile all around."""
+    rows = result.layers  # type: ignore[attr-defined]
+    model = dataclasses.replace(drawn.MODEL, name=HOSTILE[1] + names[-1], spec=names[0])
+    copies = tuple(dataclasses.replace(rows[0], name=name) for name in names)
+    return dataclasses.replace(result, layers=(*copies, *rows[1:]), model=model)  # type: ignore[type-var]
+
+
+RESULTS = (drawn.theoretical, drawn.effective, drawn.sparsity, drawn.orientation)
+
+
+@pytest.mark.filterwarnings("error")
+def test_hostile_names_are_text(tmp_path: Path) -> None:
+    harmless = read(page_of(tmp_path, *(named(make(), [f"n{i}" for i in range(len(HOSTILE))]) for make in RESULTS)))
+    text = page_of(tmp_path, *(named(make(), HOSTILE) for make in RESULTS))
+    reader = read(text)
+    assert reader.handlers == []
+    assert all(r.startswith(("#", "data:image/png;base64,")) for r in reader.references)
+    for element in (
+        "script",
+        "style",
+        "table",
+        "tr",
+        "section",
+        "figure",
+        "iframe",
+        "base",
+        "main",
+        "option",
+        "svg",
+        "img",
+    ):
+        assert reader.elements[element] == harmless.elements[element], element
+    data = re.search(r'<script type="application/json" id="explorer-data">(.*?)</script>', text, re.DOTALL)
+    assert data is not None
+    assert [layer["name"] for layer in json.loads(data.group(1))["layers"]][: len(HOSTILE)] == HOSTILE
+
+
+# ---- the explorer's data
+
+
+def test_footprints_give_every_unit_its_window() -> None:
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 3, stride=2, padding=1),
+        nn.Conv2d(2, 2, 3, dilation=(2, 3), padding=2),
+        nn.ConvTranspose2d(2, 2, 4, stride=2, padding=1),
+        nn.Conv2d(2, 2, 3),
+    )
+    layers = {layer["name"]: layer for layer in footprints(rf.theoretical(net, input_size=(1, 24, 30)))}
+    for unit in ((0, 0), (3, 4), (7, 5), (2, 9)):
+        for row in rf.theoretical(net, input_size=(1, 24, 30), unit=unit):
+            if row.unit is None:
+                continue
+            entry = layers[row.name]
+            assert entry["movable"]
+            for axis, data, index in zip(row.axes, entry["axes"], unit, strict=True):
+                phase = data["phases"][index % len(data["phases"])]
+                low = phase["start"] + index // len(data["phases"]) * data["jump"]
+                assert (low, low + phase["size"] - 1) == axis.window
+
+
+def test_a_unit_outside_the_plane_of_the_picture() -> None:
+    assert plane((3, 5, 7, 9)) == (7, 9)
+
+
+# ---- the call and the command
+
+
+def test_a_module_becomes_a_page(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1))
+    path = rf.report(net, tmp_path / "r.html", input_size=(3, 16, 16), count=2)
+    text = path.read_text()
+    for key in ("theoretical-growth", "theoretical-window", "effective-map", "effective-sheet"):
+        assert f'id="{key}"' in text
+    assert "nothing was pruned" in text
+
+
+def test_a_model_that_no_analysis_takes_still_gets_its_page(tmp_path: Path) -> None:
+    net = nn.Linear(4, 2)
+    text = html.unescape(rf.report(net, tmp_path / "r.html").read_text())
+    assert "the input size of Linear is not known" in text
+
+
+def test_effective_can_be_left_out(tmp_path: Path) -> None:
+    net = nn.Conv2d(3, 4, 3)
+    text = rf.report(net, tmp_path / "r.html", input_size=(3, 8, 8), effective=False).read_text()
+    assert "It was left out on request." in text
+
+
+def refusal(*args: object, **options: object) -> str:
+    with pytest.raises(RequestError) as caught:
+        rf.report(*args, **options)  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+def test_wrong_requests(tmp_path: Path) -> None:
+    page = tmp_path / "r.html"
+    assert refusal(drawn.sparsity(), "r.pdf") == "a report is one HTML page: r.pdf must end in .html or .htm"
+    assert refusal([], page) == "a report needs a model or results, and none was given"
+    assert refusal(drawn.sparsity(), tmp_path) == f"cannot write {tmp_path}: it is a folder; name a file"
+    two = [drawn.sparsity(), drawn.sparsity()]
+    assert refusal(two, page) == "two sparsity results of toy; a report shows one of each"
+    other = dataclasses.replace(drawn.sparsity(), model=dataclasses.replace(drawn.MODEL, name="b"))
+    assert refusal([drawn.theoretical(), other], page) == "results of different models: b, toy; give one's"
+    assert (
+        refusal([drawn.theoretical(), nn.Linear(1, 1)], page) == "a report takes a model or results, not both at once"
+    )
+    assert refusal(3, page) == "a model is a loaded Model or a torch.nn.Module, not int"
+    picture = tmp_path / "p.png"
+    assert refusal(drawn.theoretical(), page, picture=picture) == f"no such file: {picture}"
+    picture.write_text("no picture")
+    assert refusal(drawn.theoretical(), page, picture=picture).startswith(f"{picture} is not an image that can be read")
+    assert not page.exists()
+
+
+def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    status = 0
+    try:
+        main(["report", *arguments])
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    return status, capsys.readouterr().err
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(tmp_path / "r.html")
+    given = ("rftools:vgg-dilated", "-o", path, "--no-effective", "--object", "16x16")
+    assert command(capsys, *given) == (0, f"wrote {path}\n")
+    text = html.unescape(Path(path).read_text())
+    assert "rftools report rftools:vgg-dilated --no-effective --object 16x16 -o r.html" in text
+    assert command(capsys, *given) == (2, f"rftools: error: {path} exists; --force overwrites it\n")
+    assert command(capsys, *given, "--force")[0] == 0
+    status, line = command(capsys, "rftools:vgg-dilated", "-o", path, "--force", "--object", "big")
+    assert status == 2
+    assert line == "rftools: error: object 'big' is not WxH with positive whole numbers of pixels, such as 64x48\n"
