@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
-from rftools.cli import COMMANDS, group
+from rftools.cli import COMMANDS, group, main
 
 ROOT = Path(__file__).resolve().parents[1]
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -153,3 +153,43 @@ def test_pages_run(page: Path, after_tutorial: Path, tmp_path: Path, monkeypatch
     folder = tmp_path / "work"
     shutil.copytree(after_tutorial, folder)
     run_page(page, folder, monkeypatch)
+
+
+class Harmful:
+    """Pickles to a call that would leave a file behind."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch canary",)
+
+
+@pytest.fixture
+def bad_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The files that docs/errors.md speaks of, in the working directory."""
+    import torch
+
+    from rftools.models import build
+
+    monkeypatch.chdir(tmp_path)
+    state = build("vgg-dilated").state_dict()
+    torch.save(state, "plain.pt")
+    state["features.block2.conv.weight"][0, 0] = float("nan")
+    torch.save(state, "nan.pt")
+    torch.save({"weight": Harmful()}, "code.pt")
+    Path("cut.pt").write_bytes(Path("plain.pt").read_bytes()[:3000])
+    Path("empty.pt").write_bytes(b"")
+    Path("text.pt").write_text("hello\n")
+    Path("there.html").write_text("kept")
+    return tmp_path
+
+
+def test_the_lines_of_the_errors_page_are_the_programs(bad_files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    pairs = re.findall(r"^\$ rftools (.*)\n(rftools: error: .*)$", page, re.MULTILINE)
+    assert len(pairs) >= 18
+    for command, line in pairs:
+        with pytest.raises(SystemExit) as stop:
+            main(shlex.split(command))
+        captured = capsys.readouterr()
+        assert (stop.value.code, captured.out, captured.err) == (2, "", line + "\n"), command
+    assert not (bad_files / "canary").exists()
+    assert (bad_files / "there.html").read_text() == "kept"
