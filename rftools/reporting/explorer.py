@@ -1,49 +1,116 @@
-"""What the page needs to work out any unit's window by itself: the layers' footprints as plain data."""
+"""What the page needs to work out any unit's field by itself: the layers' footprints as plain data."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.trf.result import AxisField, LayerField, TheoreticalResult
+from rftools.trf.result import AxisField, LayerField, Phase, TheoreticalResult
+
+if TYPE_CHECKING:
+    from rftools.loading import Model
 
 LARGEST = 512  # pixels a side of the embedded picture
+MOST_RUNS = 20_000  # runs that one axis may list before its layer is left inexact at the border
+
+Run = tuple[int, int]
+#: layer -> input axis -> the runs of input pixels that reach each output index
+Supports = Mapping[str, Sequence[Sequence[Sequence[Run]] | None]]
 
 
-def footprints(result: TheoreticalResult) -> list[dict[str, Any]]:
-    """One entry a layer whose window is known: ``{name, op, status, axes, unit, movable}``.
+def supports(model: Model) -> dict[str, list[list[list[Run]] | None]]:
+    """For every layer, input axis and output index: the runs ``(first, last)`` of input pixels that reach it.
 
-    An axis is ``{n, phases, jump, global, window, clipped, hole}``: for output index ``o`` and ``P`` phases the field
-    starts at ``phases[o % P].start + (o // P) * jump``. A layer without phases for every axis keeps its one unit.
+    A field's law tells a unit's window, but where paths cross a border on their way, in the padding of some layer
+    in between, fewer pixels reach the unit than the window holds. The engine's tables know which. None stands for
+    an axis whose sets depend on several output dimensions.
     """
-    return [entry for row in result if (entry := _entry(row)) is not None]
+    from rftools.capture import capture
+    from rftools.trf.engine import walk
+    from rftools.trf.field import Field
+
+    graph = capture(model.module, model.require_input_size())
+    fields = walk(graph, {})
+    found = {}
+    for layer in graph.layers:
+        field = fields.get(layer.node)
+        if isinstance(field, Field) and not field.cause:
+            found[layer.name] = [_along(axis.table) for axis in field.merged()]
+    return found
 
 
-def _entry(row: LayerField) -> dict[str, Any] | None:
-    if not row.axes or any(axis.clipped is None for axis in row.axes):
+def _along(table: Any) -> list[list[Run]] | None:
+    moving = [dim for dim, extent in enumerate(table.shape) if extent > 1]
+    if len(moving) > 1:
+        return None
+    count = table.shape[moving[0]] if moving else 1
+    places = ([i if moving and dim == moving[0] else 0 for dim in range(len(table.shape))] for i in range(count))
+    return [runs(*table.at(place)) for place in places]
+
+
+def runs(low: int, mask: int) -> list[Run]:
+    """A set of indices, bit ``i`` of ``mask`` standing for ``low + i``, as runs ``(first, last)``.
+
+    >>> runs(3, 0b110111)
+    [(3, 5), (7, 8)]
+    """
+    bits = bin(mask)[:1:-1] + "0"
+    found, begin = [], None
+    for i, bit in enumerate(bits):
+        if bit == "1" and begin is None:
+            begin = i
+        elif bit == "0" and begin is not None:
+            found.append((low + begin, low + i - 1))
+            begin = None
+    return found
+
+
+def footprints(result: TheoreticalResult, exact: Supports | None = None) -> list[dict[str, Any]]:
+    """One entry a layer whose window is known: ``{name, op, status, axes, unit, movable, exact}``.
+
+    An axis is ``{n, phases, jump, global, window, runs, special}``: for output index ``o`` and ``P`` phases the window
+    starts at ``phases[o % P].start + (o // P) * jump``; ``special`` lists the runs of pixels of those indices that
+    fewer pixels reach. Without ``exact`` there are no such lists, and what the page says of the border is a bound.
+    A layer without phases for every axis keeps its one unit, with its ``window`` and ``runs``.
+    """
+    sides = (result.input_size or ())[1:]
+    return [entry for row in result if (entry := _entry(row, sides, (exact or {}).get(row.name))) is not None]
+
+
+def _entry(
+    row: LayerField, sides: Sequence[int], exact: Sequence[Sequence[Sequence[Run]] | None] | None
+) -> dict[str, Any] | None:
+    if not row.axes or len(row.axes) != len(sides) or any(axis.clipped is None for axis in row.axes):
         return None
     sizes = _output_sizes(row)
     movable = sizes is not None and all(axis.phases or axis.global_ for axis in row.axes)
     axes = [_axis(axis, sizes[i] if sizes is not None else 1) for i, axis in enumerate(row.axes)]
-    unit = list(row.unit) if row.unit is not None and sizes is not None else [0] * len(row.axes)
-    return {"name": row.name, "op": row.op, "status": row.status, "axes": axes, "unit": unit, "movable": movable}
+    lists: list[dict[int, list[Run]] | None] = [None] * len(axes)
+    if exact is not None and movable:
+        lists = [_special(axis, data, side, known) for axis, data, side, known in zip(row.axes, axes, sides, exact)]
+    for data, special in zip(axes, lists, strict=True):
+        data["special"] = special or {}
+    return {
+        "name": row.name,
+        "op": row.op,
+        "status": row.status,
+        "axes": axes,
+        "unit": list(row.unit) if row.unit and sizes is not None else [0] * len(row.axes),
+        "movable": movable,
+        "exact": row.status == "exact" and (not movable or all(special is not None for special in lists)),
+    }
 
 
 def _output_sizes(row: LayerField) -> list[int] | None:
-    """The output's extent along each input axis, channels first or last; None where they do not correspond."""
-    count = len(row.axes)
-    if row.unit is None or len(row.unit) != count or len(row.output_shape) != count + 1:
-        return None
-    for sizes in (row.output_shape[1:], row.output_shape[:-1]):
-        if all(size // 2 == index for size, index in zip(sizes, row.unit, strict=True)):
-            return list(sizes)
-    first = row.output_shape[1:]
-    return list(first) if all(index < size for index, size in zip(row.unit, first, strict=True)) else None
+    """The output's extent along each input axis; None where they do not correspond."""
+    if row.unit is None or len(row.unit) != len(row.axes):
+        return [1] * len(row.axes) if row.unit == () and all(axis.global_ for axis in row.axes) else None
+    return [row.output_shape[dim - 1] for dim in row.unit_dims] if row.unit_dims else None
 
 
 def _axis(axis: AxisField, extent: int) -> dict[str, Any]:
@@ -55,8 +122,42 @@ def _axis(axis: AxisField, extent: int) -> dict[str, Any]:
         "jump": jump,
         "global": axis.global_,
         "window": None if axis.window is None else list(axis.window),
-        "clipped": None if axis.clipped is None else list(axis.clipped),
+        "runs": [list(axis.clipped)]
+        if axis.bits is None and axis.clipped
+        else [list(r) for r in runs(*axis.bits or (0, 0))],
     }
+
+
+def _special(
+    axis: AxisField, data: dict[str, Any], side: int, known: Sequence[Sequence[Run]] | None
+) -> dict[int, list[Run]] | None:
+    """The output indices whose support is not what the law and the image's border alone would give."""
+    if known is None or len(known) not in (1, data["n"]):
+        return None
+    listed = {}
+    for index in range(data["n"]):
+        true = [(first, last) for first, last in known[index if len(known) > 1 else 0]]
+        if true != (lawful(axis.phases, data["jump"], index, side) if axis.phases else [(0, side - 1)]):
+            listed[index] = true
+    return listed if sum(map(len, listed.values())) <= MOST_RUNS else None
+
+
+def lawful(phases: Sequence[Phase], jump: int, index: int, side: int) -> list[Run]:
+    """The runs of a unit's field inside the image by the law alone, as the page works them out.
+
+    >>> lawful([Phase(start=-2, size=5, holes=((1, 1), (3, 1)))], 2, 1, 8)
+    [(0, 0), (2, 2), (4, 4)]
+    """
+    turn, residue = divmod(index, len(phases))
+    phase = phases[residue]
+    low = begin = phase.start + turn * jump
+    found = []
+    for offset, length in (*phase.holes, (phase.size, 0)):
+        first, last = max(begin, 0), min(low + offset - 1, side - 1)
+        if first <= last:
+            found.append((first, last))
+        begin = low + offset + length
+    return found
 
 
 def picture_url(pixels: NDArray[np.uint8]) -> str:

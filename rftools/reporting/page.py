@@ -178,7 +178,7 @@ def _sort_key(value: Any) -> str:
 def _explorer(subject: Subject, picture: NDArray[np.uint8] | None) -> dict[str, Any] | None:
     if subject.theoretical is None or subject.input_size is None or picture is None:
         return None
-    layers = footprints(subject.theoretical)
+    layers = footprints(subject.theoretical, subject.supports)
     if not layers:
         return None
     height, width = plane(subject.input_size)

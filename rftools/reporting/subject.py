@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
+from rftools.reporting.explorer import Supports, supports
 from rftools.results import ModelInfo, Result
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Subject:
     history: tuple[Mapping[str, Any], ...] = ()
     classes: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    supports: Supports | None = field(default=None, repr=False)
     missing: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -128,6 +130,7 @@ def from_model(
         history=history,
         classes=loaded.classes,
         metadata=loaded.metadata,
+        supports=supports(loaded) if "theoretical" in parts else None,
         missing=missing,
         seconds=seconds,
         **parts,

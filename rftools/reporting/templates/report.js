@@ -87,15 +87,14 @@
   const [rowInput, columnInput, select] = [$("ex-row"), $("ex-column"), $("ex-layer")];
   const flat = data.sides.length === 1;
   const state = { layer: data.start, unit: [] };
+  $("no-script").hidden = true;
   $("explorer-tool").hidden = false;
 
   // One axis of one unit: [first, last] before and after the border, and the runs of pixels that reach it.
   const field = (axis, index, side, movable) => {
-    if (axis.global) return { low: 0, high: side - 1, runs: [[0, side - 1]], whole: true };
-    if (!movable) {
-      const [low, high] = axis.window || axis.clipped;
-      return { low, high, runs: [axis.clipped], whole: false };
-    }
+    const special = axis.special[index];
+    if (axis.global) return { low: 0, high: side - 1, runs: special || (movable ? [[0, side - 1]] : axis.runs), whole: true };
+    if (!movable) return { low: axis.window[0], high: axis.window[1], runs: axis.runs, whole: false };
     const count = axis.phases.length;
     const phase = axis.phases[index % count];
     const low = phase.start + Math.floor(index / count) * axis.jump;
@@ -107,7 +106,7 @@
       if (a <= b) runs.push([a, b]);
       from = low + offset + length;
     }
-    return { low, high, runs, whole: false };
+    return { low, high, runs: special || runs, whole: false };
   };
   const fields = () => {
     const layer = data.layers[state.layer];
@@ -147,11 +146,13 @@
     const arm = 0.02 * Math.max(data.width, data.height);
     set("ex-centre", { d: "M" + (x - arm) + " " + y + "h" + 2 * arm + "M" + x + " " + (y - arm) + "v" + 2 * arm });
     const reached = all.reduce((product, f) => product * inside(f), 1);
+    const cut = all.some((f, i) => f.low < 0 || f.high >= data.sides[i]);
+    const bound = layer.status !== "exact" || (!layer.exact && cut) ? "at most " : "";
     const pixels = data.sides.reduce((a, b) => a * b, 1);
     $("ex-facts").replaceChildren(
       fact("Unit", layer.movable ? state.unit.join(", ") : layer.unit.join(", ") + " (the only one that is known)"),
       ...(flat ? [fact("Window", span(all[0]))] : [fact("Rows", span(down)), fact("Columns", span(across))]),
-      fact("Pixels that reach it", reached.toLocaleString("en") + " (" + ((100 * reached) / pixels).toFixed(1) + " % of the image)"),
+      fact("Pixels that reach it", bound + reached.toLocaleString("en") + " (" + ((100 * reached) / pixels).toFixed(1) + " % of the image)"),
       fact("Status", layer.status),
     );
   };

@@ -1,0 +1,251 @@
+"""The report in a real browser: no error, no request, nothing cut off; explorer, tables, themes and print work."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+import rftools as rf
+from tests import drawn
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found (apt-get install chromium)"),
+]
+NET = nn.Sequential(
+    nn.Conv2d(3, 4, 3, padding=1),
+    nn.Conv2d(4, 4, 3, stride=2, dilation=3, padding=2),
+    nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1),
+)
+SIZE = (3, 40, 56)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright (pip install playwright)")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    effective = rf.effective(NET, input_size=SIZE, count=2)
+    results = [rf.theoretical(NET, input_size=SIZE), effective, rf.sparsity(NET), rf.orientation(NET)]
+    results = [dataclasses.replace(r, model=drawn.MODEL) for r in results]
+    hostile = "<script>document.title='owned'</script>\"'\u202e" + "x" * 10_000
+    evil = [make(hostile) for make in (drawn.theoretical, drawn.effective, drawn.sparsity, drawn.orientation)]
+    evil = [dataclasses.replace(r, model=dataclasses.replace(drawn.MODEL, name=hostile)) for r in evil]
+    return {
+        "plain": rf.report(NET, folder / "plain.html", input_size=SIZE, count=2),
+        "results": rf.report(results, folder / "results.html"),
+        "hostile": rf.report(evil, folder / "hostile.html"),
+    }
+
+
+@pytest.fixture
+def visit(browser: Any, pages: dict[str, Path]) -> Iterator[Any]:
+    """Opens a page; at the end no error may have been logged and no request have left it."""
+    troubles: list[str] = []
+    contexts = []
+
+    def go(name: str = "plain", width: int = 1400, scheme: str = "light", anchor: str = "", **options: Any) -> Any:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce", **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: troubles.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
+        page.on("request", lambda request: troubles.append(request.url) if _leaves(request.url) else None)
+        page.goto(pages[name].as_uri() + anchor)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def _leaves(url: str) -> bool:
+    return not url.startswith(("file:", "data:"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 400, 800, 1400, 1600])
+@pytest.mark.parametrize("name", ["plain", "hostile"])
+def test_nothing_is_cut_off(visit: Any, name: str, width: int, scheme: str) -> None:
+    page = visit(name, width, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    over = page.evaluate(
+        """() => [...document.querySelectorAll("main p, main dd, main h2, main button, main select, header *")]
+            .filter((e) => !e.closest(".scroll") && e.getBoundingClientRect().right > innerWidth + 1)
+            .map((e) => e.outerHTML.slice(0, 80))"""
+    )
+    assert over == []
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 27)"}[scheme]
+
+
+def test_sections_and_pictures_do_not_overlap(visit: Any) -> None:
+    for width in (400, 1400):
+        clashes = visit("plain", width).evaluate(
+            """() => {
+              const clash = [];
+              for (const group of ["main > section", "figure", "li"]) {
+                const boxes = [...document.querySelectorAll(group)].map((e) => e.getBoundingClientRect());
+                boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => {
+                  const x = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+                  const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+                  if (x > 1 && y > 1) clash.push([group, i]);
+                }));
+              }
+              return clash;
+            }"""
+        )
+        assert clashes == []
+
+
+def test_hostile_names_stay_text(visit: Any) -> None:
+    page = visit("hostile")
+    assert page.title() != "owned"
+    assert page.locator("h1").inner_text().startswith("<script>document.title='owned'</script>")
+    assert page.evaluate("document.scripts.length") == 2  # the explorer's data and the page's own
+
+
+def facts(page: Any) -> dict[str, str]:
+    names = page.locator("#ex-facts dt").all_inner_texts()
+    return dict(zip(names, page.locator("#ex-facts dd").all_inner_texts(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "layer, unit", [("0", (3, 50)), ("1", (0, 26)), ("1", (10, 11)), ("2", (37, 0)), ("2", (6, 7))]
+)
+def test_the_explorer_agrees_with_the_engine(visit: Any, layer: str, unit: tuple[int, int]) -> None:
+    page = visit(anchor=f"#layer={layer}&unit={unit[0]},{unit[1]}")
+    row = rf.theoretical(NET, input_size=SIZE, unit={layer: unit})[layer]
+    shown = facts(page)
+    for name, axis in zip(("Rows", "Columns"), row.axes, strict=True):
+        assert axis.window is not None
+        low, high = axis.window
+        assert shown[name] == f"{low} to {high} ({high - low + 1} px)"
+    counts = [len(axis.support or ()) for axis in row.axes]
+    assert shown["Pixels that reach it"].startswith(f"{counts[0] * counts[1]:,} (")
+    assert shown["Unit"] == f"{unit[0]}, {unit[1]}"
+
+
+def test_the_explorer_bounds_what_it_cannot_know(visit: Any) -> None:
+    """Results alone do not tell which paths a border cuts on the way; units whose window is inside are exact."""
+    assert facts(visit("results", anchor="#layer=1&unit=0,26"))["Pixels that reach it"].startswith("at most ")
+    assert not facts(visit("results", anchor="#layer=1&unit=9,12"))["Pixels that reach it"].startswith("at most ")
+
+
+def test_the_explorer_moves_by_keyboard(visit: Any) -> None:
+    page = visit(anchor="#layer=1&unit=10,11")
+    page.locator("#ex-column").focus()
+    page.keyboard.press("ArrowRight")
+    page.locator("#ex-row").focus()
+    page.keyboard.press("ArrowLeft")
+    assert facts(page)["Unit"] == "9, 12"
+    assert page.evaluate("location.hash") == "#layer=1&unit=9,12"
+    page.locator("#ex-layer").select_option(label="2  ·  conv_transpose2d")
+    assert facts(page)["Unit"] == "19, 27"
+    assert page.evaluate("location.hash") == "#layer=2&unit=19,27"
+
+
+def test_the_explorer_moves_by_mouse(visit: Any) -> None:
+    page = visit(anchor="#layer=0&unit=20,28")
+    box = page.locator("#ex-frame").bounding_box()
+    for row, column in ((5, 9), (33, 50)):
+        x = box["x"] + (column + 0.5) / SIZE[2] * box["width"]
+        page.mouse.move(x, box["y"] + (row + 0.5) / SIZE[1] * box["height"])
+        page.mouse.down()
+        page.mouse.up()
+        assert facts(page)["Unit"] == f"{row}, {column}"
+
+
+def test_an_unknown_link_does_no_harm(visit: Any) -> None:
+    page = visit(anchor="#layer=nowhere&unit=a,b")
+    assert facts(page)["Status"] == "exact"
+    assert facts(visit(anchor="#layer=1&unit=999,-4"))["Unit"] == "18, 0"
+
+
+def test_tables_sort_filter_and_copy(visit: Any) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    table = page.locator("#theoretical-table")
+    column = [text.strip() for text in table.locator("thead th").all_inner_texts()].index("size")
+    press = table.locator("thead button").nth(column)
+    cells = f"tbody tr td:nth-child({column + 1})"
+    press.click()
+    sizes = [int(text) for text in table.locator(cells).all_inner_texts()]
+    assert sizes == sorted(sizes)
+    press.click()
+    assert [int(text) for text in table.locator(cells).all_inner_texts()] == sorted(sizes, reverse=True)
+    assert table.locator("[aria-sort]").count() == 1
+    page.locator("[data-filter=theoretical-table]").fill("conv_transpose")
+    assert table.locator("tbody tr:visible").count() == 2  # the layer, and the model that ends with it
+    page.locator("[data-copy=theoretical-table]").click()
+    page.get_by_text("Copied.").wait_for()
+    lines = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert lines[0].startswith("layer,operator,output,size")
+    assert len(lines) == 3
+
+
+def test_the_theme_switch(visit: Any) -> None:
+    page = visit(scheme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    press = page.locator("#theme")
+    press.click()
+    assert (press.inner_text(), page.evaluate(ground)) == ("Theme: light", "rgb(255, 255, 255)")
+    line = page.locator("#theoretical-growth svg text").first
+    assert line.evaluate("e => getComputedStyle(e).fill") in ("rgb(86, 93, 102)", "rgb(26, 29, 33)")
+    press.click()
+    assert (press.inner_text(), page.evaluate(ground)) == ("Theme: dark", "rgb(20, 23, 27)")
+    press.click()
+    assert press.inner_text() == "Theme: system"
+
+
+def test_without_javascript_everything_but_the_tools_is_there(visit: Any) -> None:
+    page = visit(java_script_enabled=False)
+    assert page.locator("#findings li").count() > 0
+    assert page.locator("figure svg").count() >= 6
+    assert page.locator("#theoretical-table tbody tr").count() == 4
+    assert page.get_by_text("The explorer needs JavaScript").is_visible()
+    for tool in (".tools", "#explorer-tool", "#theme"):
+        assert not page.locator(tool).first.is_visible()
+
+
+def test_it_prints(visit: Any) -> None:
+    page = visit(scheme="dark")
+    page.emulate_media(media="print")
+    assert not page.locator("nav").is_visible()
+    assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--background')") == "#ffffff"
+    assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_every_control_can_be_reached_and_named(visit: Any) -> None:
+    page = visit()
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll("button, select, input, a, [role=img], [role=region]")]
+            .filter((e) => !e.hidden && e.checkVisibility())
+            .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim() || (e.labels && e.labels.length)))
+            .map((e) => e.outerHTML.slice(0, 100))"""
+    )
+    assert unnamed == []
+    levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map((e) => +e.tagName[1])")
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    for landmark in ("header", "nav", "main", "footer"):
+        assert page.locator(landmark).count() == 1
