@@ -14,6 +14,7 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 
 from rftools.capture.graph import Graph, name_layers, name_outputs
+from rftools.capture.record import record
 from rftools.errors import RequestError
 
 VIEWS = frozenset(
@@ -100,12 +101,12 @@ def capture(module: nn.Module, input_size: tuple[int, ...]) -> Graph:
     with evaluating(module), _quiet():
         try:
             program = torch.export.export(module, (example,), strict=False)
+            if _has_regions(program.graph):
+                return record(module, example)
             if _needs_functional_form(program.graph):
                 program = program.run_decompositions({})
         except Exception as error:
             _refuse_input(module, example, error)
-            from rftools.capture.record import record
-
             return record(module, example)
     return _from_program(program)
 
@@ -121,6 +122,11 @@ def _refuse_input(module: nn.Module, example: torch.Tensor, error: Exception) ->
         raise RequestError(
             f"{type(module).__name__} does not take an input of {size}: {reason}; give one that fits with --input-size"
         ) from error
+
+
+def _has_regions(graph: fx.Graph) -> bool:
+    """Whether a part of the net (under autocast, say) was put away in a graph of its own."""
+    return any(str(getattr(node.target, "__name__", "")).startswith("wrap_with") for node in graph.nodes)
 
 
 def _needs_functional_form(graph: fx.Graph) -> bool:

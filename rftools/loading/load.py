@@ -211,9 +211,12 @@ def applied_masks(state: Mapping[str, torch.Tensor], where: str) -> dict[str, to
 
 
 def check_finite(module: nn.Module) -> None:
-    """Refuse NaN and infinite weights, by the name of the layer that holds them."""
+    """Refuse NaN and infinite weights, by the name of the layer that holds them (a buffer may be infinite: a limit)."""
+    parameters = dict(module.named_parameters())
     for name, tensor in module.state_dict().items():
         if tensor.is_meta or not tensor.is_floating_point() or bool(tensor.isfinite().all()):
+            continue
+        if name not in parameters and not bool(tensor.isnan().any()):
             continue
         layer, _, kind = name.rpartition(".")
         bad = "NaN" if bool(tensor.isnan().any()) else "infinite"

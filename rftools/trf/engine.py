@@ -45,7 +45,7 @@ def _answer(
             return source[node.args[1]]  # type: ignore[index]
         return source
     reached = [fields[n] for n in node.all_input_nodes if fields.get(n) is not None]
-    if not reached or qualified_name(node) in NO_FIELD or not _has_tensor(node):
+    if not reached or qualified_name(node) in NO_FIELD or not _has_elements(node):
         return None
     causes = [cause for answer in reached if (cause := _cause(answer))]
     if causes:
@@ -60,10 +60,10 @@ def _answer(
         return _unknown(node, reached, f"{where}: {reason}")
 
 
-def _has_tensor(node: fx.Node) -> bool:
+def _has_elements(node: fx.Node) -> bool:
     value = node.meta.get("val")
     values = value if isinstance(value, (list, tuple)) else [value]
-    return any(isinstance(item, torch.Tensor) for item in values)
+    return any(isinstance(item, torch.Tensor) and item.numel() != 0 for item in values)
 
 
 def _cause(answer: Answer) -> str | None:

@@ -21,6 +21,7 @@ from rftools.trf.sets import (
     EMPTY,
     Bits,
     Table,
+    choose,
     concatenate,
     hull,
     join,
@@ -277,11 +278,21 @@ class Field:
         return any(dim in axis.dims for part in self.parts for axis in part)
 
     def settled(self) -> Field:
-        """One part for all elements; said to be a bound where the parts differed."""
+        """One part whose tables say element by element what the labels said; no law holds across parts."""
         if self.labels.size == 1:
             return self
-        part = tuple(axis.worsen("bound") for axis in self.merged())
-        return replace(self, parts=(part,), labels=np.zeros([1] * len(self.shape), dtype=np.int64))
+        used = np.unique(self.labels)
+        parts = [self.parts[i] for i in used]
+        place = np.searchsorted(used, self.labels)
+        axes = []
+        for column in zip(*parts, strict=True):
+            table = choose([axis.table for axis in column], place)
+            status = max((axis.status for axis in column), key=STATUSES.index)
+            everywhere = all(axis.global_ for axis in column)
+            least = None if any(axis.least is None for axis in column) else min(axis.least or 0 for axis in column)
+            axis = replace(column[0], table=table, law=None, status=status, global_=everywhere, least=least)
+            axes.append(axis.worsen("unit"))
+        return replace(self, parts=(tuple(axes),), labels=np.zeros([1] * len(self.shape), dtype=np.int64))
 
     def reduce(self, *dims: int, keepdim: bool = True) -> Field:
         """After a reduction over whole dimensions (a mean, a contraction)."""
@@ -317,6 +328,8 @@ class Field:
     def channels(self, dim: int, length: int, groups: int = 1) -> Field:
         """After an operator that mixes dimension ``dim`` within ``groups`` and leaves ``length`` channels."""
         dim %= len(self.shape)
+        if groups == 1 or (self.labels.shape[dim] == 1 and not self.carries(dim)):
+            return self._reduce_one(dim).expand_dim(dim, length)
         old = self.shape[dim]
         deep = self.split_dim(dim, (groups, old // groups))._reduce_one(dim + 1)
         wide = deep.expand_dim(dim + 1, length // groups)

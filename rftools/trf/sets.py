@@ -208,6 +208,19 @@ def concatenate(tables: Sequence[Table], lengths: Sequence[int], dim: int) -> Ta
     return _concatenate(wide, dim)
 
 
+def choose(tables: Sequence[Table], place: NDArray[np.int64]) -> Table:
+    """Index by index the set of table ``place``."""
+    shape = np.broadcast_shapes(place.shape, *[table.shape for table in tables])
+    low = np.empty(shape, dtype=np.int64)
+    mask = np.empty(shape, dtype=object)
+    where = np.broadcast_to(place, shape)
+    for number, table in enumerate(tables):
+        own = where == number
+        low[own] = np.broadcast_to(table.low, shape)[own]
+        mask[own] = np.broadcast_to(table.mask, shape)[own]
+    return Table(low, mask)
+
+
 def _without(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
     return (*shape[:dim], 1, *shape[dim + 1 :])
 
