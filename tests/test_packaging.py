@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import subprocess
 import sys
 import zipfile
@@ -142,3 +143,12 @@ def test_every_exported_name_is_there() -> None:
 def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'rftools' has no attribute 'nothing'"):
         _ = rftools.nothing  # type: ignore[attr-defined,unused-ignore]
+
+
+def test_changelog_and_citation_speak_of_this_version() -> None:
+    version = rftools.__version__
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    (date,) = re.findall(r"^date-released: (\S+)$", citation, re.MULTILINE)
+    assert f"\nversion: {version}\n" in citation
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)$", changelog, re.MULTILINE)[0] == f"{version} ({date})"
