@@ -1,0 +1,141 @@
+"""Theoretical fields of all layers against one backward pass a layer, and against TorchLens where it is installed.
+
+    python benchmarks/theoretical.py [--quick]
+
+CPU seconds of one process. (a): one forward pass, then a backward pass for every convolution, whose gradient's
+bounding box is what one would read a field from. Agreement: how many boxes equal the engine's clipped windows, and
+how many lie inside them (a gradient can be zero where a path is closed by a relu).
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+import warnings
+
+import torch
+from torch import nn
+
+import rftools as rf
+from rftools.capture import capture
+from rftools.trf.engine import walk
+from rftools.trf.reverse import Reverse, unit_place
+
+CASES = [("torchvision:resnet50", 224), ("torchvision:resnet50", 512), ("torchvision:densenet201", 224), ("torchvision:swin_t", 224)]  # fmt: skip  # noqa: E501
+
+
+def engine(model: rf.Model) -> tuple[float, float, rf.Model]:
+    """CPU seconds of the capture, and of everything after it up to the table."""
+    begin = time.process_time()
+    graph = capture(model.module, model.require_input_size())
+    captured = time.process_time() - begin
+    best = float("inf")
+    for _ in range(3):
+        begin = time.process_time()
+        walk(graph, {})
+        best = min(best, time.process_time() - begin)
+    return captured, best, model
+
+
+def boxes_by_autograd(model: rf.Model) -> tuple[float, dict[str, list[tuple[int, int]]]]:
+    """CPU seconds and the bounding box of each convolution's gradient at the centre unit."""
+    outputs: dict[str, torch.Tensor] = {}
+
+    def keep(name: str) -> object:
+        return lambda _m, _a, out: outputs.__setitem__(name, out)
+
+    handles = [m.register_forward_hook(keep(n)) for n, m in model.module.named_modules() if isinstance(m, nn.Conv2d)]  # type: ignore[arg-type]
+    x = torch.rand((1, *model.require_input_size()), requires_grad=True)
+    found = {}
+    begin = time.process_time()
+    try:
+        model.module(x)
+        for name, out in outputs.items():
+            y = out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum()
+            (gradient,) = torch.autograd.grad(y, x, retain_graph=True)
+            seen = gradient[0].abs().amax(0) > 0
+            rows, columns = seen.any(1).nonzero(), seen.any(0).nonzero()
+            found[name] = [(int(rows[0]), int(rows[-1])), (int(columns[0]), int(columns[-1]))]
+    finally:
+        for handle in handles:
+            handle.remove()
+    return time.process_time() - begin, found
+
+
+def agreement(model: rf.Model, boxes: dict[str, list[tuple[int, int]]]) -> tuple[int, int]:
+    result = rf.theoretical(model)
+    equal = inside = 0
+    for name, box in boxes.items():
+        ours = [axis.clipped for axis in result[name].axes]
+        equal += list(ours) == box
+        inside += all(o is not None and o[0] <= b[0] and b[1] <= o[1] for o, b in zip(ours, box, strict=True))
+    return equal, inside
+
+
+def reverse_seconds(model: rf.Model) -> tuple[float, float]:
+    """CPU seconds of one forward pass and of one reverse walk from the last map's centre."""
+    graph = capture(model.module, model.require_input_size())
+    fields = walk(graph, {})
+    row = [r for r in rf.theoretical(model) if r.unit][-1]
+    node = next(layer.node for layer in graph.layers if layer.name == row.name)
+    x = torch.rand((1, *model.require_input_size()))
+    with torch.no_grad():
+        model.module(x)
+        begin = time.process_time()
+        model.module(x)
+        forward = time.process_time() - begin
+    begin = time.process_time()
+    Reverse(graph, fields, {}).support(node, unit_place(fields[node], row.unit_dims, row.unit or ()))  # type: ignore[arg-type]
+    return forward, time.process_time() - begin
+
+
+def depth() -> None:
+    """Seconds a layer for chains of 3-tap convolutions: flat if the engine is linear in depth."""
+    print("\nchain of 3x3 convolutions at 64 px: seconds after capture, and a layer")
+    for layers in (125, 250, 500, 1000):
+        net = nn.Sequential(*[nn.Conv2d(1, 1, 3, padding=1) for _ in range(layers)])
+        graph = capture(net, (1, 64, 64))
+        begin = time.process_time()
+        walk(graph, {})
+        seconds = time.process_time() - begin
+        print(f"  {layers:5d} layers  {seconds:6.3f} s  {1e3 * seconds / layers:6.3f} ms a layer")
+
+
+def torchlens(model: rf.Model) -> str:
+    try:
+        import torchlens  # type: ignore[import-not-found]
+    except ImportError:
+        return "TorchLens is not installed (pip install torchlens==2.36.1): not compared"
+    begin = time.process_time()
+    torchlens.log_forward_pass(model.module, torch.rand((1, *model.require_input_size())))
+    return f"TorchLens trace alone {time.process_time() - begin:.2f} s"
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    cases = CASES[:1] if "--quick" in sys.argv else CASES
+    for spec, side in cases:
+        model = rf.load(spec, input_size=(3, side, side))
+        captured, after, _ = engine(model)
+        print(f"{spec} at {side}: capture {captured:.2f} s, all fields after it {after:.3f} s")
+        seconds, boxes = boxes_by_autograd(model)
+        if boxes:
+            equal, inside = agreement(model, boxes)
+            print(
+                f"  (a) {len(boxes)} backward passes {seconds:.2f} s: {seconds / after:.0f} times the engine after "
+                f"capture, {seconds / (captured + after):.1f} times with it; "
+                f"boxes equal {equal}, inside {inside} of {len(boxes)}"
+            )
+        forward, reverse = reverse_seconds(model)
+        print(
+            f"  reverse walk of one unit {reverse:.3f} s, one forward pass {forward:.3f} s: ratio {reverse / forward:.2f}"
+        )
+        print(f"  {torchlens(model)}")
+    depth()
+    print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
