@@ -9,8 +9,17 @@ HELP = re.compile(r"^<!-- help: ?([a-z]*) -->$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace ``<!-- help: trf -->`` with what ``rftools trf --help`` prints."""
-    return HELP.sub(lambda found: f"```text\n{help_text(found.group(1))}\n```", markdown)
+    """Replace ``<!-- help: trf -->`` with that command's help, and ``<!-- rules -->`` with the rules behind findings."""
+    shown = HELP.sub(lambda found: f"```text\n{help_text(found.group(1))}\n```", markdown)
+    return shown.replace("<!-- rules -->", rules_table()) if "<!-- rules -->" in shown else shown
+
+
+def rules_table() -> str:
+    """The rules behind a report's findings, as they state themselves."""
+    from rftools.reporting import RULES
+
+    lines = [f"| {rule.name} | {rule.asks.replace('|', chr(92) + '|')} |" for rule in RULES]
+    return "\n".join(["| rule | says |", "| --- | --- |", *lines])
 
 
 def help_text(name: str) -> str:

@@ -109,6 +109,10 @@ def test_help_marks_become_help_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = hooks.on_page_markdown("before\n\n<!-- help: models -->\n\nafter\n")
     assert "Usage: rftools models [OPTIONS]" in shown
     assert shown.startswith("before\n\n```text\n")
+    from rftools.reporting import RULES
+
+    table = hooks.on_page_markdown("<!-- rules -->").splitlines()
+    assert [line.split(" | ")[0] for line in table[2:]] == [f"| {rule.name}" for rule in RULES]
     with pytest.raises(ValueError, match="no command 'nothing'"):
         hooks.on_page_markdown("<!-- help: nothing -->")
 
