@@ -9,7 +9,7 @@ HELP = re.compile(r"^<!-- help: ?([a-z]*) -->$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace ``<!-- help: trf -->`` with that command's help, and ``<!-- rules -->`` with the rules behind findings."""
+    """Replace ``<!-- help: trf -->`` with that command's help, and ``<!-- rules -->`` with the rules of findings."""
     shown = HELP.sub(lambda found: f"```text\n{help_text(found.group(1))}\n```", markdown)
     return shown.replace("<!-- rules -->", rules_table()) if "<!-- rules -->" in shown else shown
 
