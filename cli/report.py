@@ -6,12 +6,15 @@ from pathlib import Path
 
 import click
 
-from rftools.cli.options import load_model, model_options
+from rftools.cli.options import load_model
 from rftools.errors import RequestError
 
 
 @click.command("report", short_help="One self-contained HTML page about a checkpoint.")
-@model_options
+@click.argument("specs", metavar="SPEC [SPEC ...]", nargs=-1, required=True)
+@click.option("--model", metavar="SPEC", help="Architecture for a SPEC that is a plain state dict.")
+@click.option("--weights", metavar="FILE", help="Weights for a SPEC that has none of its own.")
+@click.option("--input-size", metavar="CxHxW", help="Input size, without the batch (CxL, CxHxW, CxDxHxW).")
 @click.option("-o", "--output", metavar="FILE", required=True, help="The page, .html.")
 @click.option("--images", metavar="FOLDER|FILE", help="What the effective field is measured on (default: noise).")
 @click.option("--count", type=click.IntRange(min=1), default=32, show_default=True, help="Images to measure on.")
@@ -21,7 +24,7 @@ from rftools.errors import RequestError
 @click.option("--object", "objects", metavar="WxH", multiple=True, help="An object that a unit should see whole.")
 @click.option("--force", is_flag=True, help="Overwrite a page that exists.")
 def command(
-    spec: str,
+    specs: tuple[str, ...],
     model: str | None,
     weights: str | None,
     input_size: str | None,
@@ -34,21 +37,24 @@ def command(
     objects: tuple[str, ...],
     force: bool,
 ) -> None:
-    """Write a page about SPEC: findings, tables, drawings, an explorer, and how it was made.
+    """Write a page about SPEC: findings, tables, drawings, an explorer, and how it was made. Several are compared.
 
     The page is one file. It opens from disk, a mail or a build's artifacts, and loads nothing from anywhere.
 
     \b
     Example:
       rftools report runs/a/best.pt -o report.html
+      rftools report runs/a/best.pt runs/a-pruned/best.pt -o pruning.html
     """
     from rftools.reporting.build import check_page
+    from rftools.reporting.compare import check_count
 
     check_page(output)
     if Path(output).exists() and not force:
         raise RequestError(f"{output} exists; --force overwrites it")
     sizes = tuple(parse_object(text) for text in objects)
-    loaded = load_model(spec, model, weights, input_size)
+    check_count(len(specs))
+    loaded = [load_model(spec, model, weights, input_size) for spec in specs]
     from rftools.reporting import report
     from rftools.reporting.findings import Limits
 
@@ -67,7 +73,7 @@ def command(
         images=images,
         picture=picture,
         limits=Limits(objects=sizes),
-        command=command_line(spec, output, given, flags),
+        command=command_line(specs, output, given, flags),
         effective=not no_effective,
         count=count,
         layers=list(layers) or None,
@@ -87,17 +93,17 @@ def parse_object(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def command_line(spec: str, output: str, given: dict[str, str | None], flags: list[str]) -> str:
+def command_line(specs: tuple[str, ...], output: str, given: dict[str, str | None], flags: list[str]) -> str:
     """The command that remakes the page, with file names but no folders.
 
-    >>> command_line("/home/me/best.pt", "/tmp/r.html", {"--images": None}, ["--object", "64x48"])
+    >>> command_line(("/home/me/best.pt",), "/tmp/r.html", {"--images": None}, ["--object", "64x48"])
     'rftools report best.pt --object 64x48 -o r.html'
     """
     import shlex
 
     from rftools.reporting.subject import file_name
 
-    words = ["rftools", "report", file_name(spec)]
+    words = ["rftools", "report", *map(file_name, specs)]
     for option, value in given.items():
         words += [] if value is None else [option, file_name(value)]
     return shlex.join([*words, *flags, "-o", file_name(output)])

@@ -412,11 +412,15 @@ def test_wrong_requests(tmp_path: Path) -> None:
     assert refusal(drawn.sparsity(), tmp_path) == f"cannot write {tmp_path}: it is a folder; name a file"
     two = [drawn.sparsity(), drawn.sparsity()]
     assert refusal(two, page) == "two sparsity results of toy; a report shows one of each"
-    other = dataclasses.replace(drawn.sparsity(), model=dataclasses.replace(drawn.MODEL, name="b"))
-    assert refusal([drawn.theoretical(), other], page) == "results of different models: b, toy; give one's"
+    many = [
+        dataclasses.replace(drawn.sparsity(), model=dataclasses.replace(drawn.MODEL, name=str(i))) for i in range(13)
+    ]
     assert (
-        refusal([drawn.theoretical(), nn.Linear(1, 1)], page) == "a report takes a model or results, not both at once"
+        refusal(many, page)
+        == "13 models are more than one page shows legibly (12); write several reports"
+        == refusal([nn.Linear(1, 1)] * 13, page)
     )
+    assert refusal([drawn.theoretical(), nn.Linear(1, 1)], page) == "a report takes models or results, not both at once"
     assert refusal(3, page) == "a model is a loaded Model or a torch.nn.Module, not int"
     picture = tmp_path / "p.png"
     assert refusal(drawn.theoretical(), page, picture=picture) == f"no such file: {picture}"

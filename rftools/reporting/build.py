@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from rftools.errors import RequestError
 from rftools.files import check_writable, write_text
 from rftools.plots.picture import load_picture, neutral_picture
+from rftools.reporting.compare import check_count
 from rftools.reporting.explorer import plane
 from rftools.reporting.findings import Limits
 from rftools.reporting.page import Provenance, page
+from rftools.reporting.page_comparison import comparison_page
 from rftools.reporting.subject import Subject, from_model, from_results
 from rftools.results import Result
 
@@ -37,8 +39,10 @@ def report(
 ) -> Path:
     """Write one self-contained HTML page about a model: findings, tables, drawings, an explorer, and how it was made.
 
+    Several models, twelve at most, are compared: their layers aligned, with differences where there are two.
+
     Args:
-        models_or_results: a loaded model or module, or the results of analyses of one model.
+        models_or_results: a loaded model or module, a list of them, or a list of results of their analyses.
         path: the page, ``.html``.
         input_size: ``(C, *spatial)``, where the model does not know its own.
         images: what the effective field is measured on, as `rftools.effective` takes it.
@@ -52,7 +56,7 @@ def report(
         The path that was written.
 
     Raises:
-        RequestError: a path that is not HTML or can't be written, no model at all, results of several models.
+        RequestError: a path that is not HTML or can't be written, no model at all, too many.
 
     >>> import torch, rftools as rf, tempfile, pathlib
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1))
@@ -64,9 +68,13 @@ def report(
     check_page(path)
     begin = time.perf_counter()
     options = {"images": images, **effective_options} if effective else None
-    subject = _subject(models_or_results, input_size, options)
-    analysed = time.perf_counter()
-    text = page(subject, _picture(subject, picture), limits or Limits(), Provenance(command, analysed - begin))
+    subjects = _subjects(models_or_results, input_size, options)
+    provenance = Provenance(command, time.perf_counter() - begin)
+    asked = limits or Limits()
+    if len(subjects) > 1:
+        text = comparison_page(subjects, asked, provenance)
+    else:
+        text = page(subjects[0], _picture(subjects[0], picture), asked, provenance)
     write_text(path, text)
     return Path(path)
 
@@ -79,17 +87,18 @@ def check_page(path: str | Path) -> None:
     check_writable(path)
 
 
-def _subject(given: Any, input_size: tuple[int, ...] | None, options: dict[str, Any] | None) -> Subject:
+def _subjects(given: Any, input_size: tuple[int, ...] | None, options: dict[str, Any] | None) -> list[Subject]:
     items = list(given) if isinstance(given, Sequence) else [given]
     if not items:
         raise RequestError("a report needs a model or results, and none was given")
     if all(isinstance(item, Result) for item in items):
-        return from_results(items)
+        models = list(dict.fromkeys(item.model for item in items))
+        check_count(len(models))
+        return [from_results([item for item in items if item.model == model]) for model in models]
     if any(isinstance(item, Result) for item in items):
-        raise RequestError("a report takes a model or results, not both at once")
-    if len(items) > 1:
-        raise RequestError(f"a report is about one model, and {len(items)} were given; write one report for each")
-    return from_model(items[0], input_size, options)
+        raise RequestError("a report takes models or results, not both at once")
+    check_count(len(items))
+    return [from_model(item, input_size, options) for item in items]
 
 
 def _picture(subject: Subject, path: str | Path | None) -> NDArray[np.uint8] | None:

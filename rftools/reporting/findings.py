@@ -88,8 +88,12 @@ def _count(number: int, noun: str) -> str:
 
 
 def weighted(rows: Iterable[LayerField]) -> list[LayerField]:
-    """The rows of convolutions: what has a kernel and a place."""
-    return [row for row in rows if row.op.startswith("conv") and row.axes]
+    """The rows of convolutions: what has a kernel and a place. A container that ends with one is not counted again."""
+    known = list(rows)
+    parents = {row.name[:i] for row in known for i, char in enumerate(row.name) if char in "./"}
+    if len(known) > 1:
+        parents.add("")
+    return [row for row in known if row.op.startswith("conv") and row.axes and row.name not in parents]
 
 
 def _local(row: LayerField) -> bool:

@@ -55,17 +55,27 @@ class Table:
 
 def page(subject: Subject, picture: NDArray[np.uint8] | None, limits: Limits, provenance: Provenance) -> str:
     """The whole report as HTML text."""
+    return render(
+        {
+            "kind": "Receptive field report",
+            "heading": subject.model.name,
+            "findings": findings(subject, limits),
+            "summary": summary(subject),
+            "models": None,
+            "sections": [_section(part, heading, subject) for part, heading in SECTIONS.items()],
+            "figures": figures(subject),
+            "explorer": _explorer(subject, picture),
+            "method": _method(subject, limits, provenance),
+        }
+    )
+
+
+def render(content: dict[str, Any]) -> str:
+    """The template filled with ``content``, the style and the script."""
     script = _resource("report.js")
-    context = {
-        "subject": subject,
-        "title": f"{subject.model.name} - receptive fields",
-        "findings": findings(subject, limits),
-        "summary": _summary(subject),
-        "sections": [_section(part, heading, subject) for part, heading in SECTIONS.items()],
-        "figures": figures(subject),
-        "explorer": _explorer(subject, picture),
+    context = content | {
+        "title": f"{content['heading']} - receptive fields",
         "rules": [(rule.name, rule.asks) for rule in RULES],
-        "method": _method(subject, limits, provenance),
         "style": _resource("report.css")
         .replace("/*light*/", variables("light"))
         .replace("/*dark*/", variables("dark")),
@@ -88,7 +98,7 @@ def _resource(name: str) -> str:
     return resources.files("rftools.reporting").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def _summary(subject: Subject) -> list[tuple[str, str]]:
+def summary(subject: Subject) -> list[tuple[str, str]]:
     facts = [("Model", subject.model.name), ("File or name", subject.file)]
     facts.append(("Parameters", f"{subject.model.parameters:,}"))
     if subject.input_size is not None:
@@ -149,12 +159,15 @@ LEADS = {
 
 def table(result: Result[Any], key: str, caption: str) -> Table:
     """A result's table as cells of text, each with the raw value to sort by."""
-    records = list(result.records())
-    columns = tuple(result.columns())
+    return cells(result.columns(), result.records(), key, caption)
+
+
+def cells(columns: Sequence[str], records: Sequence[Sequence[Any]], key: str, caption: str) -> Table:
+    """Raw records as cells of text, each with the raw value to sort by."""
     shown = records[:LONGEST_TABLE]
     words = frozenset(i for i in range(len(columns)) if any(isinstance(r[i], str) for r in shown) and i != len(columns))
     rows = tuple(tuple((_cell(value), _sort_key(value)) for value in record) for record in shown)
-    return Table(key, caption, columns, rows, words, len(records))
+    return Table(key, caption, tuple(columns), rows, words, len(records))
 
 
 def _cell(value: Any) -> str:
@@ -197,24 +210,30 @@ def _embedded(data: Any) -> str:
 
 
 def _method(subject: Subject, limits: Limits, provenance: Provenance) -> list[tuple[str, str]]:
+    facts = made(provenance)
+    if subject.seconds:
+        each = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in subject.seconds.items())
+        facts.append(("Time of the analyses", f"{provenance.analysis_seconds:.1f} s ({each})"))
+    if subject.effective is not None:
+        facts += effective_method(subject)
+    if subject.orientation is not None:
+        facts.append(("Orientation", f"mass: {subject.orientation.mass}; seed {subject.orientation.seed}"))
+    facts.append(("Thresholds", thresholds(limits)))
+    return facts
+
+
+def made(provenance: Provenance) -> list[tuple[str, str]]:
+    """When, by which command, with which versions, on what."""
     facts = [("Made", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()))]
     facts.append(("Command", provenance.command or "rftools.report(...) from Python"))
     names = ("torch", "numpy", "scipy", "matplotlib")
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
     facts.append(("Versions", f"rftools {__version__}, {versions}, Python {platform.python_version()}"))
-    facts.append(("Machine", f"{platform.system()} {platform.machine()}"))
-    if subject.seconds:
-        each = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in subject.seconds.items())
-        facts.append(("Time of the analyses", f"{provenance.analysis_seconds:.1f} s ({each})"))
-    if subject.effective is not None:
-        facts += _effective_method(subject)
-    if subject.orientation is not None:
-        facts.append(("Orientation", f"mass: {subject.orientation.mass}; seed {subject.orientation.seed}"))
-    facts.append(("Thresholds", _thresholds(limits)))
-    return facts
+    return [*facts, ("Machine", f"{platform.system()} {platform.machine()}")]
 
 
-def _effective_method(subject: Subject) -> list[tuple[str, str]]:
+def effective_method(subject: Subject) -> list[tuple[str, str]]:
+    """What the effective field was measured on, and how."""
     result = subject.effective
     assert result is not None
     rows: Sequence[Any] = result.layers
@@ -228,7 +247,8 @@ def _effective_method(subject: Subject) -> list[tuple[str, str]]:
     return facts
 
 
-def _thresholds(limits: Limits) -> str:
+def thresholds(limits: Limits) -> str:
+    """The limits that the findings used, in words."""
     return (
         f"effective share {100 * limits.effective_share:.0f} %, holes {100 * limits.hole_share:.0f} %, "
         f"q {limits.false_discovery:g}, accuracy gap {100 * limits.accuracy_gap:.0f} points"

@@ -70,10 +70,10 @@ def file_name(spec: str) -> str:
 
 
 def from_results(results: Sequence[Result[Any]]) -> Subject:
-    """A subject from results that are there already.
+    """A subject from results of one model that are there already.
 
     Raises:
-        RequestError: results of different models, two of one kind, or of a kind that no report shows.
+        RequestError: two results of one kind, or one of a kind that no report shows.
     """
     parts: dict[str, Any] = {}
     for result in results:
@@ -83,9 +83,6 @@ def from_results(results: Sequence[Result[Any]]) -> Subject:
         if part in parts:
             raise RequestError(f"two {part} results of {result.model.name}; a report shows one of each")
         parts[part] = result
-    models = {result.model for result in results}
-    if len(models) > 1:
-        raise RequestError(f"results of different models: {', '.join(sorted(m.name for m in models))}; give one's")
     sizes = [result.input_size for result in results if result.input_size is not None]
     missing = {part: "Not among the results that were given." for part in REMEDIES if part not in parts}
     return Subject(model=results[0].model, input_size=sizes[0] if sizes else None, missing=missing, **parts)

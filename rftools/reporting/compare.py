@@ -1,0 +1,187 @@
+"""Comparing models: layers aligned by name or by depth, their figures and differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rftools.errors import RequestError
+from rftools.plots.comparison import Curve, curves
+from rftools.plots.scene import Axis
+from rftools.reporting.figures import Figure, themed
+from rftools.reporting.findings import weighted
+from rftools.reporting.subject import Subject
+
+MOST = 12  # models that one page shows legibly
+SHARED = 0.5  # share of a model's layer names that the others must have to be aligned by name
+
+
+@dataclass(frozen=True)
+class Value:
+    """A layer's figure with its interval, None where there is none."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A figure that every layer of a part has: how it is read, named and measured."""
+
+    part: str
+    key: str
+    title: str
+    unit: str | None
+    read: Callable[[Any], Value | None]
+
+
+def _field(row: Any) -> Value | None:
+    sizes = [axis.size for axis in row.axes if axis.size is not None]
+    return Value(float(max(sizes))) if sizes else None
+
+
+def _luo(row: Any) -> Value | None:
+    found = row.measures.get("luo_centre")
+    return None if found is None or found.value is None else Value(found.value, found.low, found.high)
+
+
+def _sparsity(row: Any) -> Value | None:
+    return Value(100 * row.sparsity)
+
+
+def _resultant(row: Any) -> Value | None:
+    return None if row.resultant is None else Value(row.resultant, row.resultant_low, row.resultant_high)
+
+
+def _accuracy(row: Any) -> Value | None:
+    return None if row.get("val_accuracy") is None else Value(100 * row["val_accuracy"])
+
+
+QUANTITIES = (
+    Quantity("theoretical", "theoretical-size", "Theoretical field size of convolutions", "px", _field),
+    Quantity("effective", "effective-size", "Effective field size (Luo)", "px", _luo),
+    Quantity("sparsity", "sparsity-share", "Weights that are zero", "%", _sparsity),
+    Quantity("orientation", "orientation-resultant", "Resultant of kernel orientation", None, _resultant),
+    Quantity("history", "training-accuracy", "Held-out accuracy", "%", _accuracy),
+)
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """One quantity of several models: ``values[layer][model]``; ``by`` says how layers were brought together."""
+
+    quantity: Quantity
+    layers: tuple[str, ...]
+    values: tuple[tuple[Value | None, ...], ...]
+    by: str
+
+
+def check_count(number: int) -> None:
+    """Raise `RequestError` where there are more models than a page shows legibly."""
+    if number > MOST:
+        raise RequestError(f"{number} models are more than one page shows legibly ({MOST}); write several reports")
+
+
+def labels(subjects: Sequence[Subject]) -> list[str]:
+    """A name for each model that no other has: its own, its file's, or a numbered one."""
+    for names in ([s.model.name for s in subjects], [s.file for s in subjects]):
+        if len(set(names)) == len(names):
+            return names
+    return [f"{subject.file} ({number})" for number, subject in enumerate(subjects, start=1)]
+
+
+def align(quantity: Quantity, subjects: Sequence[Subject]) -> Aligned | None:
+    """The quantity's layers, aligned by name where models share at least half of them, else by relative depth.
+
+    None where fewer than two models have the part.
+    """
+    known: list[dict[str, Value]] = []
+    for subject in subjects:
+        rows = getattr(subject, quantity.part) or ()
+        if quantity.part == "theoretical":
+            rows = weighted(rows)
+        pairs = [(_name(row), quantity.read(row)) for row in rows]
+        known.append({name: value for name, value in pairs if value is not None})
+    present = [values for values in known if values]
+    if len(present) < 2:
+        return None
+    common = set.intersection(*(set(values) for values in present))
+    if quantity.part == "history" or all(len(common) >= SHARED * len(values) for values in present):
+        order = list(dict.fromkeys(name for values in known for name in values))
+        rows = tuple(tuple(values.get(name) for values in known) for name in order)
+        return Aligned(quantity, tuple(order), rows, "name")
+    return _by_depth(quantity, known)
+
+
+def _name(row: Any) -> str:
+    return f"{row['epoch']}" if isinstance(row, Mapping) else str(row.name)
+
+
+def _by_depth(quantity: Quantity, known: Sequence[dict[str, Value]]) -> Aligned:
+    """One row a layer of the deepest model; each other model gives its layer of the nearest relative depth."""
+    deepest = max(known, key=len)
+    last = max(1, len(deepest) - 1)
+    rows = []
+    for index in range(len(deepest)):
+        share = index / last
+        rows.append(tuple(list(v.values())[round(share * (len(v) - 1))] if v else None for v in known))
+    return Aligned(quantity, tuple(deepest), tuple(rows), "relative depth, under the names of the deepest model")
+
+
+def difference(first: Value | None, second: Value | None) -> Value | None:
+    """``second - first``; the half-widths of independent intervals add as squares (the measurements are unpaired).
+
+    >>> difference(Value(1.0, 0.7, 1.3), Value(3.0, 2.6, 3.4))
+    Value(value=2.0, low=1.5, high=2.5)
+    """
+    if first is None or second is None:
+        return None
+    gap = second.value - first.value
+    if first.low is None or first.high is None or second.low is None or second.high is None:
+        return Value(gap)
+    low = gap - math.hypot(second.value - second.low, first.high - first.value)
+    high = gap + math.hypot(second.high - second.value, first.value - first.low)
+    return Value(round(gap, 12), round(low, 12), round(high, 12))
+
+
+def figure(aligned: Aligned, names: Sequence[str], image: float | None) -> Figure:
+    """The quantity of all models over the aligned layers."""
+    given = []
+    for index, name in enumerate(names):
+        column = [row[index] for row in aligned.values]
+        if all(value is None for value in column):
+            continue
+        lows, highs = ([getattr(v, end) if v else None for v in column] for end in ("low", "high"))
+        spread = any(low is not None for low in lows)
+        values = [v.value if v else None for v in column]
+        given.append(Curve(name, values, lows if spread else (), highs if spread else ()))
+    quantity = aligned.quantity
+    limit = image if quantity.part == "theoretical" else None
+    word = "side" if quantity.unit == "px" else "share" if quantity.unit else "resultant"
+    step = "epoch" if quantity.part == "history" else "layer"
+    scene = curves(aligned.layers, given, quantity.title, Axis(word, quantity.unit), step=step, image=limit)
+    return Figure(quantity.key, themed(scene, quantity.key), scene.caption, wide=True)
+
+
+def records(aligned: Aligned) -> list[tuple[Any, ...]]:
+    """Rows of the comparison's table: layer, one figure a model, and the difference where there are two models."""
+    rows = []
+    for layer, values in zip(aligned.layers, aligned.values, strict=True):
+        row: list[Any] = [layer or "(model)", *(None if v is None else v.value for v in values)]
+        if len(values) == 2:
+            gap = difference(*values)
+            row += [None, None, None] if gap is None else [gap.value, gap.low, gap.high]
+        rows.append(tuple(row))
+    return rows
+
+
+def columns(aligned: Aligned, names: Sequence[str]) -> tuple[str, ...]:
+    """The headings of `records`."""
+    return (
+        "epoch" if aligned.quantity.part == "history" else "layer",
+        *names,
+        *(("difference", "low", "high") if len(names) == 2 else ()),
+    )

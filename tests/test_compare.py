@@ -1,0 +1,117 @@
+"""Comparing models: alignment, differences, and the page."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import rftools as rf
+from rftools.reporting.compare import QUANTITIES, Value, align, difference, labels
+from rftools.reporting.findings import weighted
+from rftools.reporting.subject import Subject, from_results
+from tests import drawn
+
+FIELD = QUANTITIES[0]
+
+
+def subject(name: str, spec: str = "a.pt", first: str = "conv1", **changes: object) -> Subject:
+    model = dataclasses.replace(drawn.MODEL, name=name, spec=spec)
+    results = [drawn.theoretical(first), drawn.effective(first), drawn.sparsity(first), drawn.orientation(first)]
+    made = from_results([dataclasses.replace(result, model=model) for result in results])
+    return dataclasses.replace(made, history=drawn.HISTORY, **changes)  # type: ignore[arg-type]
+
+
+def test_layers_of_the_same_names_are_aligned_by_name() -> None:
+    found = align(FIELD, [subject("a"), subject("b")])
+    assert found is not None
+    assert (found.by, found.layers) == ("name", ("conv1", "conv2"))
+    assert found.values == ((Value(3.0), Value(3.0)), (Value(9.0), Value(9.0)))
+
+
+def test_a_layer_that_one_model_lacks_leaves_a_gap() -> None:
+    short = drawn.theoretical()
+    short = dataclasses.replace(short, layers=short.layers[:1])
+    found = align(FIELD, [subject("a"), subject("b", theoretical=short)])
+    assert found is not None
+    assert found.by.startswith("relative depth") or found.values[1][1] is None
+
+
+def test_other_architectures_are_aligned_by_relative_depth() -> None:
+    def chain(depth: int, kernel: int, prefix: str) -> Subject:
+        net = nn.Sequential()
+        for i in range(depth):
+            net.add_module(f"{prefix}{i}", nn.Conv2d(1, 1, kernel, padding=kernel // 2))
+        return from_results([rf.theoretical(net, input_size=(1, 64, 64))])
+
+    found = align(FIELD, [chain(5, 3, "a"), chain(3, 5, "b")])
+    assert found is not None
+    assert found.by == "relative depth, under the names of the deepest model"
+    assert found.layers == ("a0", "a1", "a2", "a3", "a4")
+    assert [row[0] for row in found.values] == [Value(float(s)) for s in (3, 5, 7, 9, 11)]
+    # relative depths 0, 1/4, 1/2, 3/4, 1 of three layers: 0, 0.5, 1, 1.5, 2, halves to the even one
+    assert [row[1] for row in found.values] == [Value(float(s)) for s in (5, 5, 9, 13, 13)]
+
+
+def test_containers_are_not_counted_as_convolutions() -> None:
+    net = nn.Sequential(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Sequential(nn.Conv2d(1, 1, 3))))
+    rows = weighted(rf.theoretical(net, input_size=(1, 9, 9)))
+    assert [row.name for row in rows] == ["0.0", "0.1.0"]
+    alone = weighted(rf.theoretical(nn.Conv2d(1, 1, 3), input_size=(1, 9, 9)))
+    assert [row.name for row in alone] == ["/conv2d"]
+
+
+def test_the_interval_of_a_difference_has_its_coverage() -> None:
+    """Two normal measurements with known intervals: their difference's interval holds the truth in 95 %."""
+    generator = torch.Generator().manual_seed(0)
+    first = 3 + 0.5 * torch.randn(4000, generator=generator, dtype=torch.float64)
+    second = 5 + 1.2 * torch.randn(4000, generator=generator, dtype=torch.float64)
+    held = 0
+    for a, b in zip(first.tolist(), second.tolist(), strict=True):
+        gap = difference(Value(a, a - 1.96 * 0.5, a + 1.96 * 0.5), Value(b, b - 1.96 * 1.2, b + 1.96 * 1.2))
+        assert gap is not None
+        assert gap.low is not None
+        assert gap.high is not None
+        held += gap.low <= 2 <= gap.high
+    assert held / 4000 == pytest.approx(0.95, abs=0.01)
+
+
+def test_a_difference_needs_both() -> None:
+    assert difference(None, Value(1.0)) is None
+    assert difference(Value(1.0), Value(3.0, 2.0, 4.0)) == Value(2.0)
+
+
+def test_every_model_gets_a_name_of_its_own() -> None:
+    assert labels([subject("a"), subject("b")]) == ["a", "b"]
+    assert labels([subject("a", "x/1.pt"), subject("a", "x/2.pt")]) == ["1.pt", "2.pt"]
+    assert labels([subject("a", "x/1.pt"), subject("a", "y/1.pt")]) == ["1.pt (1)", "1.pt (2)"]
+
+
+def test_the_page_compares(tmp_path: Path) -> None:
+    results = []
+    for name, dead in (("before", 0), ("<b>after", 2)):
+        model = dataclasses.replace(drawn.MODEL, name=name)
+        made = [drawn.theoretical(), drawn.effective(), drawn.sparsity(dead=dead), drawn.orientation()]
+        results += [dataclasses.replace(result, model=model) for result in made]
+    raw = rf.report(results, tmp_path / "r.html").read_text()
+    text = html.unescape(raw)
+    assert "<b>after" not in raw
+    assert "<b>after: 2 filters in 1 layer lost all weights (conv1)." in text
+    for key in ("theoretical-size", "effective-size", "sparsity-share"):
+        assert f'id="{key}"' in raw
+    assert "Fewer than two of these models have this result." in text  # no training history here
+    assert "layers are aligned by name" in text
+    levels = re.findall(r'<li class="(\w+)">', raw)
+    assert levels == sorted(levels, key=["problem", "notice", "fine"].index)
+
+
+def test_modules_are_compared(tmp_path: Path) -> None:
+    nets = [nn.Sequential(nn.Conv2d(1, 2, k, padding=k // 2)) for k in (3, 5)]
+    text = rf.report(nets, tmp_path / "r.html", input_size=(1, 12, 12), effective=False).read_text()
+    assert "Sequential (1)" in text
+    assert "Sequential (2)" in text
