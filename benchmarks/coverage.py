@@ -1,7 +1,7 @@
 """How much of a model zoo the theoretical engine answers exactly: status by model, and the operators that stop it.
 
-    python benchmarks/coverage.py torchvision
-    python benchmarks/coverage.py timm          # the smallest model of each family
+python benchmarks/coverage.py torchvision
+python benchmarks/coverage.py timm          # the smallest model of each family
 """
 
 from __future__ import annotations

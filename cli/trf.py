@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import fnmatch
+from typing import TYPE_CHECKING
 
 import click
 
-from rftools.cli.options import check_outputs, emit, load_model, model_options, output_options, parse_unit
+from rftools.cli.options import check_outputs, emit, load_model, model_options, output_options, parse_unit, print_rows
 from rftools.errors import RequestError, closest
+
+if TYPE_CHECKING:
+    from rftools.trf import TheoreticalResult
 
 
 @click.command("trf", short_help="Theoretical receptive field of every layer.")
@@ -15,6 +19,8 @@ from rftools.errors import RequestError, closest
 @click.option("--unit", metavar="i,j", help="The output unit that windows speak of (default: each map's centre).")
 @click.option("--support", is_flag=True, help="List the input indices that reach the unit, per axis, in the JSON.")
 @click.option("--surviving", is_flag=True, help="Also what the weights that are not zero leave of each field.")
+@click.option("--objects", metavar="WxH", help="Mark the layers whose units cannot see a whole object of this size.")
+@click.option("--set", "settings", metavar="PATH.ATTR=N", multiple=True, help="What if: stride, dilation, ... changed.")
 @click.option("--layers", metavar="PATTERN", multiple=True, help="Only layers whose name matches (layer4.*, *.conv?).")
 @click.option("--depth", type=click.IntRange(min=1), help="Only layers at most this deep in the module tree.")
 @output_options
@@ -26,6 +32,8 @@ def command(
     unit: str | None,
     support: bool,
     surviving: bool,
+    objects: str | None,
+    settings: tuple[str, ...],
     layers: tuple[str, ...],
     depth: int | None,
     json_path: str | None,
@@ -43,16 +51,49 @@ def command(
     where = None if unit is None else parse_unit(unit)
     loaded = load_model(spec, model, weights, input_size)
     from rftools.trf import theoretical
+    from rftools.trf.whatif import COLUMNS, compare, parse_setting, with_settings
 
+    changes = [parse_setting(text) for text in settings]
     result = theoretical(loaded, unit=where, surviving=surviving)
+    result = dataclasses.replace(result, objects=_object(objects, result), with_support=support)
+    if not changes:
+        emit(_chosen(result, layers, depth), json_path, output)
+        return
+    after = theoretical(with_settings(loaded, changes), unit=where, surviving=surviving)
+    after = _chosen(dataclasses.replace(after, objects=result.objects, with_support=support), layers, depth)
+    if json_path == "-" or output is not None:
+        emit(after, json_path, output)
+        return
+    if json_path is not None:
+        after.to_json(json_path)
+    print_rows(COLUMNS, compare(result, after), title=f"{loaded.name} and {', '.join(settings)}")
+
+
+def _object(text: str | None, result: TheoreticalResult) -> tuple[int, ...] | None:
+    """``WxH`` in the order of the axes (rows first)."""
+    if text is None:
+        return None
+    axes = len(result.input_size or ()) - 1
+    try:
+        extent = tuple(int(part) for part in text.lower().split("x"))
+    except ValueError:
+        extent = ()
+    if len(extent) != axes or min(extent, default=0) < 1:
+        raise RequestError(f"--objects {text} is not {'x'.join('WHD'[:axes])}: {axes} positive whole numbers of pixels")
+    return extent[::-1]
+
+
+def _chosen(result: TheoreticalResult, layers: tuple[str, ...], depth: int | None) -> TheoreticalResult:
+    """The rows that were asked for."""
+    import dataclasses
+
     rows = result.layers
     if layers:
         rows = tuple(row for row in rows if any(fnmatch.fnmatchcase(row.name, pattern) for pattern in layers))
         if not rows:
             names = [row.name for row in result.layers]
-            raise RequestError(
-                f"no layer matches {' or '.join(layers)}{closest(layers[0], names)}; there are {len(names)}"
-            )
+            given = " or ".join(layers)
+            raise RequestError(f"no layer matches {given}{closest(layers[0], names)}; there are {len(names)}")
     if depth is not None:
         rows = tuple(row for row in rows if row.name == "" or row.name.count(".") + row.name.count("/") < depth)
-    emit(dataclasses.replace(result, layers=rows, with_support=support), json_path, output)
+    return dataclasses.replace(result, layers=rows)

@@ -96,6 +96,13 @@ class TheoreticalResult(Result[LayerField]):
     SCHEMA: ClassVar[tuple[str, int]] = ("rftools.trf", 1)
 
     with_support: bool = False
+    objects: tuple[int, ...] | None = None  # the extent, one an axis, of what a layer should see whole
+
+    def sees_object(self, row: LayerField) -> bool | None:
+        """Whether a unit's field can hold a whole object on every axis; None where the field is not known."""
+        if self.objects is None or row.status == "unknown" or not row.axes:
+            return None
+        return all(axis.global_ or (axis.size or 0) >= n for axis, n in zip(row.axes, self.objects, strict=True))
 
     def _body(self) -> dict[str, Any]:
         return {"layers": [self._layer(row) for row in self.layers]}
@@ -112,7 +119,9 @@ class TheoreticalResult(Result[LayerField]):
             "aligned": row.aligned,
             "productive": row.productive,
             "unit": None if row.unit is None else list(row.unit),
-        } | ({} if row.surviving is None else {"surviving": plain(row.surviving)})
+            **({} if row.surviving is None else {"surviving": plain(row.surviving)}),
+            **({} if self.objects is None else {"sees_object": self.sees_object(row)}),
+        }
 
     def _axis(self, axis: AxisField) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -136,12 +145,15 @@ class TheoreticalResult(Result[LayerField]):
 
     def columns(self) -> tuple[str, ...]:
         names = ("layer", "operator", "output", "size", "stride", "start", "centre", "holes", "status", "productive")
-        return (*names, "surviving", "share left") if self._has_surviving else names
+        left = ("surviving", "share left") if self._has_surviving else ()
+        return (*names, *left, *(("sees object",) if self.objects else ()))
 
     def records(self) -> Sequence[Sequence[Any]]:
-        if not self._has_surviving:
-            return [_record(row) for row in self.layers]
-        return [(*_record(row), *_surviving_record(row.surviving)) for row in self.layers]
+        rows = []
+        for row in self.layers:
+            left = _surviving_record(row.surviving) if self._has_surviving else ()
+            rows.append((*_record(row), *left, *((self.sees_object(row),) if self.objects else ())))
+        return rows
 
     @property
     def _has_surviving(self) -> bool:

@@ -1,0 +1,110 @@
+"""What if a layer had another stride, dilation, padding or kernel: the same model with settings changed."""
+
+from __future__ import annotations
+
+import copy
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from rftools.errors import RequestError, closest
+from rftools.loading import Model
+from rftools.trf.result import AxisField, TheoreticalResult
+
+SETTABLE = ("stride", "dilation", "padding", "kernel_size", "output_padding")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """``pattern`` names modules, ``attribute`` what of them becomes ``value``."""
+
+    pattern: str
+    attribute: str
+    value: int
+
+
+def parse_setting(text: str) -> Setting:
+    """``layer3.0.conv1.stride=1`` as a `Setting`.
+
+    >>> parse_setting("layer4.*.dilation=2")
+    Setting(pattern='layer4.*', attribute='dilation', value=2)
+
+    Raises:
+        RequestError: not ``PATH.ATTRIBUTE=NUMBER``, or an attribute that can't be set.
+    """
+    place, equals, number = text.partition("=")
+    pattern, _, attribute = place.rpartition(".")
+    if not equals or not number.isdigit():
+        raise RequestError(f"{text!r} is not PATH.ATTRIBUTE=NUMBER, such as layer3.0.conv1.stride=1")
+    if attribute not in SETTABLE:
+        raise RequestError(f"{attribute!r} can't be set{closest(attribute, SETTABLE)}; there are {', '.join(SETTABLE)}")
+    return Setting(pattern, attribute, int(number))
+
+
+def with_settings(model: Model, settings: Sequence[Setting]) -> Model:
+    """A copy of ``model`` with the settings made; a new kernel size takes fresh weights.
+
+    Raises:
+        RequestError: a pattern that matches no module with that attribute.
+    """
+    import dataclasses
+
+    module = copy.deepcopy(model.module)
+    for setting in settings:
+        found = [
+            child
+            for name, child in module.named_modules()
+            if (name == setting.pattern or fnmatch.fnmatchcase(name, setting.pattern))
+            and hasattr(child, setting.attribute)
+        ]
+        if not found:
+            names = [n for n, child in module.named_modules() if hasattr(child, setting.attribute)]
+            raise RequestError(
+                f"no module matches {setting.pattern!r} and has a {setting.attribute}{closest(setting.pattern, names)}"
+            )
+        for child in found:
+            _set(child, setting)
+    return dataclasses.replace(model, module=module, name=f"{model.name}, changed")
+
+
+def _set(module: nn.Module, setting: Setting) -> None:
+    before: Any = getattr(module, setting.attribute)
+    after = (setting.value,) * len(before) if isinstance(before, tuple) else setting.value
+    setattr(module, setting.attribute, after)
+    if setting.attribute == "padding" and hasattr(module, "_reversed_padding_repeated_twice"):
+        module._reversed_padding_repeated_twice = [setting.value] * (2 * len(before))
+    weight = getattr(module, "weight", None)
+    if setting.attribute == "kernel_size" and isinstance(weight, nn.Parameter):
+        module.weight = nn.Parameter(weight.new_zeros((*weight.shape[:2], *after)).normal_())
+
+
+COLUMNS = ("layer", "output", "output then", "size", "size then", "stride", "stride then", "change")
+
+
+def compare(before: TheoreticalResult, after: TheoreticalResult) -> list[tuple[Any, ...]]:
+    """The rows of `COLUMNS`: every layer that both have, side by side, and by how much its field grows."""
+    then = {row.name: row for row in after}
+    rows = []
+    for row in before:
+        other = then.get(row.name)
+        if other is None:
+            continue
+        sizes = [_show([a.size for a in r.axes], r.axes) for r in (row, other)]
+        strides = [_show([a.stride for a in r.axes], ()) for r in (row, other)]
+        outputs = ["x".join(map(str, r.output_shape)) for r in (row, other)]
+        first = [
+            None if None in (a.size, b.size) else b.size - a.size for a, b in zip(row.axes, other.axes, strict=True)
+        ]  # type: ignore[operator]
+        rows.append((row.name or "(model)", *outputs, *sizes, *strides, _show(first, ())))
+    return rows
+
+
+def _show(values: Sequence[Any], axes: Sequence[AxisField]) -> Any:
+    if axes and all(axis.global_ for axis in axes):
+        return "global"
+    if len(set(values)) == 1:
+        return values[0]
+    return "x".join("-" if v is None else f"{v:g}" for v in values)
