@@ -18,6 +18,7 @@ COMMANDS = {
     "sparsity": "What pruning left: zeros, taps, shapes of kernels.",
     "orientation": "Which way the surviving taps of each kernel point.",
     "report": "One self-contained HTML page about a checkpoint.",
+    "check": "Exit 1 when a net breaks a limit: for continuous integration.",
     "train": "Train a net and leave checkpoints.",
     "models": "List the nets that come with rftools.",
     "demo": "Train a small net, analyse it, write its report.",
