@@ -129,9 +129,7 @@ def main() -> None:
                 f"boxes equal {equal}, inside {inside} of {len(boxes)}"
             )
         forward, reverse = reverse_seconds(model)
-        print(
-            f"  reverse walk of one unit {reverse:.3f} s, one forward pass {forward:.3f} s: ratio {reverse / forward:.2f}"
-        )
+        print(f"  reverse walk of one unit {reverse:.3f} s, {reverse / forward:.2f} times one forward pass")
         print(f"  {torchlens(model)}")
     depth()
     print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")

@@ -70,14 +70,14 @@ def with_settings(model: Model, settings: Sequence[Setting]) -> Model:
     return dataclasses.replace(model, module=module, name=f"{model.name}, changed")
 
 
-def _set(module: nn.Module, setting: Setting) -> None:
-    before: Any = getattr(module, setting.attribute)
+def _set(module: Any, setting: Setting) -> None:
+    before = getattr(module, setting.attribute)
     after = (setting.value,) * len(before) if isinstance(before, tuple) else setting.value
     setattr(module, setting.attribute, after)
     if setting.attribute == "padding" and hasattr(module, "_reversed_padding_repeated_twice"):
         module._reversed_padding_repeated_twice = [setting.value] * (2 * len(before))
     weight = getattr(module, "weight", None)
-    if setting.attribute == "kernel_size" and isinstance(weight, nn.Parameter):
+    if setting.attribute == "kernel_size" and isinstance(weight, nn.Parameter) and isinstance(after, tuple):
         module.weight = nn.Parameter(weight.new_zeros((*weight.shape[:2], *after)).normal_())
 
 
@@ -95,11 +95,13 @@ def compare(before: TheoreticalResult, after: TheoreticalResult) -> list[tuple[A
         sizes = [_show([a.size for a in r.axes], r.axes) for r in (row, other)]
         strides = [_show([a.stride for a in r.axes], ()) for r in (row, other)]
         outputs = ["x".join(map(str, r.output_shape)) for r in (row, other)]
-        first = [
-            None if None in (a.size, b.size) else b.size - a.size for a, b in zip(row.axes, other.axes, strict=True)
-        ]  # type: ignore[operator]
-        rows.append((row.name or "(model)", *outputs, *sizes, *strides, _show(first, ())))
+        growth = [_difference(a.size, b.size) for a, b in zip(row.axes, other.axes, strict=True)]
+        rows.append((row.name or "(model)", *outputs, *sizes, *strides, _show(growth, ())))
     return rows
+
+
+def _difference(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else after - before
 
 
 def _show(values: Sequence[Any], axes: Sequence[AxisField]) -> Any:
