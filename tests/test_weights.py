@@ -16,8 +16,10 @@ from torch.nn.utils import prune
 
 import rftools as rf
 from rftools.weights.axial import rayleigh, resultant
-from rftools.weights.null import lattice_test, moments
-from rftools.weights.shapes import coordinates, inertia, rank_of, spans_box, unique_masks
+from rftools.weights.counts import n_of_m
+from rftools.weights.masks import masks_of
+from rftools.weights.null import Null, _drawn_sums, _normal_sums, lattice_test, moments
+from rftools.weights.shapes import coordinates, inertia, rank_of, spans_box
 
 ALL = np.array(list(itertools.product([False, True], repeat=9)))
 
@@ -274,9 +276,113 @@ def test_bad_weights_are_named() -> None:
         rf.orientation(nn.Conv2d(1, 1, 3), mass="x")
 
 
-def test_unique_masks_of_large_kernels() -> None:
-    alive = np.random.default_rng(0).random((500, 25)) < 0.1
-    masks, counts = unique_masks(alive)
-    assert counts.sum() == 500
-    expected = {tuple(m): c for m, c in zip(*np.unique(alive, axis=0, return_counts=True), strict=True)}
-    assert {tuple(m): c for m, c in zip(masks, counts, strict=True)} == expected
+@pytest.mark.parametrize("kernel", [(), (1,), (3,), (3, 3), (4, 4), (5, 5), (3, 3, 3)])
+def test_masks_by_brute_force(kernel: tuple[int, ...]) -> None:
+    weight = np.random.default_rng(0).standard_normal((30, 20, *kernel)).astype(np.float32)
+    weight[np.random.default_rng(1).random(weight.shape) < 0.7] = 0
+    found = masks_of(weight)
+    alive = (weight != 0).reshape(30, 20, -1)
+    assert (found.alive[found.index] == alive).all()
+    counts = {tuple(mask): int(n) for mask, n in zip(found.alive, found.counts, strict=True) if n}
+    expected = np.unique(alive.reshape(600, -1), axis=0, return_counts=True)
+    assert counts == {tuple(mask): int(n) for mask, n in zip(*expected, strict=True)}
+
+
+def test_normal_sums_agree_with_drawn_sums() -> None:
+    """The p of R at the 1 to 50 % points by both ways, 100 kernels of 2 and of 8 taps: within Monte-Carlo error."""
+    null = Null((3, 3), (1.0, 1.0))
+    groups = [(null[2], 50), (null[8], 50)]
+    draw = np.random.default_rng(0)
+    drawn = sum(_drawn_sums(group, n, 40_000, draw) for group, n in groups)
+    normal = _normal_sums(groups, 40_000, draw)
+    lengths, others = (np.hypot(s[:, 0], s[:, 1]) / s[:, 2] for s in (drawn, normal))  # type: ignore[index, union-attr]
+    for level in (0.5, 0.1, 0.05, 0.01):
+        edge = np.quantile(lengths, 1 - level)
+        assert (others > edge).mean() == pytest.approx(level, abs=4 * math.sqrt(level / 40_000) * 1.5)
+
+
+def test_sampled_nulls_are_calibrated() -> None:
+    """5 x 5 kernels have too many masks to list; many kernels must not show the sample's own bias."""
+    generator = np.random.default_rng(2)
+    null = Null((5, 5), (1.0, 1.0))
+    taps = np.repeat([8, 12], 2000)
+    values = []
+    for seed in range(60):
+        alive = generator.random((4000, 25)).argsort(1) < taps[:, None]
+        angle = inertia(alive.astype(float), coordinates((5, 5))).angle
+        length, _ = resultant(angle[~np.isnan(angle)])
+        counts = np.array([2000, 2000])
+        test = lattice_test((5, 5), np.array([8, 12]), counts, length, step=(1.0, 1.0), draws=999, seed=seed, null=null)
+        assert test is not None
+        assert not test.exact_masks
+        values.append(test.p)
+    assert stats.kstest(values, "uniform").pvalue > 0.01
+
+
+def test_one_kernel_decides_nothing() -> None:
+    test = lattice_test((3, 3), np.array([2]), np.array([1]), 1.0, step=(1.0, 1.0))
+    assert test is not None
+    assert test.p == 1.0
+
+
+def test_intervals_hold_what_they_are_for() -> None:
+    """Random masks, R near 0: the plain percentile interval would lie above it."""
+    for seed in range(5):
+        conv = nn.Conv2d(20, 20, 3)
+        torch.manual_seed(seed)
+        prune.random_unstructured(conv, "weight", 0.6)
+        row = rf.orientation(nn.Sequential(conv))["0"]
+        assert row.resultant_low <= row.resultant <= row.resultant_high  # type: ignore[operator]
+        assert row.pooled is not None
+        assert row.pooled.low <= row.pooled.anisotropy <= row.pooled.high  # type: ignore[operator]
+
+
+def test_filters_by_brute_force() -> None:
+    conv = pruned_conv()
+    row = rf.orientation(nn.Sequential(conv))["0"]
+    for found in row.filters:
+        alive = (conv.weight[found.filter] != 0).reshape(4, 9).double().numpy()
+        parts = inertia(alive, coordinates((3, 3)))
+        z = ((parts.xx - parts.yy).sum() + 2j * parts.xy.sum()) / (parts.xx + parts.yy).sum()
+        assert found.anisotropy == pytest.approx(abs(z))
+        assert found.angle == pytest.approx(math.degrees(np.angle(z)) / 2 % 180)
+
+
+def test_dead_inputs_of_groups() -> None:
+    """A depthwise layer reads one channel a filter: a dead filter is a dead input."""
+    conv = nn.Conv2d(4, 4, 3, groups=4)
+    with torch.no_grad():
+        conv.weight[[1, 2]] = 0
+    row = rf.sparsity(nn.Sequential(conv))["0"]
+    assert (row.dead_filters, row.dead_inputs) == (2, 2)
+
+
+def test_a_loaded_mask_counts_before_the_first_forward_pass() -> None:
+    pruned, fresh = pruned_conv(), pruned_conv(0.0)
+    fresh.load_state_dict(pruned.state_dict())
+    assert rf.sparsity(nn.Sequential(fresh))["0"].zeros == int((pruned.weight == 0).sum())
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_quantised_tensors_are_read_and_said() -> None:
+    tensor = torch.quantize_per_tensor(torch.tensor([[[[0.0, 1.0], [0.5, -1.0]]]]), 0.1, 0, torch.qint8)
+    row = rf.sparsity({"a.weight": tensor})["a"]
+    assert row.zeros == 1
+    assert row.note == "quantised: read as the values that it stands for"
+
+
+def test_near_zero_by_brute_force() -> None:
+    conv = pruned_conv()
+    weight = conv.weight.detach().double().numpy()
+    row = rf.sparsity(nn.Sequential(conv), relative=0.5)["0"]
+    assert row.near_zero.threshold == pytest.approx(0.5 * weight.std(), rel=1e-6)
+    assert row.near_zero.share == pytest.approx((np.abs(weight) < 0.5 * weight.std()).mean())
+    assert dict(row.curve)[1.0] == pytest.approx((np.abs(weight) < weight.std()).mean())
+    assert rf.sparsity(nn.Sequential(conv), threshold=0.05)["0"].near_zero.share == (np.abs(weight) < 0.05).mean()
+
+
+def test_patterns_of_n_in_m() -> None:
+    weight = np.random.default_rng(0).standard_normal((8, 16, 3, 3)).astype(np.float32)
+    assert n_of_m(weight) is None
+    order = np.abs(weight).reshape(8, 4, 4, 3, 3).argsort(axis=2).argsort(axis=2)
+    assert n_of_m(weight * (order >= 2).reshape(weight.shape)) == "2:4"

@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rftools.errors import RequestError
 from rftools.loading import Model
+from rftools.weights.masks import masks_of
 from rftools.weights.results import LayerSparsity, NearZero, Shapes, SparsityResult, Total
-from rftools.weights.shapes import rank_of, spans_box, unique_masks
+from rftools.weights.shapes import rank_of, spans_box
 from rftools.weights.source import Array, Kernels, collect
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+CHUNK = 1 << 16  # weights at a time: stays in the cache
 CURVE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -58,44 +60,102 @@ def sparsity(
 
 def _layer(layer: Kernels, threshold: float | None, relative: float) -> LayerSparsity:
     weight = layer.weight
-    alive = weight != 0
-    zeros = int(weight.size - np.count_nonzero(alive))
-    deviation = float(weight.std())
-    limit = threshold if threshold is not None else relative * deviation
-    magnitudes = np.abs(weight)
-    below = float((magnitudes < limit).mean()) if limit > 0 else float((weight == 0).mean())
+    found = masks_of(weight)
+    counts, living = found.counts, found.living
+    zeros = int(weight.size - counts @ found.taps)
+    near, curve = _near_zero(weight, threshold, relative)
     common = {
         "name": layer.name,
         "shape": tuple(weight.shape),
         "weights": int(weight.size),
         "zeros": zeros,
         "sparsity": zeros / weight.size,
-        "near_zero": NearZero(limit, below, relative if threshold is None else None),
-        "dead_filters": int((~alive.any(axis=tuple(range(1, weight.ndim)))).sum()),
-        "dead_inputs": int((~alive.any(axis=(0, *range(2, weight.ndim)))).sum()),
+        "near_zero": near,
+        "dead_filters": int((~living.any(axis=1)).sum()),
+        "dead_inputs": dead_inputs(living, layer.groups),
         "zero_kind": layer.zero_kind,
-        "curve": tuple((level, float((magnitudes < level * deviation).mean())) for level in CURVE) if deviation else (),
-        "storage": storage(weight),
+        "curve": curve,
+        "storage": storage(weight, zeros),
+        "n_of_m": n_of_m(weight),
+        "note": layer.note,
     }
     if not layer.kernel:
         return LayerSparsity(**common, taps=None, shapes=None, full_box=None)  # type: ignore[arg-type]
-    flat = alive.reshape(-1, math.prod(layer.kernel))
-    masks, counts = unique_masks(flat)
-    taps = np.bincount(masks.sum(1), weights=counts, minlength=flat.shape[1] + 1)
-    ranks = rank_of(masks, layer.kernel)
+    size = math.prod(layer.kernel)
+    ranks = rank_of(found.alive, layer.kernel)
     return LayerSparsity(
         **common,  # type: ignore[arg-type]
-        taps=tuple(int(n) for n in taps),
+        taps=tuple(int(n) for n in np.bincount(found.taps, weights=counts, minlength=size + 1)),
         shapes=Shapes(
             dead=int(counts[ranks == -1].sum()),
             point=int(counts[ranks == 0].sum()),
             line=int(counts[ranks == 1].sum()),
             plane=int(counts[ranks >= 2].sum()),
         ),
-        full_box=int(counts[spans_box(masks, layer.kernel)].sum()),
-        expected_taps=binomial_taps(flat.shape[1], 1 - zeros / weight.size, len(flat)),
-        survival=_nested((counts @ masks / counts.sum()).reshape(layer.kernel)),
+        full_box=int(counts[spans_box(found.alive, layer.kernel)].sum()),
+        expected_taps=binomial_taps(size, 1 - zeros / weight.size, int(counts.sum())),
+        survival=_nested((counts @ found.alive / counts.sum()).reshape(layer.kernel)),
     )
+
+
+def dead_inputs(living: NDArray[np.bool_], groups: int = 1) -> int:
+    """Input channels that no filter reads; ``living`` is ``(out, in per group)``, filters ordered by group.
+
+    >>> dead_inputs(np.array([[True, False], [False, True]]), groups=2)  # 4 channels: the 2nd and the 3rd
+    2
+    """
+    return int((~living.reshape(groups, -1, living.shape[1]).any(axis=1)).sum())
+
+
+def _near_zero(
+    weight: Array, threshold: float | None, relative: float
+) -> tuple[NearZero, tuple[tuple[float, float], ...]]:
+    """Shares of small weights, chunk by chunk, so that nothing of the layer's size is held beside it."""
+    flat = weight.reshape(-1)
+    chunks = [flat[first : first + CHUNK] for first in range(0, flat.size, CHUNK)]
+    mean = sum(float(chunk.sum()) for chunk in chunks) / flat.size
+    deviation = math.sqrt(sum(_square_sum(chunk, mean) for chunk in chunks) / flat.size)
+    limit = threshold if threshold is not None else relative * deviation
+    limits = np.array([limit, *(level * deviation for level in CURVE)], dtype=np.float32)
+    below = np.zeros(len(limits), dtype=np.int64)
+    magnitudes, small = np.empty(CHUNK, dtype=np.float32), np.empty(CHUNK, dtype=bool)
+    for chunk in chunks:
+        own = np.abs(chunk, out=magnitudes[: chunk.size])
+        for place, edge in enumerate(limits):
+            below[place] += np.count_nonzero(np.less(own, edge, out=small[: chunk.size]))
+    shares = (below / flat.size).tolist()
+    if limit <= 0:  # all weights are the same; zeros still count
+        shares[0] = float(1 - np.count_nonzero(flat) / flat.size)
+    near = NearZero(limit, shares[0], relative if threshold is None else None)
+    return near, tuple(zip(CURVE, shares[1:], strict=True)) if deviation else ()
+
+
+def _square_sum(chunk: Array, mean: float) -> float:
+    centred = chunk - np.float32(mean)
+    return float(centred @ centred)
+
+
+def n_of_m(weight: Array) -> str | None:
+    """The N:M pattern that a weight keeps: of each M neighbouring inputs at most N are not zero.
+
+    Neighbours are inputs of one filter at one tap, as sparse tensor cores want them; M is 4 or 8, N at most half of it.
+
+    >>> n_of_m(np.array([[1, 0, 0, 2], [0, 3, 4, 0]], dtype=np.float32))
+    '2:4'
+    """
+    for m, word in ((4, np.uint32), (8, np.uint64)):
+        if weight.shape[1] % m:
+            continue
+        most = 0
+        for own in np.moveaxis(weight, 1, -1):  # filter by filter: most layers keep no pattern, and the first says so
+            groups: NDArray[Any] = np.ascontiguousarray(own != 0).view(word).reshape(-1)
+            ones = word(int.from_bytes(b"\1" * m))
+            most = max(most, int((groups * ones >> word(8 * (m - 1))).max()))  # the top byte adds all up
+            if most > m // 2:
+                break
+        else:
+            return f"{most}:{m}" if most else None
+    return None
 
 
 def binomial_taps(size: int, density: float, kernels: int) -> tuple[float, ...]:
@@ -105,9 +165,9 @@ def binomial_taps(size: int, density: float, kernels: int) -> tuple[float, ...]:
     return tuple(float(kernels * p) for p in binom.pmf(np.arange(size + 1), size, density))
 
 
-def storage(weight: Array) -> dict[str, int]:
+def storage(weight: Array, zeros: int) -> dict[str, int]:
     """Bytes of a layer as dense float32, as CSR (32-bit columns and row ends) and as a bit mask with values."""
-    alive = int(np.count_nonzero(weight))
+    alive = weight.size - zeros
     return {
         "dense": 4 * weight.size,
         "csr": 8 * alive + 4 * (weight.shape[0] + 1),

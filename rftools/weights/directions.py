@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from rftools.errors import RequestError
 from rftools.loading import Model
 from rftools.weights.axial import benjamini_hochberg, rayleigh, resultant
-from rftools.weights.null import lattice_test
-from rftools.weights.results import Histogram, LayerOrientation, OrientationResult, Pooled
-from rftools.weights.shapes import Inertia, coordinates, inertia, unique_masks
+from rftools.weights.masks import Masks, masks_of
+from rftools.weights.null import Null, lattice_test
+from rftools.weights.results import FilterOrientation, Histogram, LayerOrientation, OrientationResult, Pooled
+from rftools.weights.shapes import Inertia, coordinates, inertia
 from rftools.weights.source import Kernels, collect
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 MASSES = ("survivors", "abs", "square")
 EDGES = tuple(float(e) for e in np.linspace(0, 180, 13))
 BOOTSTRAPS = 1000
+FEW = 1024  # distinct masks
+NORMAL_FROM = 2000  # kernels whose bootstrap sums are normal
 Floats = NDArray[np.float64]
 
 
@@ -64,7 +67,8 @@ def orientation(
     layers = [layer for layer in weights.layers if layer.kernel]
     if not layers:
         raise RequestError(f"{weights.info.name} has no convolution, so no kernel has an orientation")
-    rows = [_layer(layer, mass, (jumps or {}).get(layer.name), seed) for layer in layers]
+    nulls: dict[tuple[tuple[int, ...], tuple[float, ...]], Null] = {}
+    rows = [_layer(layer, mass, (jumps or {}).get(layer.name), seed, nulls) for layer in layers]
     adjusted = benjamini_hochberg([row.p_lattice for row in rows])
     rows = [dataclasses.replace(row, q=q) for row, q in zip(rows, adjusted, strict=True)]
     return OrientationResult(
@@ -72,30 +76,44 @@ def orientation(
     )
 
 
-def _layer(layer: Kernels, mass: str, jump: tuple[float, ...] | None, seed: int) -> LayerOrientation:
-    size = math.prod(layer.kernel)
-    alive = (layer.weight != 0).reshape(-1, size)
-    living = int(alive.any(axis=1).sum())
+def _layer(
+    layer: Kernels,
+    mass: str,
+    jump: tuple[float, ...] | None,
+    seed: int,
+    nulls: dict[tuple[tuple[int, ...], tuple[float, ...]], Null],
+) -> LayerOrientation:
     note = _why_none(layer)
+    if note is not None and math.prod(layer.kernel) == 1:
+        return _blank(layer.name, int(np.count_nonzero(layer.weight)), note)
+    found = masks_of(layer.weight)
+    living = int(found.counts[found.alive.any(axis=1)].sum())
     if note is not None:
         return _blank(layer.name, living, note)
-    step = _step(layer, jump)
-    units = "taps" if jump is None else "px"
-    positions = coordinates(layer.kernel, step)
-    if mass == "survivors":
-        masks, counts = unique_masks(alive)
-        present = masks.any(axis=1)
-        masks, counts = masks[present], counts[present]
-        shapes = inertia(masks.astype(np.float64), positions)
-    else:
-        values = np.abs(layer.weight.reshape(-1, size)[alive.any(axis=1)].astype(np.float64))
-        masks, counts = alive[alive.any(axis=1)], np.ones(len(values), dtype=np.int64)
-        shapes = inertia(values if mass == "abs" else values**2, positions)
-    if not len(counts):
+    if not living:
         return _blank(layer.name, 0, "every kernel is dead")
-    row = _describe(layer.name, shapes, counts, units, seed)
-    row = _test(row, layer.kernel, masks, counts, step, mass, seed)
-    return _by_filter(row, layer, mass, positions)
+    step = _step(layer, jump)
+    shapes, index = _shapes(layer, mass, found, coordinates(layer.kernel, step))
+    counts = np.bincount(index.reshape(-1), minlength=len(shapes.xx)) if mass == "survivors" else np.ones(index.size)
+    present = shapes.mass > 0
+    units = "taps" if jump is None else "px"
+    row = _describe(layer.name, shapes.only(present), counts[present].astype(np.int64), units, seed)
+    if mass == "survivors":  # the null speaks of which taps survive, not of what they weigh
+        null = nulls.setdefault((layer.kernel, step), Null(layer.kernel, step, seed))
+        row = _test(row, null, found)
+    return _by_filter(row, shapes, index)
+
+
+def _shapes(layer: Kernels, mass: str, found: Masks, positions: Floats) -> tuple[Inertia, NDArray[Any]]:
+    """Inertias, and ``(out, in)`` which kernel has which: one a distinct mask, or one a kernel where weights count."""
+    if mass == "survivors":
+        return inertia(found.alive.astype(np.float64), positions), found.index
+    filters, inputs = layer.weight.shape[:2]
+    values = np.abs(layer.weight.reshape(-1, len(positions)).astype(np.float64))
+    largest = values.max(axis=1, keepdims=True)
+    values = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)  # shape only: no underflow
+    shapes = inertia(values if mass == "abs" else values**2, positions)
+    return shapes, np.arange(len(values)).reshape(filters, inputs)
 
 
 def _why_none(layer: Kernels) -> str | None:
@@ -129,10 +147,12 @@ def _describe(name: str, shapes: Inertia, counts: NDArray[np.int64], units: str,
     has = ~np.isnan(angle)
     oriented = int(counts[has].sum())
     length, mean = resultant(angle[has], weights[has]) if oriented else (None, None)
-    draws = _bootstrap(counts, seed)
     z = np.where(has, np.exp(2j * np.nan_to_num(angle)), 0)
-    lengths = np.abs(draws @ z) / np.maximum(draws @ has, 1)
-    low, high = _interval(lengths) if oriented > 1 else (None, None)
+    parts = np.stack([z.real, z.imag, has, shapes.xx, shapes.xy, shapes.yy], axis=1)
+    sums = resampled_sums(parts, counts, np.random.default_rng((seed, 3)))
+    low = high = None
+    if length is not None and oriented > 1:
+        low, high = unbiased_interval(np.hypot(sums[:, 0], sums[:, 1]) / np.maximum(sums[:, 2], 1), length)
     return LayerOrientation(
         name=name,
         kernels=int(counts.sum()),
@@ -143,7 +163,7 @@ def _describe(name: str, shapes: Inertia, counts: NDArray[np.int64], units: str,
         p_rayleigh=None if length is None else rayleigh(oriented, length),
         p_lattice=None,
         q=None,
-        pooled=_pooled(shapes, weights, draws),
+        pooled=_pooled(shapes, weights, sums[:, 3:]),
         histogram=_histogram(np.degrees(angle[has]), counts[has]),
         units=units,
         resultant_low=low,
@@ -151,16 +171,35 @@ def _describe(name: str, shapes: Inertia, counts: NDArray[np.int64], units: str,
     )
 
 
-def _bootstrap(counts: NDArray[np.int64], seed: int) -> Floats:
-    """Bootstrap resamples of kernels, as counts of each distinct kernel ``(draws, distinct)``."""
+def resampled_sums(parts: Floats, counts: NDArray[np.int64], draw: np.random.Generator) -> Floats:
+    """Bootstrap: sums of ``parts`` ``(distinct, quantities)`` over kernels resampled with replacement.
+
+    From 2,000 kernels on the sums are drawn from the normal distribution that they tend to.
+    """
     total = int(counts.sum())
-    draw = np.random.default_rng((seed, 3))
-    draws = BOOTSTRAPS if len(counts) <= 20_000 else 100
-    return draw.multinomial(total, counts / total, size=draws).astype(np.float64)
+    if total < NORMAL_FROM:
+        resamples: Floats = draw.multinomial(total, counts / total, size=BOOTSTRAPS) @ parts
+        return resamples
+    mean = counts @ parts / total
+    centred = parts - mean
+    covariance = (counts[:, None] * centred).T @ centred  # of the sum: total times that of one kernel
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    sums: Floats = total * mean + draw.standard_normal((BOOTSTRAPS, parts.shape[1])) @ root.T
+    return sums
 
 
-def _interval(values: Floats) -> tuple[float, float]:
-    low, high = np.quantile(values, [0.025, 0.975])
+def unbiased_interval(lengths: Floats, found: float) -> tuple[float, float]:
+    """The 95 % bootstrap interval of a length in [0, 1] (R, an anisotropy).
+
+    The length of a noisy vector is too long: ``E[R*^2] = R^2 + variance``. The variance is taken off each resample's
+    square, or an interval near 0 would lie wholly above the length that it is for.
+
+    >>> unbiased_interval(np.array([0.3, 0.3, 0.3]), 0.0)
+    (0.0, 0.0)
+    """
+    squares = lengths**2 - np.mean(lengths**2) + found**2
+    low, high = np.sqrt(np.clip(np.quantile(squares, [0.025, 0.975]), 0.0, 1.0))
     return float(low), float(high)
 
 
@@ -170,53 +209,44 @@ def _histogram(degrees: Floats, counts: NDArray[np.int64]) -> Histogram:
     return Histogram(EDGES, tuple(int(n) for n in found))
 
 
-def _pooled(shapes: Inertia, weights: Floats, draws: Floats | None = None) -> Pooled:
+def _pooled(shapes: Inertia, weights: Floats, sums: Floats) -> Pooled:
     """The inertia of all kernels together (each about its own centroid): ``sum_kernels M``."""
-    parts = np.stack([shapes.xx, shapes.xy, shapes.yy], axis=1)
-    whole = weights @ parts
-    one = Inertia(whole[:1], whole[1:2], whole[2:], np.array([weights.sum()]))
-    trace = whole[0] + whole[2]
-    anisotropy = float(one.anisotropy[0])
-    angle = float(one.angle[0])
-    rank = 0 if trace <= 1e-9 else 1 if anisotropy > 1 - 1e-9 else 2
+    xx, xy, yy = (np.array([weights @ part]) for part in (shapes.xx, shapes.xy, shapes.yy))
+    one = Inertia(xx, xy, yy, weights[:1])
+    anisotropy, angle = float(one.anisotropy[0]), float(one.angle[0])
+    rank = 0 if one.xx[0] + one.yy[0] <= 1e-9 else 1 if anisotropy > 1 - 1e-9 else 2
     low = high = None
-    if draws is not None and weights.sum() > 1:
-        many = draws @ parts
-        low, high = _interval(Inertia(many[:, 0], many[:, 1], many[:, 2], many[:, 0]).anisotropy)
+    if weights.sum() > 1:
+        many = Inertia(sums[:, 0], sums[:, 1], sums[:, 2], sums[:, 0])
+        low, high = unbiased_interval(many.anisotropy, anisotropy)
     return Pooled(anisotropy, None if math.isnan(angle) else math.degrees(angle), rank, low, high)
 
 
-def _test(
-    row: LayerOrientation,
-    kernel: tuple[int, ...],
-    masks: NDArray[np.bool_],
-    counts: NDArray[np.int64],
-    step: tuple[float, ...],
-    mass: str,
-    seed: int,
-) -> LayerOrientation:
-    """The lattice's null speaks of which taps survive; weighted masses have none."""
-    if mass != "survivors" or row.resultant is None:
+def _test(row: LayerOrientation, null: Null, found: Masks) -> LayerOrientation:
+    if row.resultant is None:
         return row
-    taps = np.bincount(masks.sum(1), weights=counts).astype(np.int64)
+    taps = np.bincount(found.taps, weights=found.counts).astype(np.int64)
     present = np.flatnonzero(taps)
-    test = lattice_test(kernel, present, taps[present], row.resultant, step=step, seed=seed)
+    test = lattice_test(null.kernel, present, taps[present], row.resultant, step=null.step, seed=null.seed, null=null)
     if test is None:
         return row
     return dataclasses.replace(row, p_lattice=test.p, p_error=test.error, null_radius=test.radius)
 
 
-def _by_filter(row: LayerOrientation, layer: Kernels, mass: str, positions: Floats) -> LayerOrientation:
+def _by_filter(row: LayerOrientation, shapes: Inertia, index: NDArray[Any]) -> LayerOrientation:
     """Filter by filter: how many still span the plane, and how anisotropic the pooled filter is on average."""
-    size = len(positions)
-    filters, inputs = layer.weight.shape[:2]
-    flat = layer.weight.reshape(-1, size)
-    values = (flat != 0).astype(np.float64) if mass == "survivors" else np.abs(flat).astype(np.float64)
-    shapes = inertia(values**2 if mass == "square" else values, positions)
-    xx, xy, yy = (part.reshape(filters, inputs).sum(1) for part in (shapes.xx, shapes.xy, shapes.yy))
-    pooled = Inertia(xx, xy, yy, np.ones(filters))
-    trace = pooled.xx + pooled.yy
-    spanning = int(((trace > 1e-9) & (pooled.anisotropy < 1 - 1e-9)).sum())
-    alive = trace > 1e-9
+    parts = np.stack([shapes.xx, shapes.xy, shapes.yy], axis=1)
+    if len(parts) < FEW:  # count each filter's masks: cheaper than to look every kernel up
+        sums = np.stack([np.bincount(own, minlength=len(parts)) for own in index]) @ parts
+    else:
+        sums = np.stack([parts[own].sum(axis=0) for own in index])
+    pooled = Inertia(sums[:, 0], sums[:, 1], sums[:, 2], np.ones(len(sums)))
+    alive = pooled.xx + pooled.yy > 1e-9
+    spanning = int((alive & (pooled.anisotropy < 1 - 1e-9)).sum())
+    degrees = np.degrees(pooled.angle)
+    filters = tuple(
+        FilterOrientation(int(f), float(a), None if math.isnan(d) else float(d))
+        for f, a, d in zip(np.flatnonzero(alive), pooled.anisotropy[alive], degrees[alive], strict=True)
+    )
     mean = float(pooled.anisotropy[alive].mean()) if alive.any() else None
-    return dataclasses.replace(row, spanning_filters=spanning, filter_anisotropy=mean)
+    return dataclasses.replace(row, spanning_filters=spanning, filter_anisotropy=mean, filters=filters)

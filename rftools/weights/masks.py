@@ -20,12 +20,13 @@ CODED = 16  # kernels of up to so many taps are numbered by their bits
 @dataclass(frozen=True)
 class Masks:
     """``alive[d]`` is the d-th distinct mask ``(taps,)``, ``counts[d]`` kernels have it; ``index`` ``(out, in)`` says
-    which kernel has which.
+    which kernel has which, ``living`` which have a survivor.
     """
 
     alive: NDArray[np.bool_]
     counts: NDArray[np.int64]
     index: NDArray[Any]
+    living: NDArray[np.bool_]
 
     @property
     def taps(self) -> NDArray[np.int64]:
@@ -58,14 +59,16 @@ def masks_of(weight: NDArray[np.float32]) -> Masks:
     place = np.zeros(1 << taps, dtype=np.uint16)
     place[present] = np.arange(len(present))
     alive = ((present[:, None] >> np.arange(taps)) & 1).astype(bool)
-    return Masks(alive, found[present], place[codes].reshape(filters, inputs))
+    living = (codes != 0).reshape(filters, inputs)
+    return Masks(alive, found[present], place[codes].reshape(filters, inputs), living)
 
 
 def _of_single_taps(flat: NDArray[np.float32], shape: tuple[int, int]) -> Masks:
     alive = flat[:, 0] != 0
     living = int(np.count_nonzero(alive))
     counts = np.array([len(alive) - living, living])
-    return Masks(np.array([[False], [True]]), counts, alive.view(np.uint8).reshape(shape))
+    alive = alive.reshape(shape)
+    return Masks(np.array([[False], [True]]), counts, alive.view(np.uint8), alive)
 
 
 def _by_sorting(flat: NDArray[np.float32], shape: tuple[int, int]) -> Masks:
@@ -73,4 +76,5 @@ def _by_sorting(flat: NDArray[np.float32], shape: tuple[int, int]) -> Masks:
     rows = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).reshape(-1)
     distinct, index, counts = np.unique(rows, return_inverse=True, return_counts=True)
     alive = np.unpackbits(distinct.view(np.uint8).reshape(len(distinct), -1), axis=1, count=flat.shape[1])
-    return Masks(alive.astype(bool), counts, index.reshape(shape))
+    distinct_alive, index = alive.astype(bool), index.reshape(shape)
+    return Masks(distinct_alive, counts, index, np.asarray(distinct_alive.any(axis=1))[index])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ Complexes = NDArray[np.complex128]
 Floats = NDArray[np.float64]
 MOST_MASKS = 20_000  # enumerated up to here, sampled beyond
 SAMPLED = 5_000  # masks drawn for a number of taps that has more
-NORMAL_FROM = {True: 500, False: 5000}  # kernels that make a layer's sum normal; True: symmetric lattices
+NORMAL_FROM = {True: 100, False: 5000}  # kernels that make a layer's sum normal; True: symmetric lattices
 SAME = 1e-8  # lengths closer than this are the same
 COARSE = 0.1  # a share of ties above this decides nothing
 
@@ -34,12 +35,14 @@ class Moments:
     probabilities: Floats
     exact: bool
 
+    @cached_property
     def parts(self) -> Floats:
         """Real part, imaginary part and whether there is a direction, ``(values, 3)``."""
         return np.stack([self.values.real, self.values.imag, self.values != 0], axis=1)
 
+    @cached_property
     def mean_and_covariance(self) -> tuple[Floats, Floats]:
-        parts = self.parts()
+        parts = self.parts
         mean = self.probabilities @ parts
         centred = parts - mean
         covariance: Floats = (self.probabilities[:, None] * centred).T @ centred
@@ -132,8 +135,8 @@ def lattice_test(
     random, so that p is uniform on a lattice too; where they are more than a tenth (a handful of kernels) they all
     count, since so little can decide nothing.
 
-    From 500 kernels on (5,000 on a lattice that a quarter turn changes) the layer's sums are drawn from the normal
-    distribution with their exact mean and covariance: with no skewness its error in p is of the order 1/n.
+    From 100 kernels on (5,000 on a lattice that a quarter turn changes) the layer's sums are drawn from the normal
+    distribution with their exact mean and covariance: with no skewness the error of p = 0.05 is about 0.05 / n.
 
     Args:
         taps, kernels: how many kernels (``kernels``) have how many taps (``taps``).
@@ -158,7 +161,7 @@ def lattice_test(
 
 
 def _normal_sums(groups: list[tuple[Moments, int]], draws: int, draw: np.random.Generator) -> Floats:
-    both = [group.mean_and_covariance() for group, _ in groups]
+    both = [group.mean_and_covariance for group, _ in groups]
     mean = np.sum([n * m for (m, _), (_, n) in zip(both, groups, strict=True)], axis=0)
     covariance = np.sum([n * c for (_, c), (_, n) in zip(both, groups, strict=True)], axis=0)
     values, vectors = np.linalg.eigh(covariance)
@@ -170,13 +173,18 @@ def _normal_sums(groups: list[tuple[Moments, int]], draws: int, draw: np.random.
 def _drawn_sums(group: Moments, number: int, draws: int, draw: np.random.Generator) -> Floats:
     """Sums over ``number`` kernels: kernel by kernel, or, where that is less, how many have each direction."""
     if number > len(group.values):
-        sums: Floats = draw.multinomial(number, group.probabilities, size=draws) @ group.parts()
+        sums: Floats = draw.multinomial(number, group.probabilities, size=draws) @ group.parts
         return sums
-    edges = np.cumsum(group.probabilities)[:-1]
     total = np.zeros((draws, 3))
-    parts = group.parts()
+    parts = group.parts
+    edges = np.cumsum(group.probabilities)[:-1]
     for _ in range(number):
-        total += parts[np.searchsorted(edges, draw.random(draws), side="right")]
+        which = (
+            np.searchsorted(edges, draw.random(draws), side="right")
+            if group.exact
+            else draw.integers(0, len(parts), draws)
+        )
+        total += parts[which]
     return total
 
 

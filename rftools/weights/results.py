@@ -37,6 +37,7 @@ class LayerSparsity:
     ``taps[n]`` kernels have ``n`` survivors; ``expected_taps`` is the binomial's expectation at the same density.
     ``survival`` is how often each tap position survives (share, shaped like the kernel). ``dead_inputs`` counts the
     input channels that no filter reads. ``curve`` lists (threshold in standard deviations, share below it).
+    ``n_of_m`` is an N:M pattern ("2:4") that all weights keep.
     """
 
     name: str
@@ -55,6 +56,8 @@ class LayerSparsity:
     survival: tuple[Any, ...] | None = None
     curve: tuple[tuple[float, float], ...] = ()
     storage: dict[str, int] | None = None
+    n_of_m: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,15 +104,6 @@ def _sparsity_record(name: str, shape: str, row: LayerSparsity | Total) -> tuple
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A value with its 95 % bootstrap interval over kernels."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
 class Pooled:
     """All kernels' inertia summed: anisotropy, its angle in degrees, and how many directions it spans."""
 
@@ -126,6 +120,15 @@ class Histogram:
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FilterOrientation:
+    """One filter's pooled inertia: which filter, its anisotropy, its angle in degrees (None where it has none)."""
+
+    filter: int
+    anisotropy: float
+    angle: float | None
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,7 @@ class LayerOrientation:
     null_radius: float | None = None
     spanning_filters: int | None = None
     filter_anisotropy: float | None = None
+    filters: tuple[FilterOrientation, ...] = ()
     note: str | None = None
 
 

@@ -40,6 +40,9 @@ class Inertia:
     yy: Floats
     mass: Floats
 
+    def only(self, chosen: NDArray[np.bool_]) -> Inertia:
+        return Inertia(self.xx[chosen], self.xy[chosen], self.yy[chosen], self.mass[chosen])
+
     @property
     def anisotropy(self) -> Floats:
         """``(l1 - l2) / (l1 + l2)`` of the eigenvalues: 0 isotropic (or a point), 1 a line."""
@@ -97,18 +100,3 @@ def spans_box(alive: NDArray[np.bool_], kernel: tuple[int, ...]) -> NDArray[np.b
         profile = np.asarray(taps.any(axis=others) if others else taps)
         full &= profile[:, 0] & profile[:, -1]
     return full
-
-
-def unique_masks(alive: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """The distinct masks and how many kernels have each: all that survivor statistics depend on."""
-    taps = alive.shape[1]
-    if taps <= 20:
-        codes = alive @ (1 << np.arange(taps, dtype=np.int64))
-        counts = np.bincount(codes, minlength=0)
-        present = np.flatnonzero(counts)
-        masks = (present[:, None] >> np.arange(taps)) & 1
-        return masks.astype(bool), counts[present]
-    packed = np.ascontiguousarray(np.packbits(alive, axis=1))
-    rows, counts = np.unique(packed.view(np.dtype((np.void, packed.shape[1]))).reshape(-1), return_counts=True)
-    unpacked = np.unpackbits(rows.view(np.uint8).reshape(len(rows), -1), axis=1, count=taps)
-    return unpacked.astype(bool), counts

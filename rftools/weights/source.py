@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ class Kernels:
     weight: Array
     zero_kind: str | None
     dilation: tuple[int, ...]
+    groups: int = 1
     note: str | None = None
 
     @property
@@ -90,7 +91,7 @@ def _finish(
     if not layers:
         raise RequestError(f"{info.name} has no layer with a kernel or a weight matrix")
     for layer in layers:
-        if not np.isfinite(layer.weight).all():
+        if not np.isfinite(layer.weight.sum()) and not np.isfinite(layer.weight).all():  # a sum shows it at once
             raise RequestError(
                 f"layer {layer.name!r} has NaN or infinite weights; the training diverged or the file is damaged"
             )
@@ -104,17 +105,24 @@ def _from_module(module: nn.Module) -> list[Kernels]:
     transposed = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
     found = []
     for name, child in module.named_modules():
-        weight = getattr(child, "weight", None)
-        if weight is None or not isinstance(child, (*convolutions, *transposed, nn.Linear)):
+        if not isinstance(child, (*convolutions, *transposed, nn.Linear)):
             continue
-        array = _as_array(weight)
+        array = _as_array(_own_weight(child))
         dilation: tuple[int, ...] = ()
         if not isinstance(child, nn.Linear):
             dilation = tuple(int(d) for d in child.dilation)
         if isinstance(child, transposed):
             array = _turned(array, child.groups)
-        found.append(Kernels(name, array, _zero_kind(child, array), dilation))
+        groups = int(getattr(child, "groups", 1))
+        found.append(Kernels(name, array, _zero_kind(child, array), dilation, groups))
     return found
+
+
+def _own_weight(module: Any) -> torch.Tensor:
+    """A pruned module's ``weight`` is renewed by its forward pass only; after loading a state dict it is stale."""
+    if hasattr(module, "weight_mask") and hasattr(module, "weight_orig"):
+        return module.weight_orig * module.weight_mask
+    return module.weight
 
 
 def _turned(weight: Array, groups: int) -> Array:
@@ -129,7 +137,7 @@ def _zero_kind(module: nn.Module, weight: Array) -> str | None:
         return "mask"
     if "weight" in getattr(module, "parametrizations", {}):
         return "parametrization"
-    return "baked" if (weight == 0).any() else None
+    return "baked" if np.count_nonzero(weight) < weight.size else None
 
 
 def _as_array(tensor: torch.Tensor) -> Array:
@@ -144,14 +152,15 @@ def _as_array(tensor: torch.Tensor) -> Array:
 def _from_state(state: dict[str, torch.Tensor], where: str) -> list[Kernels]:
     found = []
     for name, tensor in state.items():
-        if name.endswith(("_mask", ".mask")) or not tensor.is_floating_point():
+        if name.endswith(("_mask", ".mask")) or not (tensor.is_floating_point() or tensor.is_quantized):
             continue
         layer, weight, kind = _effective(name, tensor, state, where)
         if layer is None or weight.ndim < 2:
             continue
         array = _as_array(weight)
-        kind = kind or ("baked" if (array == 0).any() else None)
-        found.append(Kernels(layer, array, kind, (1,) * (array.ndim - 2)))
+        kind = kind or ("baked" if np.count_nonzero(array) < array.size else None)
+        note = "quantised: read as the values that it stands for" if weight.is_quantized else None
+        found.append(Kernels(layer, array, kind, (1,) * (array.ndim - 2), note=note))
     return found
 
 
