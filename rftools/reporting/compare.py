@@ -9,7 +9,7 @@ from typing import Any
 
 from rftools.errors import RequestError
 from rftools.plots.comparison import Curve, curves
-from rftools.plots.scene import Axis
+from rftools.plots.scene import Axis, short
 from rftools.reporting.figures import Figure, themed
 from rftools.reporting.findings import weighted
 from rftools.reporting.subject import Subject
@@ -88,9 +88,10 @@ def check_count(number: int) -> None:
 def labels(subjects: Sequence[Subject]) -> list[str]:
     """A name for each model that no other has: its own, its file's, or a numbered one."""
     for names in ([s.model.name for s in subjects], [s.file for s in subjects]):
-        if len(set(names)) == len(names):
-            return names
-    return [f"{subject.file} ({number})" for number, subject in enumerate(subjects, start=1)]
+        shown = [short(name, 40) for name in names]
+        if len(set(shown)) == len(shown):
+            return shown
+    return [f"{short(subject.file, 36)} ({number})" for number, subject in enumerate(subjects, start=1)]
 
 
 def align(quantity: Quantity, subjects: Sequence[Subject]) -> Aligned | None:

@@ -15,10 +15,10 @@
   });
 
   // What scrolls can be reached by the keyboard.
-  const frames = document.querySelectorAll(".frame");
+  const frames = document.querySelectorAll(".frame, bdi");
   const reachable = () => {
     for (const frame of frames) {
-      if (frame.scrollWidth > frame.clientWidth + 1) frame.tabIndex = 0;
+      if (frame.scrollWidth > frame.clientWidth + 1 || frame.scrollHeight > frame.clientHeight + 1) frame.tabIndex = 0;
       else frame.removeAttribute("tabindex");
     }
   };
