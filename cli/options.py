@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rftools.errors import RequestError
-from rftools.files import check_writable
+from rftools.files import check_writable, write_text
 
 if TYPE_CHECKING:
     from rftools.loading import Model
@@ -68,6 +70,18 @@ def output_options(function: F) -> F:
     return function
 
 
+def table_options(function: F) -> F:
+    """``--group-by`` and ``--csv``; the command gets them as ``group_by, csv_path``."""
+    for decorate in (
+        click.option("--csv", "csv_path", metavar="FILE", help="Write the table as CSV."),
+        click.option(
+            "--group-by", type=click.Choice(["layer", "filter"]), default="layer", show_default=True, help="Its rows."
+        ),
+    ):
+        function = decorate(function)
+    return function
+
+
 def load_model(spec: str, model: str | None, weights: str | None, input_size: str | None) -> Model:
     """The model that `model_options` names."""
     from rftools.loading import load
@@ -87,8 +101,19 @@ def check_outputs(json_path: str | None, output: str | None) -> None:
         check_writable(output)
 
 
-def emit(result: Result[Any], json_path: str | None, output: str | None, **plot_options: Any) -> None:
-    """Show a result: as JSON where asked, as a picture where asked, as a table otherwise."""
+def emit(
+    result: Result[Any],
+    json_path: str | None,
+    output: str | None,
+    table: tuple[Sequence[str], Sequence[Sequence[Any]]] | None = None,
+    csv_path: str | None = None,
+    **plot_options: Any,
+) -> None:
+    """Show a result: as JSON where asked, as a picture where asked, as a table otherwise (``table`` if given)."""
+    columns, records = table or (result.columns(), result.records())
+    if csv_path is not None:
+        write_csv(csv_path, columns, records)
+        print(f"wrote {csv_path}", file=sys.stderr)
     if output is not None:
         from rftools.plots import save
 
@@ -100,7 +125,19 @@ def emit(result: Result[Any], json_path: str | None, output: str | None, **plot_
             sys.stdout.write(text)
             return
         print(f"wrote {json_path}", file=sys.stderr)
-    print_table(result)
+    if table is None:
+        print_table(result)
+    else:
+        print_rows(columns, records, title=result.model.name)
+
+
+def write_csv(path: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
+    """A table as CSV with raw values; what has none stays empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(records)
+    write_text(path, text.getvalue())
 
 
 def print_table(result: Result[Any]) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rftools.cli.options import check_outputs, emit, model_options, output_options, weights_of
+from rftools.cli.options import check_outputs, emit, model_options, output_options, table_options, weights_of
+from rftools.files import check_writable
 
 if TYPE_CHECKING:
     from rftools.loading import Model
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     help="What a tap weighs: 1 where it is not zero, |w| or w^2.",
 )
 @click.option("--seed", default=0, show_default=True, type=int, help="Of the null's draws and the bootstrap.")
+@table_options
 @output_options
 def command(
     spec: str,
@@ -30,6 +32,8 @@ def command(
     input_size: str | None,
     mass: str,
     seed: int,
+    group_by: str,
+    csv_path: str | None,
     json_path: str | None,
     output: str | None,
 ) -> None:
@@ -40,12 +44,15 @@ def command(
       rftools orientation runs/dilated/best.pt -o polar.png
     """
     check_outputs(json_path, output)
+    if csv_path is not None:
+        check_writable(csv_path)
     subject = weights_of(spec, model, weights, input_size)
     from rftools.loading import Model
     from rftools.weights import orientation
 
     jumps = input_jumps(subject) if isinstance(subject, Model) and subject.input_size is not None else None
-    emit(orientation(subject, mass=mass, jumps=jumps, seed=seed), json_path, output)
+    result = orientation(subject, mass=mass, jumps=jumps, seed=seed)
+    emit(result, json_path, output, result.by_filter() if group_by == "filter" else None, csv_path)
 
 
 def input_jumps(model: Model) -> dict[str, tuple[float, ...]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from rftools.cli.options import check_outputs, emit, model_options, output_options, weights_of
+from rftools.cli.options import check_outputs, emit, model_options, output_options, table_options, weights_of
+from rftools.files import check_writable
 
 
 @click.command("sparsity", short_help="What pruning left: zeros, taps, shapes of kernels.")
@@ -13,6 +14,7 @@ from rftools.cli.options import check_outputs, emit, model_options, output_optio
 @click.option(
     "--relative", type=float, default=0.01, show_default=True, help="Near zero in standard deviations of the layer."
 )
+@table_options
 @output_options
 def command(
     spec: str,
@@ -21,6 +23,8 @@ def command(
     input_size: str | None,
     threshold: float | None,
     relative: float,
+    group_by: str,
+    csv_path: str | None,
     json_path: str | None,
     output: str | None,
 ) -> None:
@@ -31,7 +35,10 @@ def command(
       rftools sparsity runs/dilated/best.pt -o sparsity.png
     """
     check_outputs(json_path, output)
+    if csv_path is not None:
+        check_writable(csv_path)
     subject = weights_of(spec, model, weights, input_size)
     from rftools.weights import sparsity
 
-    emit(sparsity(subject, threshold=threshold, relative=relative), json_path, output)
+    result = sparsity(subject, threshold=threshold, relative=relative)
+    emit(result, json_path, output, result.by_filter() if group_by == "filter" else None, csv_path)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -386,3 +389,58 @@ def test_patterns_of_n_in_m() -> None:
     assert n_of_m(weight) is None
     order = np.abs(weight).reshape(8, 4, 4, 3, 3).argsort(axis=2).argsort(axis=2)
     assert n_of_m(weight * (order >= 2).reshape(weight.shape)) == "2:4"
+
+
+def test_axes_of_3d_kernels() -> None:
+    """A time-like line (the first axis, z) in one filter, an x line in another: order 1/4, rank 2."""
+    conv = nn.Conv3d(1, 2, 3)
+    with torch.no_grad():
+        conv.weight.zero_()
+        conv.weight[0, 0, :, 1, 1] = 1
+        conv.weight[1, 0, 1, 1, :] = 1
+    row = rf.orientation(nn.Sequential(conv))["0"]
+    assert row.axes is not None
+    assert (row.kernels, row.oriented, row.anisotropy) == (2, 2, pytest.approx(1))
+    assert row.axes.eigenvalues == pytest.approx((0.5, 0.5, 0))
+    assert row.axes.order == pytest.approx(0.25)
+    assert row.axes.mean_axis is None
+    assert row.pooled is not None
+    assert row.pooled.rank == 2
+    with torch.no_grad():
+        conv.weight[1] = conv.weight[0]
+    row = rf.orientation(nn.Sequential(conv), mass="abs")["0"]
+    assert row.axes is not None
+    assert (row.axes.mean_axis, row.axes.order) == ((0, 0, 1), pytest.approx(1))
+
+
+def test_flat_3d_kernels_agree_with_2d_ones() -> None:
+    """1 x 3 x 3 kernels of three dimensions lie in the plane, with the same longest axes."""
+    flat, deep = pruned_conv(), nn.Conv3d(4, 6, (1, 3, 3))
+    deep.weight.data = flat.weight.detach()[:, :, None]
+    two, three = (rf.orientation(nn.Sequential(conv))["0"] for conv in (flat, deep))
+    assert two.oriented == three.oriented
+    assert three.axes is not None
+    assert three.axes.mean_axis is not None
+    x, y, z = three.axes.mean_axis
+    assert z == 0
+    assert math.degrees(math.atan2(y, x)) % 180 == pytest.approx(two.mean_angle)
+    assert three.axes.eigenvalues is not None
+    assert three.axes.eigenvalues[0] - three.axes.eigenvalues[1] == pytest.approx(two.resultant)
+
+
+@pytest.mark.parametrize("verb", ["sparsity", "orientation"])
+@pytest.mark.parametrize("group", ["layer", "filter"])
+def test_tables_as_csv(verb: str, group: str, tmp_path: Path) -> None:
+    from rftools.cli import orientation, sparsity
+
+    conv = pruned_conv()
+    torch.save(conv.state_dict(), tmp_path / "a.pt")
+    command = {"sparsity": sparsity, "orientation": orientation}[verb].command
+    arguments = [str(tmp_path / "a.pt"), "--csv", str(tmp_path / "a.csv"), "--group-by", group]
+    assert CliRunner().invoke(command, arguments).exit_code == 0
+    head, *rows = list(csv.reader((tmp_path / "a.csv").read_text().splitlines()))
+    assert head[0] == "layer"
+    if group == "filter":
+        assert [row[1] for row in rows] == [str(f) for f in range(6)]
+    if (verb, group) == ("sparsity", "filter"):
+        assert [int(row[3]) for row in rows] == [int((own == 0).sum()) for own in conv.weight]

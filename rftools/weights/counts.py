@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rftools.errors import RequestError
 from rftools.loading import Model
-from rftools.weights.masks import masks_of
+from rftools.weights.masks import Masks, masks_of
 from rftools.weights.results import LayerSparsity, NearZero, Shapes, SparsityResult, Total
 from rftools.weights.shapes import rank_of, spans_box
 from rftools.weights.source import Array, Kernels, collect
@@ -77,6 +77,7 @@ def _layer(layer: Kernels, threshold: float | None, relative: float) -> LayerSpa
         "curve": curve,
         "storage": storage(weight, zeros),
         "n_of_m": n_of_m(weight),
+        "filter_zeros": tuple((weight[0].size - survivors_by_filter(found)).tolist()),
         "note": layer.note,
     }
     if not layer.kernel:
@@ -96,6 +97,13 @@ def _layer(layer: Kernels, threshold: float | None, relative: float) -> LayerSpa
         expected_taps=binomial_taps(size, 1 - zeros / weight.size, int(counts.sum())),
         survival=_nested((counts @ found.alive / counts.sum()).reshape(layer.kernel)),
     )
+
+
+def survivors_by_filter(found: Masks) -> NDArray[np.int64]:
+    """How many weights of each filter are not zero."""
+    if found.alive.shape[1] == 1:
+        return np.count_nonzero(found.living, axis=1)
+    return np.array([found.taps[own].sum() for own in found.index], dtype=np.int64)
 
 
 def dead_inputs(living: NDArray[np.bool_], groups: int = 1) -> int:
@@ -150,7 +158,7 @@ def n_of_m(weight: Array) -> str | None:
         for own in np.moveaxis(weight, 1, -1):  # filter by filter: most layers keep no pattern, and the first says so
             groups: NDArray[Any] = np.ascontiguousarray(own != 0).view(word).reshape(-1)
             ones = word(int.from_bytes(b"\1" * m))
-            most = max(most, int((groups * ones >> word(8 * (m - 1))).max()))  # the top byte adds all up
+            most = max(most, int(np.right_shift(groups * ones, 8 * (m - 1)).max()))  # the top byte adds all up
             if most > m // 2:
                 break
         else:

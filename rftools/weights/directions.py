@@ -19,6 +19,7 @@ from rftools.weights.null import Null, lattice_test
 from rftools.weights.results import FilterOrientation, Histogram, LayerOrientation, OrientationResult, Pooled
 from rftools.weights.shapes import Inertia, coordinates, inertia
 from rftools.weights.source import Kernels, collect
+from rftools.weights.sphere import axes
 
 if TYPE_CHECKING:
     import torch
@@ -93,6 +94,8 @@ def _layer(
     if not living:
         return _blank(layer.name, 0, "every kernel is dead")
     step = _step(layer, jump)
+    if len(layer.kernel) == 3:
+        return _on_the_sphere(layer, mass, found, step, "taps" if jump is None else "px")
     shapes, index = _shapes(layer, mass, found, coordinates(layer.kernel, step))
     counts = np.bincount(index.reshape(-1), minlength=len(shapes.xx)) if mass == "survivors" else np.ones(index.size)
     present = shapes.mass > 0
@@ -109,20 +112,39 @@ def _shapes(layer: Kernels, mass: str, found: Masks, positions: Floats) -> tuple
     if mass == "survivors":
         return inertia(found.alive.astype(np.float64), positions), found.index
     filters, inputs = layer.weight.shape[:2]
-    values = np.abs(layer.weight.reshape(-1, len(positions)).astype(np.float64))
+    values = _masses(layer, mass)
+    return inertia(values, positions), np.arange(len(values)).reshape(filters, inputs)
+
+
+def _masses(layer: Kernels, mass: str) -> Floats:
+    """|w| or w^2 of every kernel ``(kernels, taps)``, its largest 1: only the shape counts, and nothing underflows."""
+    values = np.abs(layer.weight.reshape(-1, math.prod(layer.kernel)).astype(np.float64))
     largest = values.max(axis=1, keepdims=True)
-    values = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)  # shape only: no underflow
-    shapes = inertia(values if mass == "abs" else values**2, positions)
-    return shapes, np.arange(len(values)).reshape(filters, inputs)
+    values = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)
+    return values if mass == "abs" else values**2
+
+
+def _on_the_sphere(layer: Kernels, mass: str, found: Masks, step: tuple[float, ...], units: str) -> LayerOrientation:
+    """A 3-D layer has axes, no angles: `Axes` stands where 2-D layers have a resultant."""
+    values = found.alive.astype(np.float64) if mass == "survivors" else _masses(layer, mass)
+    counts = found.counts.astype(np.float64) if mass == "survivors" else np.ones(len(values))
+    own = axes(values, counts, coordinates(layer.kernel, step))
+    blank = _blank(layer.name, own.kernels, "3-D: axes on the sphere, see axes")
+    pooled = Pooled(own.pooled_anisotropy, None, own.pooled_rank)
+    return dataclasses.replace(
+        blank, oriented=own.oriented, anisotropy=own.anisotropy, pooled=pooled, units=units, axes=own
+    )
 
 
 def _why_none(layer: Kernels) -> str | None:
     if len(layer.kernel) == 1:
         return "1-D: a line has no orientation"
-    if len(layer.kernel) == 3:
-        return "3-D: axes on the sphere are not worked out yet"
     if sum(k > 1 for k in layer.kernel) < 2:
-        return "1 x 1: a point has no orientation" if max(layer.kernel) == 1 else "one tap wide: one direction only"
+        return (
+            f"{' x '.join('1' for _ in layer.kernel)}: a point has no orientation"
+            if max(layer.kernel) == 1
+            else "one tap wide: one direction only"
+        )
     return None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ class Masks:
     index: NDArray[Any]
     living: NDArray[np.bool_]
 
-    @property
+    @cached_property
     def taps(self) -> NDArray[np.int64]:
         """Survivors of each distinct mask."""
         return self.alive.sum(1)

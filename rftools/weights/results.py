@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from rftools.results import Result, plain
+from rftools.weights.sphere import Axes
+
+
+class Grouped(NamedTuple):
+    """A finer table than one row a layer."""
+
+    columns: tuple[str, ...]
+    records: Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class LayerSparsity:
     ``taps[n]`` kernels have ``n`` survivors; ``expected_taps`` is the binomial's expectation at the same density.
     ``survival`` is how often each tap position survives (share, shaped like the kernel). ``dead_inputs`` counts the
     input channels that no filter reads. ``curve`` lists (threshold in standard deviations, share below it).
-    ``n_of_m`` is an N:M pattern ("2:4") that all weights keep.
+    ``n_of_m`` is an N:M pattern ("2:4") that all weights keep, ``filter_zeros`` the zeros of each filter.
     """
 
     name: str
@@ -57,6 +65,7 @@ class LayerSparsity:
     curve: tuple[tuple[float, float], ...] = ()
     storage: dict[str, int] | None = None
     n_of_m: str | None = None
+    filter_zeros: tuple[int, ...] = ()
     note: str | None = None
 
 
@@ -94,6 +103,14 @@ class SparsityResult(Result[LayerSparsity]):
     def records(self) -> Sequence[Sequence[Any]]:
         rows = [_sparsity_record(row.name, "x".join(map(str, row.shape)), row) for row in self.layers]
         return [*rows, _sparsity_record("(total)", "", self.total)]
+
+    def by_filter(self) -> Grouped:
+        """One row a filter: its weights, how many are zero, and the share."""
+        records = []
+        for row in self.layers:
+            each = row.weights // row.shape[0]
+            records += [(row.name, f, each, zeros, zeros / each) for f, zeros in enumerate(row.filter_zeros)]
+        return Grouped(("layer", "filter", "weights", "zeros", "sparsity"), records)
 
 
 def _sparsity_record(name: str, shape: str, row: LayerSparsity | Total) -> tuple[Any, ...]:
@@ -138,7 +155,7 @@ class LayerOrientation:
     ``kernels`` have survivors, ``oriented`` of them an anisotropy above zero. ``anisotropy`` is the mean over
     ``kernels``. ``p_lattice`` tests ``resultant`` against random taps on the same lattice, ``q`` is it after
     Benjamini and Hochberg over the layers. ``filters`` are the pooled inertias of each filter. ``note`` says why a
-    layer has no orientation.
+    layer has no orientation. A 3-D layer has ``axes`` and no angle; its anisotropies are fractional ones.
     """
 
     name: str
@@ -160,6 +177,7 @@ class LayerOrientation:
     spanning_filters: int | None = None
     filter_anisotropy: float | None = None
     filters: tuple[FilterOrientation, ...] = ()
+    axes: Axes | None = None
     note: str | None = None
 
 
@@ -186,3 +204,8 @@ class OrientationResult(Result[LayerOrientation]):
             tests = (row.mean_angle, row.resultant, row.anisotropy, row.p_rayleigh, row.p_lattice, row.q)
             rows.append((row.name, row.kernels, row.oriented, *tests, *pooled, row.note or ""))
         return rows
+
+    def by_filter(self) -> Grouped:
+        """One row a filter that has a tap with a neighbour: anisotropy and angle of its kernels' summed inertia."""
+        records = [(row.name, own.filter, own.anisotropy, own.angle) for row in self.layers for own in row.filters]
+        return Grouped(("layer", "filter", "anisotropy", "angle"), records)
