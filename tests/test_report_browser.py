@@ -153,6 +153,20 @@ def test_the_explorer_bounds_what_it_cannot_know(visit: Any) -> None:
     assert not facts(visit("results", anchor="#layer=1&unit=9,12"))["Pixels that reach it"].startswith("at most ")
 
 
+def test_the_explorer_shows_the_effective_map_at_its_unit(visit: Any) -> None:
+    page = visit(anchor="#layer=1&unit=9,13")
+    image = page.locator("#ex-map")
+    assert facts(page)["Effective size"].endswith("px (Luo)")
+    assert image.get_attribute("visibility") == "visible"
+    page.locator("#ex-show").uncheck()
+    assert image.get_attribute("visibility") == "hidden"
+    page.locator("#ex-show").check()
+    page.locator("#ex-column").focus()
+    page.keyboard.press("ArrowRight")
+    assert facts(page)["Effective size"] == "measured at unit 9, 13"
+    assert image.get_attribute("visibility") == "hidden"
+
+
 def test_the_explorer_moves_by_keyboard(visit: Any) -> None:
     page = visit(anchor="#layer=1&unit=10,11")
     page.locator("#ex-column").focus()

@@ -12,6 +12,7 @@ from rftools.plots.scene import (
     Axis,
     Band,
     Ellipse,
+    Extent,
     Heatmap,
     Line,
     Mark,
@@ -238,20 +239,39 @@ def _thumbnail(row: EffectiveLayer) -> Panel:
         title=short(row.name, 24),
         x=Axis(visible=False, limits=extent[:2]),
         y=Axis(visible=False, limits=(-0.5, extent[3]), reversed=True),
-        marks=(Heatmap(values=np.sqrt(_smaller(values)), extent=extent, limits=(0.0, 1.0)), *outline),
+        marks=(
+            Heatmap(values=np.sqrt(smaller(values, SMALL)), extent=covered(values.shape, SMALL), limits=(0.0, 1.0)),
+            *outline,
+        ),
         equal=True,
         legend=False,
     )
 
 
-def _smaller(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The map in at most `SMALL` blocks a side, each the largest of its pixels."""
-    step = -(-max(values.shape) // SMALL)
+def smaller(values: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """The map in at most ``most`` blocks a side, each the largest of its pixels.
+
+    >>> import numpy as np
+    >>> smaller(np.arange(16.0).reshape(4, 4), 2).tolist()
+    [[5.0, 7.0], [13.0, 15.0]]
+    """
+    step = -(-max(values.shape) // most)
     height, width = (-(-side // step) for side in values.shape)
     padded = np.zeros((height * step, width * step))
     padded[: values.shape[0], : values.shape[1]] = values
     blocks: NDArray[np.float64] = padded.reshape(height, step, width, step).max(axis=(1, 3))
     return blocks
+
+
+def covered(shape: tuple[int, ...], most: int) -> Extent:
+    """What the blocks of `smaller` cover, in pixels: the last ones may reach over the map's edge.
+
+    >>> covered((5, 8), 4)
+    (-0.5, 7.5, -0.5, 5.5)
+    """
+    step = -(-max(shape) // most)
+    height, width = (-(-side // step) * step for side in shape)
+    return (-0.5, width - 0.5, -0.5, height - 0.5)
 
 
 def profile(result: EffectiveResult, layers: tuple[str, ...] = ()) -> Scene:

@@ -13,7 +13,7 @@ from importlib import metadata, resources
 from typing import TYPE_CHECKING, Any
 
 from rftools._version import __version__
-from rftools.reporting.explorer import footprints, picture_url, plane
+from rftools.reporting.explorer import effective_maps, footprints, picture_url, plane
 from rftools.reporting.figures import figures, variables
 from rftools.reporting.findings import RULES, Limits, findings
 from rftools.reporting.subject import REMEDIES, Subject
@@ -197,7 +197,15 @@ def _explorer(subject: Subject, picture: NDArray[np.uint8] | None) -> dict[str, 
     height, width = plane(subject.input_size)
     local = [i for i, layer in enumerate(layers) if layer["movable"] and not any(a["global"] for a in layer["axes"])]
     start = local[-1] if local else len(layers) - 1
-    data = {"layers": layers, "height": height, "width": width, "start": start, "sides": list(subject.input_size[1:])}
+    maps = {} if subject.effective is None or len(subject.input_size) < 3 else effective_maps(subject.effective)
+    data = {
+        "layers": layers,
+        "maps": maps,
+        "height": height,
+        "width": width,
+        "start": start,
+        "sides": list(subject.input_size[1:]),
+    }
     return {"json": _embedded(data), "picture": picture_url(picture), "height": height, "width": width}
 
 

@@ -145,6 +145,13 @@
     const [x, y] = [(across.low + across.high + 1) / 2, (down.low + down.high + 1) / 2];
     const arm = 0.02 * Math.max(data.width, data.height);
     set("ex-centre", { d: "M" + (x - arm) + " " + y + "h" + 2 * arm + "M" + x + " " + (y - arm) + "v" + 2 * arm });
+    const map = data.maps[layer.name];
+    const measured = map !== undefined && map.unit.join() === state.unit.join();
+    const shown = measured && $("ex-show").checked;
+    if (shown) set("ex-map", { href: map.url, ...map.extent });
+    set("ex-map", { visibility: shown ? "visible" : "hidden" });
+    set("ex-reached", { visibility: shown ? "hidden" : "visible" });
+    const effective = map === undefined ? "not measured here" : measured ? map.size : "measured at unit " + map.unit.join(", ");
     const reached = all.reduce((product, f) => product * inside(f), 1);
     const cut = all.some((f, i) => f.low < 0 || f.high >= data.sides[i]);
     const bound = layer.status !== "exact" || (!layer.exact && cut) ? "at most " : "";
@@ -153,6 +160,7 @@
       fact("Unit", layer.movable ? state.unit.join(", ") : layer.unit.join(", ") + " (the only one that is known)"),
       ...(flat ? [fact("Window", span(all[0]))] : [fact("Rows", span(down)), fact("Columns", span(across))]),
       fact("Pixels that reach it", bound + reached.toLocaleString("en") + " (" + ((100 * reached) / pixels).toFixed(1) + " % of the image)"),
+      ...(Object.keys(data.maps).length ? [fact("Effective size", effective)] : []),
       fact("Status", layer.status),
     );
   };
@@ -188,6 +196,8 @@
     option.textContent = (name.length > 60 ? name.slice(0, 40) + "…" + name.slice(-15) : name) + "  ·  " + layer.op;
     select.append(option);
   });
+  $("ex-show").parentElement.hidden = Object.keys(data.maps).length === 0;
+  $("ex-show").addEventListener("change", () => draw());
   if (flat) {
     rowInput.hidden = true;
     $("ex-row-label").hidden = true;
