@@ -10,7 +10,7 @@ import click
 from rftools.errors import RequestError
 
 if TYPE_CHECKING:
-    from rftools.models.training import Epoch, Options, Recipe, Watcher
+    from rftools.models.training import Epoch, Options, Progress, Recipe, Watcher
 
 
 @click.command("train", short_help="Train a net and leave checkpoints.")
@@ -48,7 +48,8 @@ def command(
       rftools train rftools:vgg-dilated --data patches --epochs 5 -o runs/dilated
     """
     from rftools.models.data import load_data
-    from rftools.models.training import Options, prepare_run, train
+    from rftools.models.runs import prepare_run
+    from rftools.models.training import Options, train
 
     options = Options(compile=compiled, **given)
     options.check()
@@ -93,7 +94,7 @@ def make_recipe(spec: str, classes: int, channels: int, options: Options) -> tup
     if source == "rftools":
         arguments = {"classes": classes, "channels": channels}
         build(spec, **arguments)  # an unknown name is told before anything else
-        options = dataclasses.replace(options, weight_decay=NETS[name].weight_decay)
+        options = dataclasses.replace(options, l2=NETS[name].l2)
         arch = {"name": name, "arguments": arguments}
     else:
         arguments = {"num_classes": classes} if source in {"torchvision", "timm"} else {}
@@ -116,26 +117,32 @@ def make_watcher() -> Watcher:
 
     if not sys.stderr.isatty():
         return Lines()
+    import rich.progress
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
     class Bar(Lines):
         def begin(self, epochs: int, steps: int, device: str) -> None:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
             console = Console(stderr=True)
-            self.progress = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
+            self.bar = rich.progress.Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
             self.steps = steps
-            self.task = self.progress.add_task(f"{epochs} epochs on {device}", total=epochs * steps, note="")
-            self.progress.start()
+            self.task = self.bar.add_task(f"{epochs} epochs on {device}", total=epochs * steps, note="")
+            self.bar.start()
 
-        def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
-            speed = self.progress.tasks[0].speed
-            note = f"epoch {epoch} loss {loss:.3f} accuracy {accuracy:.2f}" + (f" {speed:.0f} steps/s" if speed else "")
-            self.progress.update(self.task, completed=(epoch - 1) * self.steps + step, note=note)
+        def step(self, progress: Progress) -> None:
+            note = (
+                f"epoch {progress.epoch} loss {progress.loss:.3f} accuracy {progress.accuracy:.2f} "
+                f"{progress.images_per_second:.0f} images/s"
+            )
+            self.bar.update(self.task, completed=(progress.epoch - 1) * self.steps + progress.step, note=note)
 
         def end_epoch(self, epoch: Epoch) -> None:
-            self.progress.stop()
+            self.bar.stop()
             super().end_epoch(epoch)
-            self.progress.start()
+            self.bar.start()
+
+        def close(self) -> None:
+            self.bar.stop()
 
     return Bar()

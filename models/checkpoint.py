@@ -28,20 +28,31 @@ def read_torch_file(path: str | Path) -> Any:
         raise RequestError(f"no such file: {file}")
     if file.is_dir():
         raise RequestError(f"{file} is a folder; name a checkpoint in it")
-    if file.stat().st_size == 0:
+    try:
+        with open(file, "rb") as stream:
+            head = stream.read(64)
+    except OSError as error:
+        raise RequestError(f"cannot read {file}: {(error.strerror or str(error)).lower()}") from error
+    if not head:
         raise RequestError(f"{file.name} is empty; its writing was cut off or it never was a checkpoint")
-    with open(file, "rb") as stream:
-        head = stream.read(64)
     if head.startswith(b"PK") and not zipfile.is_zipfile(file):
         raise RequestError(f"{file.name} is truncated: it begins as a checkpoint but its end is missing")
     if not head.startswith(b"PK") and not head.startswith(b"\x80"):
         raise RequestError(f"{file.name} is no PyTorch file (it begins with {head[:12]!r})")
-    if zipfile.is_zipfile(file) and any("constants.pkl" in name for name in zipfile.ZipFile(file).namelist()):
+    if head.startswith(b"PK") and any(name.endswith("/constants.pkl") for name in _members(file)):
         raise RequestError(f"{file.name} is a TorchScript archive, which can't be read yet; give its state dict")
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         raise RequestError(_refusal(file, error)) from error
+
+
+def _members(file: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return archive.namelist()
+    except zipfile.BadZipFile as error:
+        raise RequestError(f"{file.name} is truncated or damaged: {error}") from error
 
 
 def _refusal(file: Path, error: Exception) -> str:
@@ -76,13 +87,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     name = Path(path).name
     if not is_checkpoint(content):
         raise RequestError(f"{name} is no checkpoint of `rftools train`; a plain state dict needs --model SPEC")
-    if content.get("version", 0) > VERSION:
+    if not isinstance(content.get("version"), int) or content["version"] > VERSION:
         raise RequestError(
-            f"{name} has checkpoint version {content['version']}, this rftools reads up to {VERSION}: upgrade"
+            f"{name} has checkpoint version {content.get('version')}, this rftools reads up to {VERSION}: upgrade"
         )
     missing = [key for key in REQUIRED if key not in content]
     if missing:
         raise RequestError(f"{name} lacks {', '.join(missing)}; it is damaged or was not written by `rftools train`")
+    if not isinstance(content["arch"], dict) or "name" not in content["arch"]:
+        raise RequestError(f"{name} does not say which net it holds; it was not written by `rftools train`")
     return dict(content)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import io
 import pickle
 import tarfile
@@ -97,7 +98,8 @@ def read(name: str, split: str, root: Path) -> tuple[Images, Labels, tuple[str, 
         images.append(np.asarray(content["data"], dtype=np.uint8).reshape(-1, 3, 32, 32))
         labels.append(np.asarray(content[variant.label_key], dtype=np.int64))
     names = read_arrays(checked(folder / variant.meta[0], variant.meta[1]))[variant.names_key]
-    return np.concatenate(images), np.concatenate(labels), tuple(map(str, names))
+    decoded = tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names)
+    return np.concatenate(images), np.concatenate(labels), decoded
 
 
 def checked(path: Path, md5: str) -> bytes:
@@ -107,7 +109,9 @@ def checked(path: Path, md5: str) -> bytes:
     content = path.read_bytes()
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if found != md5:
-        raise RequestError(f"{path} has MD5 {found}, the published file {md5}; it is damaged: fetch it again")
+        raise RequestError(
+            f"{path} has MD5 {found}, the published file {md5}; it is damaged: delete it and fetch it again"
+        )
     return content
 
 
@@ -129,11 +133,8 @@ class _ArraysOnly(pickle.Unpickler):
             raise RequestError(f"the file asks for {module}.{name}: it holds more than arrays and is not opened")
         if name == "_reconstruct":
             return np.empty(0).__reduce__()[0]
-        return {"ndarray": np.ndarray, "dtype": np.dtype, "encode": _encode}[name]
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    return text.encode("latin1" if encoding not in {"latin1", "latin-1"} else encoding)
+        # Built-in types only: a pickle can set attributes on what it names, and these take none.
+        return {"ndarray": np.ndarray, "dtype": np.dtype, "encode": str.encode}[name]
 
 
 def read_arrays(content: bytes) -> dict[str, Any]:
@@ -169,6 +170,8 @@ def _read_binary(variant: Variant, split: str, folder: Path) -> tuple[Images, La
     listed = next(iter([*folder.glob("batches.meta.txt"), *folder.glob("fine_label_names.txt")]), None)
     labels = table[:, variant.label_bytes - 1].astype(np.int64)
     names = tuple(listed.read_text().split()) if listed else tuple(map(str, range(int(labels.max()) + 1)))
+    if labels.max() >= len(names):
+        raise RequestError(f"{folder} has a label {labels.max()}, but {len(names)} class names: it is damaged")
     return table[:, variant.label_bytes :].reshape(-1, 3, 32, 32), labels, names
 
 
@@ -178,14 +181,19 @@ def download(name: str, root: Path) -> None:
     archive = root / variant.url.rpartition("/")[2]
     root.mkdir(parents=True, exist_ok=True)
     if not archive.exists():
-        try:
-            with urllib.request.urlopen(variant.url, timeout=60) as response, atomic_write(archive) as stream:
-                while block := response.read(1 << 20):
-                    stream.write(block)
-        except OSError as error:
-            raise RequestError(
-                f"could not fetch {variant.url}: {error}; put the archive into {root} by hand"
-            ) from error
+        _fetch(variant.url, archive)
     checked(archive, variant.md5)
     with tarfile.open(archive) as packed:
         packed.extractall(root, filter="data")
+
+
+def _fetch(url: str, archive: Path) -> None:
+    try:
+        with urllib.request.urlopen(url, timeout=60) as response:
+            content = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise RequestError(
+            f"could not fetch {url}: {error}; put it into {archive.parent} by hand as {archive.name}"
+        ) from error
+    with atomic_write(archive) as stream:
+        stream.write(content)

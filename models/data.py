@@ -139,7 +139,8 @@ def _folder(split: str, root: str | Path | None, size: int | None) -> Dataset:
         files += chosen
         labels += [label] * len(chosen)
     if not files:
-        raise RequestError(f"no pictures for {split} in {top} ({', '.join(IMAGE_ENDINGS)})")
+        rule = "" if divided else "; of each class's pictures every fifth is kept for testing"
+        raise RequestError(f"no pictures for {split} in {top} ({', '.join(IMAGE_ENDINGS)}){rule}")
     images = np.stack(_read_alike(files, size)).transpose(0, 3, 1, 2)
     return Dataset("folder", torch.from_numpy(np.ascontiguousarray(images)), torch.tensor(labels), tuple(classes))
 
@@ -174,11 +175,11 @@ def augment(images: torch.Tensor, generator: torch.Generator, *, shift: float = 
     reach_y, reach_x = int(shift * height), int(shift * width)
     down = torch.randint(-reach_y, reach_y + 1, (n, 1), generator=generator)
     right = torch.randint(-reach_x, reach_x + 1, (n, 1), generator=generator)
-    rows = (torch.arange(height) - down).clamp(0, height - 1)
-    columns = (torch.arange(width) - right).clamp(0, width - 1)
-    if flip:
-        mirrored = torch.rand((n, 1), generator=generator) < 0.5
-        columns = torch.where(mirrored, width - 1 - columns, columns)
-    index = (rows[:, :, None] * width + columns[:, None, :]).reshape(n, 1, -1).to(device)
+    mirrored = (torch.rand((n, 1), generator=generator) < 0.5 if flip else torch.zeros(n, 1)).long()
+    down, right, mirrored = torch.stack((down, right, mirrored)).to(device)  # one small copy a batch
+    rows = (torch.arange(height, device=device) - down).clamp(0, height - 1)
+    columns = (torch.arange(width, device=device) - right).clamp(0, width - 1)
+    columns = torch.where(mirrored == 1, width - 1 - columns, columns)
+    index = (rows[:, :, None] * width + columns[:, None, :]).reshape(n, 1, -1)
     flat = images.reshape(n, images.shape[1], -1)
     return flat.gather(2, index.expand(-1, images.shape[1], -1)).reshape(images.shape)

@@ -18,7 +18,7 @@ class Net:
     about: str
     make: Callable[[int, int], nn.Module]
     input_size: tuple[int, ...] = (3, 32, 32)
-    weight_decay: float = 0.0  # the study's L2
+    l2: float = 0.0  # times the sum of the kernels' squares, added to the loss
 
 
 SMALL, WIDE = (16, 24, 32, 48), (64, 128, 256, 512)
@@ -55,8 +55,8 @@ def cascade(widths: tuple[int, ...]) -> list[Conv]:
 def depthwise(widths: tuple[int, ...]) -> list[Conv]:
     """The cascade's ten layers, 3x3 depthwise between the widenings: 16, DW, 24, DW, DW, 32, DW, DW, DW, 48."""
     thin = Conv(0, depthwise=True)
-    a, b, c, d = map(Conv, widths)
-    return [a, thin, b, thin, thin, c, thin, thin, thin, d]
+    a, b, c = map(Conv, widths[:3])
+    return [a, thin, b, thin, thin, c, thin, thin, thin, Conv(widths[3], bare=True)]
 
 
 def residual_groups(strides: bool) -> list[Residual]:
@@ -101,12 +101,12 @@ NETS: dict[str, Net] = {
     "resnet-dilated": Net(
         "3 groups of 6 residual blocks, dilation up to 16",
         lambda classes, channels: ResNet(16, residual_groups(strides=False), classes, channels),
-        weight_decay=1e-4,
+        l2=1e-4,
     ),
     "resnet-strided": Net(
         "3 groups of 6 residual blocks, stride 2 twice",
         lambda classes, channels: ResNet(16, residual_groups(strides=True), classes, channels),
-        weight_decay=1e-4,
+        l2=1e-4,
     ),
     "fcn-strided": Net(
         "segmentation: 3 convs of stride 2, 3 transposed convs",

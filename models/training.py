@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,9 +13,10 @@ import torch
 from torch import nn
 
 from rftools.errors import RequestError
-from rftools.files import atomic_write, write_text
-from rftools.models.checkpoint import read_checkpoint, save_checkpoint, versions
+from rftools.models import randomness
+from rftools.models.checkpoint import save_checkpoint
 from rftools.models.data import Dataset, augment
+from rftools.models.runs import checkpoint_path, last_checkpoint, prepare_run, publish
 
 MOST_STEPS = 1000  # the study's epoch
 
@@ -24,14 +24,14 @@ MOST_STEPS = 1000  # the study's epoch
 @dataclass(frozen=True)
 class Options:
     """How to train. The defaults are the study's: Adam 1e-3 with decay 1e-5, batches of 32, at most 1,000 steps an
-    epoch, 80 epochs, shifts of 10 % and flips.
+    epoch, 80 epochs, shifts of 10 % and flips. ``l2`` times the sum of the kernels' squares is added to the loss.
     """
 
     epochs: int = 80
     batch_size: int = 32
     lr: float = 1e-3
     decay: float = 1e-5
-    weight_decay: float = 0.0
+    l2: float = 0.0
     seed: int = 0
     steps_per_epoch: int | None = None
     device: str = "auto"
@@ -47,6 +47,12 @@ class Options:
                 raise RequestError(f"--{name.replace('_', '-')} is {value}; it takes a whole number from 1")
         if not (self.lr > 0 and math.isfinite(self.lr)):
             raise RequestError(f"--lr is {self.lr}; it takes a positive number, such as 0.001")
+        if not 0 <= self.seed < 2**32:
+            raise RequestError(f"--seed is {self.seed}; it takes a whole number from 0 to {2**32 - 1}")
+
+    def recorded(self) -> dict[str, Any]:
+        """What decides the course of a run, whatever its length and device."""
+        return {name: value for name, value in vars(self).items() if name not in {"epochs", "device"}}
 
 
 @dataclass(frozen=True)
@@ -71,14 +77,27 @@ class Recipe:
     make: Callable[[], nn.Module]
 
 
+@dataclass(frozen=True)
+class Progress:
+    """Where an epoch under way stands: means over its pictures so far."""
+
+    epoch: int
+    step: int
+    loss: float
+    accuracy: float
+    images_per_second: float
+
+
 class Watcher:
     """Told of progress; the command line draws it. This one says nothing."""
 
     def begin(self, epochs: int, steps: int, device: str) -> None: ...
 
-    def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None: ...
+    def step(self, progress: Progress) -> None: ...
 
     def end_epoch(self, epoch: Epoch) -> None: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass
@@ -124,54 +143,70 @@ def train(
     """
     options = options or Options()
     options.check()
-    watcher = watcher or Watcher()
+    _check_alike(train_set, test_set)
     folder = prepare_run(run, resume=resume)
     device = pick_device(options.device)
-    torch.manual_seed(options.seed)
-    module = recipe.make().to(device)
-    _check_output(module, train_set, device)
-    if options.channels_last:
-        module = module.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(module.parameters(), lr=options.lr, weight_decay=options.weight_decay, eps=1e-7)
-    state = _State(module, optimizer)
-    describe = _describer(recipe, train_set, options)
-    if resume:
-        _restore(state, folder, device)
-        _publish(state, folder)
-    else:
-        save_checkpoint(folder / "epoch-0000.pt", describe(state))
-    runner = torch.compile(module) if options.compile else module
-    loop = _Loop(state, runner, options, device, train_set, test_set, watcher)
-    watcher.begin(options.epochs, loop.steps, str(device))
-    board = _tensorboard(folder)
-    while state.epoch < options.epochs:
-        epoch = loop.run_epoch()
-        state.history.append(vars(epoch).copy())
-        save_checkpoint(folder / f"epoch-{epoch.epoch:04d}.pt", describe(state))
-        _publish(state, folder)
-        _log(board, epoch)
-        watcher.end_epoch(epoch)
+    with randomness.seeded(options.seed):
+        state = _begin(recipe, train_set, options, device)
+        describe = _describer(recipe, train_set, options)
+        if resume:
+            _restore(state, last_checkpoint(folder, recipe.arch, train_set.name, options.recorded()))
+            publish(folder, state.history)
+        else:
+            save_checkpoint(checkpoint_path(folder, 0), describe(state))
+        _run_epochs(_Loop(state, options, device, (train_set, test_set), watcher or Watcher()), folder, describe)
     return [Epoch(**entry) for entry in state.history]
 
 
-def prepare_run(run: str | Path, *, resume: bool) -> Path:
-    """The run's folder, made if need be, before any work is done."""
-    folder = Path(run)
-    if folder.exists() and not folder.is_dir():
-        raise RequestError(f"cannot write {folder}: it is a file; name a folder for the run")
+def _begin(recipe: Recipe, data: Dataset, options: Options, device: torch.device) -> _State:
+    module = recipe.make().to(device).train()
+    _check_output(module, data, device)
+    if options.channels_last:
+        module = module.to(memory_format=torch.channels_last)
+    return _State(module, torch.optim.Adam(_groups(module, options.l2), lr=options.lr, eps=1e-7))
+
+
+def _groups(module: nn.Module, l2: float) -> list[dict[str, Any]]:
+    """Adam's ``weight_decay`` is the gradient's factor, twice the loss's; biases and norms have none."""
+    kernels = [p for p in module.parameters() if p.requires_grad and p.dim() > 1]
+    others = [p for p in module.parameters() if p.requires_grad and p.dim() <= 1]
+    return [{"params": kernels, "weight_decay": 2 * l2}, {"params": others, "weight_decay": 0.0}]
+
+
+def _restore(state: _State, content: Mapping[str, Any]) -> None:
+    state.module.load_state_dict(content["state_dict"])
+    state.optimizer.load_state_dict(content["optimizer"])
+    randomness.restore(content["random"])
+    state.epoch, state.steps = int(content["epoch"]), int(content["schedule"]["steps"])
+    state.history = list(content["history"])
+
+
+def _run_epochs(loop: _Loop, folder: Path, describe: Callable[[_State], dict[str, Any]]) -> None:
+    """The order of writing is what a killed run relies on: the checkpoint first, then all that follows from it."""
+    state, watcher = loop.state, loop.watcher
+    board = _tensorboard(folder, state.epoch + 1)
+    watcher.begin(loop.options.epochs, loop.steps, str(loop.device))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".probe"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise RequestError(f"cannot write {folder}: {(error.strerror or str(error)).lower()}") from error
-    has_run = any(folder.glob("epoch-*.pt"))
-    if has_run and not resume:
-        raise RequestError(f"{folder} holds a run already; go on with --resume, or name another folder with -o")
-    if resume and not has_run:
-        raise RequestError(f"nothing to resume in {folder}: it holds no epoch-*.pt; leave out --resume")
-    return folder
+        while state.epoch < loop.options.epochs:
+            epoch = loop.run_epoch()
+            state.history.append(vars(epoch).copy())
+            save_checkpoint(checkpoint_path(folder, epoch.epoch), describe(state))
+            publish(folder, state.history)
+            _log(board, epoch)
+            watcher.end_epoch(epoch)
+    finally:
+        watcher.close()
+        if board is not None:
+            board.close()
+
+
+def _check_alike(train_set: Dataset, test_set: Dataset) -> None:
+    if train_set.input_size != test_set.input_size:
+        sizes = ("x".join(map(str, data.input_size)) for data in (train_set, test_set))
+        raise RequestError("images of mixed sizes: {} to train, {} to test; give --size to resize them".format(*sizes))
+    if train_set.classes != test_set.classes:
+        odd = sorted(set(train_set.classes) ^ set(test_set.classes))
+        raise RequestError(f"the classes to train and to test differ: {', '.join(odd[:3])} is in one of them only")
 
 
 def _check_output(module: nn.Module, data: Dataset, device: torch.device) -> None:
@@ -202,45 +237,17 @@ def _describer(recipe: Recipe, data: Dataset, options: Options) -> Callable[[_St
             },
             "optimizer": state.optimizer.state_dict(),
             "schedule": {"lr": options.lr, "decay": options.decay, "steps": state.steps},
-            "random": {"torch": torch.get_rng_state(), "seed": options.seed},
+            "random": {"seed": options.seed, **randomness.states()},
             "epoch": state.epoch,
             "history": state.history,
             "classes": list(data.classes),
             "input_size": list(data.input_size),
             "normalisation": {"mean": [0.0] * channels, "std": [1.0] * channels},
             "data": data.name,
-            "options": {name: value for name, value in vars(options).items() if name != "device"},
+            "options": options.recorded(),
         }
 
     return describe
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The epochs' checkpoints of a run, in order."""
-    return sorted(folder.glob("epoch-*.pt"))
-
-
-def _restore(state: _State, folder: Path, device: torch.device) -> None:
-    for left in folder.glob(".*.tmp"):  # what a killed process was writing
-        left.unlink(missing_ok=True)
-    content = read_checkpoint(checkpoints(folder)[-1])
-    state.module.load_state_dict(content["state_dict"])
-    state.optimizer.load_state_dict(content["optimizer"])
-    torch.set_rng_state(content["random"]["torch"])
-    state.epoch, state.steps = int(content["epoch"]), int(content["schedule"]["steps"])
-    state.history = list(content["history"])
-
-
-def _publish(state: _State, folder: Path) -> None:
-    """Bring what follows from the checkpoints up to date: the metrics file and the best checkpoint."""
-    write_text(folder / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in state.history))
-    if not state.history:
-        return
-    best = max(state.history, key=lambda entry: (entry["val_accuracy"], -entry["epoch"]))
-    source = folder / f"epoch-{best['epoch']:04d}.pt"
-    if source.exists() and (best["epoch"] == state.epoch or not (folder / "best.pt").exists()):
-        with atomic_write(folder / "best.pt") as stream:
-            stream.write(source.read_bytes())
 
 
 class _Loop:
@@ -249,14 +256,14 @@ class _Loop:
     def __init__(
         self,
         state: _State,
-        runner: Callable[..., Any],
         options: Options,
         device: torch.device,
-        train_set: Dataset,
-        test_set: Dataset,
+        data: tuple[Dataset, Dataset],
         watcher: Watcher,
     ) -> None:
-        self.state, self.runner, self.options, self.device, self.watcher = state, runner, options, device, watcher
+        self.state, self.options, self.device, self.watcher = state, options, device, watcher
+        self.runner: Callable[..., Any] = torch.compile(state.module) if options.compile else state.module
+        train_set, test_set = data
         self.images, self.labels = train_set.images.to(device), train_set.labels.to(device)
         self.test = (test_set.images.to(device), test_set.labels.to(device))
         self.flips = train_set.flips
@@ -277,10 +284,12 @@ class _Loop:
             hits += right
             seen += len(index)
             if step % 20 == 0 or step == self.steps:
-                self._report(step, float(losses) / seen, float(hits) / seen)
+                rate = seen / (time.perf_counter() - begin)
+                self._report(Progress(state.epoch + 1, step, float(losses) / seen, float(hits) / seen, rate))
         seconds = time.perf_counter() - begin
-        state.epoch += 1
         val_loss, val_accuracy = self.evaluate()
+        self._check_finite(val_loss)
+        state.epoch += 1
         return Epoch(
             epoch=state.epoch,
             loss=float(losses) / seen,
@@ -328,13 +337,16 @@ class _Loop:
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.amp)
 
-    def _report(self, step: int, loss: float, accuracy: float) -> None:
+    def _report(self, progress: Progress) -> None:
+        self._check_finite(progress.loss)
+        self.watcher.step(progress)
+
+    def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise RequestError(
-                f"the loss is not finite in epoch {self.state.epoch + 1}; start again from the last checkpoint with a "
-                f"smaller --lr than {self.options.lr}"
+                f"the loss is not finite in epoch {self.state.epoch + 1}: --lr {self.options.lr} is too large for this "
+                "net; the checkpoints before it are whole, start another run with a smaller one"
             )
-        self.watcher.step(self.state.epoch + 1, step, loss, accuracy)
 
     @torch.no_grad()
     def evaluate(self) -> tuple[float, float]:
@@ -350,20 +362,18 @@ class _Loop:
         return loss / len(images), hits / len(images)
 
 
-def _tensorboard(folder: Path) -> Any:
+def _tensorboard(folder: Path, first: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder / "tensorboard"))
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=first)
 
 
 def _log(board: Any, epoch: Epoch) -> None:
-    if board is not None:
-        for name, value in vars(epoch).items():
-            if name != "epoch":
-                board.add_scalar(name, value, epoch.epoch)
-        board.flush()
-
-
-__all__ = ["Epoch", "Options", "Recipe", "Watcher", "checkpoints", "pick_device", "prepare_run", "train", "versions"]
+    if board is None:
+        return
+    for name, value in vars(epoch).items():
+        if name != "epoch":
+            board.add_scalar(name, value, epoch.epoch)
+    board.flush()
