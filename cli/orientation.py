@@ -56,7 +56,7 @@ def command(
 
 
 def input_jumps(model: Model) -> dict[str, tuple[float, ...]]:
-    """Input pixels a step of each layer's input, per axis: what turns taps into pixels."""
+    """Input pixels between neighbouring taps at dilation 1, per axis: what turns taps into pixels."""
     from rftools.trf import theoretical
 
     jumps = {}
@@ -66,6 +66,6 @@ def input_jumps(model: Model) -> dict[str, tuple[float, ...]]:
         strides = [axis.stride for axis in row.axes]
         if not isinstance(stride, tuple) or len(stride) != len(strides) or None in strides:
             continue
-        scale = [1 / s if "transpose" in row.op else s for s in stride]
-        jumps[row.name] = tuple(out / s for out, s in zip(strides, scale, strict=True) if out is not None)
+        own = (1,) * len(stride) if "transpose" in row.op else stride  # its taps are steps of the output
+        jumps[row.name] = tuple(out / s for out, s in zip(strides, own, strict=True) if out is not None)
     return jumps

@@ -444,3 +444,36 @@ def test_tables_as_csv(verb: str, group: str, tmp_path: Path) -> None:
         assert [row[1] for row in rows] == [str(f) for f in range(6)]
     if (verb, group) == ("sparsity", "filter"):
         assert [int(row[3]) for row in rows] == [int((own == 0).sum()) for own in conv.weight]
+
+
+class Uneven(nn.Module):
+    """Strides that differ between the axes, down and up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(1, 2, 3, stride=(2, 1))
+        self.up = nn.ConvTranspose2d(2, 2, 2, stride=(1, 2))
+        self.last = nn.Conv2d(2, 2, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.up(self.down(x)))
+
+
+def test_taps_become_input_pixels() -> None:
+    """Taps of `up` are steps of its output: 2 pixels down, half a pixel across."""
+    from rftools.cli.orientation import input_jumps
+
+    model = rf.Model(Uneven(), "uneven", "uneven", (1, 32, 32))
+    assert input_jumps(model) == {"down": (1, 1), "up": (2, 0.5), "last": (2, 0.5)}
+
+
+def test_the_histogram_is_not_turned() -> None:
+    """All two-tap masks once: the histogram is its own mirror image, as the lattice is."""
+    masks = ALL[ALL.sum(1) == 2]
+    conv = nn.Conv2d(1, 36, 3)
+    conv.weight.data = torch.tensor(masks.reshape(36, 1, 3, 3), dtype=torch.float32)
+    histogram = rf.orientation(nn.Sequential(conv))["0"].histogram
+    centres = [(a + b) / 2 for a, b in itertools.pairwise(histogram.edges)]
+    assert centres == [15.0 * n for n in range(12)]
+    assert histogram.counts[0] == histogram.counts[6] == 9
+    assert histogram.counts[1:] == histogram.counts[:0:-1]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 MASSES = ("survivors", "abs", "square")
-EDGES = tuple(float(e) for e in np.linspace(0, 180, 13))
+EDGES = tuple(float(e) for e in np.linspace(-7.5, 172.5, 13))
 BOOTSTRAPS = 1000
 FEW = 1024  # distinct masks
 NORMAL_FROM = 2000  # kernels whose bootstrap sums are normal
@@ -48,7 +48,8 @@ def orientation(
 
     Args:
         mass: what a tap weighs: ``survivors`` (1 where the weight is not zero), ``abs`` (|w|) or ``square`` (w^2).
-        jumps: input pixels a step of the layer's input, by layer and axis; with it angles are those in the input.
+        jumps: input pixels between neighbouring taps at dilation 1, by layer and axis (the step of the layer's input;
+            of its output where it is a transposed convolution); with it angles are those in the input.
         seed: of the null's draws and the bootstrap.
 
     Raises:
@@ -226,8 +227,11 @@ def unbiased_interval(lengths: Floats, found: float) -> tuple[float, float]:
 
 
 def _histogram(degrees: Floats, counts: NDArray[np.int64]) -> Histogram:
-    """Bins centred on 0, 15, ... would split an axis at 0; edges at 0, 15, ... keep [0, 180) whole."""
-    found, _ = np.histogram(np.minimum(degrees, 180 - 1e-9), bins=np.array(EDGES), weights=counts)
+    """Bins are centred on 0, 15, ...: a lattice's directions (0, 45, 90, ...) would sit on the edges otherwise, and
+    the histogram of a mirror-symmetric layer would look turned. What lies above the last edge belongs to the first bin.
+    """
+    wrapped = np.where(degrees >= EDGES[-1], degrees - 180, degrees)
+    found, _ = np.histogram(wrapped, bins=np.array(EDGES), weights=counts)
     return Histogram(EDGES, tuple(int(n) for n in found))
 
 

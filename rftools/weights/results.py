@@ -133,7 +133,7 @@ class Pooled:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts of oriented kernels between ``edges`` (degrees, 0 to 180)."""
+    """Counts of oriented kernels between ``edges`` (degrees, -7.5 to 172.5; an axis at 175 is one at -5)."""
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
