@@ -12,7 +12,7 @@ from rftools.plots.scene import Axis, Line, Mark, Panel, PolarBars, Scene, numbe
 if TYPE_CHECKING:
     from rftools.weights.results import LayerOrientation, OrientationResult
 
-MOST = 24  # panels on a sheet
+MOST = 12  # panels on a sheet
 FEWEST = 5  # oriented kernels that make a layer worth a panel unasked
 READING = (
     "Angles of the surviving taps: 0° is along x, counter-clockwise as seen. An orientation has no direction, so the "

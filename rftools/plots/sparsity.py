@@ -14,7 +14,7 @@ from rftools.plots.scene import Axis, Bars, Heatmap, Mark, Panel, Points, Scene,
 if TYPE_CHECKING:
     from rftools.weights.results import LayerSparsity, SparsityResult
 
-MOST = 24  # panels on a sheet
+MOST = 12  # panels on a sheet
 PRUNED = 0.005  # share of zeros below which a layer counts as unpruned: single weights are zero by accident
 
 

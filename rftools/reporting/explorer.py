@@ -176,7 +176,7 @@ def picture_url(pixels: NDArray[np.uint8]) -> str:
 
 
 def effective_maps(result: EffectiveResult, most: int = 64) -> dict[str, dict[str, Any]]:
-    """Effective maps as pictures for the page, by layer: ``{unit, url, size, extent}``; an even choice of ``most`` of them.
+    """Effective maps as pictures for the page, by layer: ``{unit, url, size, extent}``; an even choice of ``most``.
 
     Colours stand for the square root of the share of the map's maximum. 1-D maps are left to the curves.
     """
