@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     help="What a tap weighs: 1 where it is not zero, |w| or w^2.",
 )
 @click.option("--seed", default=0, show_default=True, type=int, help="Of the null's draws and the bootstrap.")
+@click.option("--signs", is_flag=True, help="What the signs say: blobs, edges or lines, and which way kernels rise.")
 @table_options
 @output_options
 def command(
@@ -32,6 +33,7 @@ def command(
     input_size: str | None,
     mass: str,
     seed: int,
+    signs: bool,
     group_by: str,
     csv_path: str | None,
     json_path: str | None,
@@ -51,8 +53,9 @@ def command(
     from rftools.weights import orientation
 
     jumps = input_jumps(subject) if isinstance(subject, Model) and subject.input_size is not None else None
-    result = orientation(subject, mass=mass, jumps=jumps, seed=seed)
-    emit(result, json_path, output, result.by_filter() if group_by == "filter" else None, csv_path)
+    result = orientation(subject, mass=mass, jumps=jumps, seed=seed, signs=signs)
+    table = result.by_filter() if group_by == "filter" else result.by_sign() if signs else None
+    emit(result, json_path, output, table, csv_path)
 
 
 def input_jumps(model: Model) -> dict[str, tuple[float, ...]]:

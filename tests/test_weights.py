@@ -23,6 +23,7 @@ from rftools.weights.counts import n_of_m
 from rftools.weights.masks import masks_of
 from rftools.weights.null import Null, _drawn_sums, _normal_sums, lattice_test, moments
 from rftools.weights.shapes import coordinates, inertia, rank_of, spans_box
+from rftools.weights.signed import energies
 
 ALL = np.array(list(itertools.product([False, True], repeat=9)))
 
@@ -477,3 +478,42 @@ def test_the_histogram_is_not_turned() -> None:
     assert centres == [15.0 * n for n in range(12)]
     assert histogram.counts[0] == histogram.counts[6] == 9
     assert histogram.counts[1:] == histogram.counts[:0:-1]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 9), st.integers(0, 2**31))
+def test_orders_are_orthogonal_and_turn_as_they_should(side: int, seed: int) -> None:
+    kernels = np.random.default_rng(seed).standard_normal((5, side, side))
+    found = energies(kernels)
+    assert found.sum(1) == pytest.approx((kernels**2).sum(axis=(1, 2)))
+    assert energies(np.rot90(kernels, axes=(1, 2))) == pytest.approx(found)
+
+
+def test_an_edge_is_odd_and_a_line_is_even() -> None:
+    """Sobel's kernel rises to the right (0 degrees); turned, upwards. A pair of taps is half even, half odd."""
+    sobel = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    conv = nn.Conv2d(1, 1, 3)
+    for kernel, angle in ((sobel, 0), (sobel.rot90(), 90), (sobel.rot90(2), 180)):
+        conv.weight.data[0, 0] = kernel
+        found = rf.orientation(nn.Sequential(conv), signs=True)["0"].signed
+        assert found is not None
+        assert (found.order_0, found.order_1, found.order_2) == (0, pytest.approx(1), 0)
+        assert found.gradient_angle == pytest.approx(angle)
+    conv.weight.data[0, 0] = torch.tensor([[0.0, 0, 0], [1, 0, 1], [0, 0, 0]])
+    found = rf.orientation(nn.Sequential(conv), signs=True)["0"].signed
+    assert found is not None
+    assert (found.order_0, found.order_1, found.order_2) == (pytest.approx(0.5), 0, pytest.approx(0.5))
+    assert (found.directed, found.gradient_angle) == (0, None)
+
+
+def test_random_weights_share_their_energy_by_dimension() -> None:
+    """9 dimensions of a 3 x 3 kernel: 3 of order 0, 4 of order 1, 2 of order 2."""
+    torch.manual_seed(0)
+    found = rf.orientation(nn.Sequential(nn.Conv2d(64, 64, 3)), signs=True)["0"].signed
+    assert found is not None
+    assert (found.order_0, found.order_1, found.order_2) == pytest.approx((3 / 9, 4 / 9, 2 / 9), abs=0.01)
+    assert found.p_rayleigh is not None
+    assert found.p_rayleigh > 0.01
+    oblong = rf.orientation(nn.Sequential(nn.Conv2d(64, 64, (3, 5))), signs=True)["0"].signed
+    assert oblong is not None
+    assert (oblong.order_0, oblong.order_1) == (None, pytest.approx(7 / 15, abs=0.01))

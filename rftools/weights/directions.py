@@ -18,6 +18,7 @@ from rftools.weights.masks import Masks, masks_of
 from rftools.weights.null import Null, lattice_test
 from rftools.weights.results import FilterOrientation, Histogram, LayerOrientation, OrientationResult, Pooled
 from rftools.weights.shapes import Inertia, coordinates, inertia
+from rftools.weights.signed import signed
 from rftools.weights.source import Kernels, collect
 from rftools.weights.sphere import axes
 
@@ -39,6 +40,7 @@ def orientation(
     mass: str = "survivors",
     jumps: Mapping[str, tuple[float, ...]] | None = None,
     seed: int = 0,
+    signs: bool = False,
 ) -> OrientationResult:
     """Which way kernels point: axial statistics a layer, tested against the lattice's own null.
 
@@ -51,6 +53,7 @@ def orientation(
         jumps: input pixels between neighbouring taps at dilation 1, by layer and axis (the step of the layer's input;
             of its output where it is a transposed convolution); with it angles are those in the input.
         seed: of the null's draws and the bootstrap.
+        signs: also what the weights' signs say (``row.signed``): blobs, edges or lines, and which way kernels rise.
 
     Raises:
         RequestError: an unknown mass; a model without weights.
@@ -71,6 +74,8 @@ def orientation(
         raise RequestError(f"{weights.info.name} has no convolution, so no kernel has an orientation")
     nulls: dict[tuple[tuple[int, ...], tuple[float, ...]], Null] = {}
     rows = [_layer(layer, mass, (jumps or {}).get(layer.name), seed, nulls) for layer in layers]
+    if signs:
+        rows = [_with_signs(row, layer) for row, layer in zip(rows, layers, strict=True)]
     adjusted = benjamini_hochberg([row.p_lattice for row in rows])
     rows = [dataclasses.replace(row, q=q) for row, q in zip(rows, adjusted, strict=True)]
     return OrientationResult(
@@ -115,6 +120,12 @@ def _shapes(layer: Kernels, mass: str, found: Masks, positions: Floats) -> tuple
     filters, inputs = layer.weight.shape[:2]
     values = _masses(layer, mass)
     return inertia(values, positions), np.arange(len(values)).reshape(filters, inputs)
+
+
+def _with_signs(row: LayerOrientation, layer: Kernels) -> LayerOrientation:
+    if len(layer.kernel) != 2 or math.prod(layer.kernel) == 1 or not np.any(layer.weight):
+        return row
+    return dataclasses.replace(row, signed=signed(layer.weight, _step(layer, None)))
 
 
 def _masses(layer: Kernels, mass: str) -> Floats:

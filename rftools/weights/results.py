@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from rftools.results import Result, plain
+from rftools.weights.signed import Signed
 from rftools.weights.sphere import Axes
 
 
@@ -178,6 +180,7 @@ class LayerOrientation:
     filter_anisotropy: float | None = None
     filters: tuple[FilterOrientation, ...] = ()
     axes: Axes | None = None
+    signed: Signed | None = None
     note: str | None = None
 
 
@@ -204,6 +207,11 @@ class OrientationResult(Result[LayerOrientation]):
             tests = (row.mean_angle, row.resultant, row.anisotropy, row.p_rayleigh, row.p_lattice, row.q)
             rows.append((row.name, row.kernels, row.oriented, *tests, *pooled, row.note or ""))
         return rows
+
+    def by_sign(self) -> Grouped:
+        """One row a layer: the shares of blobs, edges and lines, and which way kernels rise."""
+        columns = ("layer", "order 0", "order 1 (odd)", "order 2", "directed", "rises to", "R", "p Rayleigh")
+        return Grouped(columns, [(row.name, *dataclasses.astuple(row.signed)) for row in self.layers if row.signed])
 
     def by_filter(self) -> Grouped:
         """One row a filter that has a tap with a neighbour: anisotropy and angle of its kernels' summed inertia."""
