@@ -89,8 +89,9 @@ class EffectiveResult(Result[EffectiveLayer]):
 
     def to_npz(self, path: str | Path) -> None:
         """Write the maps as an NPZ that `numpy.load` opens without pickle: float64, named by `keys`."""
+        maps: dict[str, Any] = {key: row.map for key, row in zip(self.keys(), self.layers, strict=True)}
         with atomic_write(path) as stream:
-            np.savez_compressed(stream, **{k: row.map for k, row in zip(self.keys(), self.layers, strict=True)})
+            np.savez_compressed(stream, **maps)
 
     def columns(self) -> tuple[str, ...]:
         return (
