@@ -517,3 +517,30 @@ def test_random_weights_share_their_energy_by_dimension() -> None:
     oblong = rf.orientation(nn.Sequential(nn.Conv2d(64, 64, (3, 5))), signs=True)["0"].signed
     assert oblong is not None
     assert (oblong.order_0, oblong.order_1) == (None, pytest.approx(7 / 15, abs=0.01))
+
+
+def test_the_interval_of_nothing_begins_at_nothing() -> None:
+    """All two-tap masks once: R is 0, and so is the pooled anisotropy."""
+    conv = nn.Conv2d(1, 36, 3)
+    conv.weight.data = torch.tensor(ALL[ALL.sum(1) == 2].reshape(36, 1, 3, 3), dtype=torch.float32)
+    row = rf.orientation(nn.Sequential(conv))["0"]
+    assert (row.resultant, row.resultant_low) == (pytest.approx(0, abs=1e-12), 0)
+    assert row.pooled is not None
+    assert (row.pooled.anisotropy, row.pooled.low) == (pytest.approx(0, abs=1e-12), 0)
+    assert 0.05 < (row.resultant_high or 0) < 0.4
+
+
+def test_sampled_nulls_have_no_direction_of_their_own() -> None:
+    assert abs(Null((5, 5), (1.0, 1.0))[8].values.mean()) < 1e-12
+    assert abs(Null((5, 7), (1.0, 1.0))[8].values.imag.mean()) < 1e-12  # longer along x: only the mirror is left
+
+
+def test_directions_just_below_180_are_beside_0() -> None:
+    """One step down over eight steps right: 172.9 degrees, in the bin around 0."""
+    conv = nn.Conv2d(1, 1, (2, 9))
+    with torch.no_grad():
+        conv.weight.zero_()
+        conv.weight[0, 0, 0, 0] = conv.weight[0, 0, 1, 8] = 1
+    row = rf.orientation(nn.Sequential(conv))["0"]
+    assert row.mean_angle == pytest.approx(172.875, abs=1e-3)
+    assert row.histogram.counts == (1, *(0,) * 11)
