@@ -544,3 +544,12 @@ def test_directions_just_below_180_are_beside_0() -> None:
     row = rf.orientation(nn.Sequential(conv))["0"]
     assert row.mean_angle == pytest.approx(172.875, abs=1e-3)
     assert row.histogram.counts == (1, *(0,) * 11)
+
+
+def test_weights_in_parts_are_refused_by_name() -> None:
+    net = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 1, 3)))
+    assert rf.sparsity(net)["0"].zeros == 0
+    with pytest.raises(
+        rf.RequestError, match=r"^the state dict: 0\.parametrizations\.weight is kept in parts \(weight"
+    ):
+        rf.sparsity(net.state_dict())

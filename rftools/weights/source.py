@@ -151,6 +151,12 @@ def _as_array(tensor: torch.Tensor) -> Array:
 
 def _from_state(state: dict[str, torch.Tensor], where: str) -> list[Kernels]:
     found = []
+    normed = [name for name in state if name.endswith(("weight_g", "parametrizations.weight.original0"))]
+    if normed:
+        raise RequestError(
+            f"{where}: {normed[0].rpartition('.')[0] or normed[0]} is kept in parts (weight norm); give the "
+            "architecture (--model SPEC), or remove the parametrization before saving"
+        )
     for name, tensor in state.items():
         if name.endswith(("_mask", ".mask")) or not (tensor.is_floating_point() or tensor.is_quantized):
             continue
