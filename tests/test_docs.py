@@ -127,7 +127,7 @@ def run_page(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             exec(compile(block.text, name_of(page), "exec"), namespace)
         elif block.language in RUN:
             for words in block.commands:
-                done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+                done = subprocess.run(words, capture_output=True, text=True, timeout=1500)
                 assert done.returncode == 0, f"{shlex.join(words)}\n{done.stderr}"
                 assert "Warning" not in done.stderr, f"{shlex.join(words)}\n{done.stderr}"
 
