@@ -31,7 +31,7 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
     from matplotlib.text import Text
 
     width, height = scene.size
-    extra = 0.28 if scene.title else 0.0
+    extra = 0.36 if scene.title else 0.0
     figure = Figure(
         figsize=(scene.columns * width / DPI, scene.rows * height / DPI + extra),
         dpi=DPI,
@@ -56,7 +56,12 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
             labelcolor=theme.colour("text"),
         )
     if scene.title:
-        figure.suptitle(scene.title, color=theme.colour("text"), fontsize=12, fontweight="bold")
+        # A fixed strip on top: the layout does not see how far the titles of polar panels rise.
+        high = float(figure.get_figheight())
+        layout = figure.get_layout_engine()
+        if layout is not None:
+            layout.set(rect=(0, 0, 1, 1 - extra / high))  # type: ignore[call-arg]
+        figure.suptitle(scene.title, color=theme.colour("text"), fontsize=12, fontweight="bold", y=1 - 0.06 / high)
     for text in figure.findobj(Text):
         text.set_parse_math(False)
         text.set_text(drawable(text.get_text()))
