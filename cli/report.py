@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import click
@@ -16,6 +17,9 @@ from rftools.errors import RequestError
 @click.option("--weights", metavar="FILE", help="Weights for a SPEC that has none of its own.")
 @click.option("--input-size", metavar="CxHxW", help="Input size, without the batch (CxL, CxHxW, CxDxHxW).")
 @click.option("-o", "--output", metavar="FILE", required=True, help="The page, .html.")
+@click.option(
+    "--json", "json_path", metavar="FILE", help="Write findings and results as JSON too (- for standard output)."
+)
 @click.option("--images", metavar="FOLDER|FILE", help="What the effective field is measured on (default: noise).")
 @click.option("--count", type=click.IntRange(min=1), default=32, show_default=True, help="Images to measure on.")
 @click.option("--layer", "layers", metavar="NAME", multiple=True, help="Layers to measure (default: all with weights).")
@@ -29,6 +33,7 @@ def command(
     weights: str | None,
     input_size: str | None,
     output: str,
+    json_path: str | None,
     images: str | None,
     count: int,
     layers: tuple[str, ...],
@@ -67,18 +72,25 @@ def command(
     }
     flags = [*(["--no-effective"] if no_effective else []), *(["--count", str(count)] if count != 32 else [])]
     flags += [word for name in layers for word in ("--layer", name)] + [w for o in objects for w in ("--object", o)]
-    report(
-        loaded,
-        output,
-        images=images,
-        picture=picture,
-        limits=Limits(objects=sizes),
-        command=command_line(specs, output, given, flags),
-        effective=not no_effective,
-        count=count,
-        layers=list(layers) or None,
-    )
-    click.echo(f"wrote {output}", err=True)
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "report.json" if json_path == "-" else json_path
+        report(
+            loaded,
+            output,
+            images=images,
+            picture=picture,
+            limits=Limits(objects=sizes),
+            command=command_line(specs, output, given, flags),
+            json_path=answer,
+            effective=not no_effective,
+            count=count,
+            layers=list(layers) or None,
+        )
+        if json_path == "-":
+            click.echo(Path(folder, "report.json").read_text(encoding="utf-8"), nl=False)
+    for written in (output, json_path):
+        if written not in (None, "-"):
+            click.echo(f"wrote {written}", err=True)
 
 
 def parse_object(text: str) -> tuple[int, int]:

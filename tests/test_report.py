@@ -280,7 +280,7 @@ def test_ids_are_unique_and_links_lead_somewhere(page: str) -> None:
 
 def test_sections_without_input_say_what_would_fill_them(tmp_path: Path) -> None:
     text = html.unescape(page_of(tmp_path, drawn.sparsity()))
-    for remedy in ("--input-size CxHxW", "--images FOLDER", "rftools prune", "rftools train"):
+    for remedy in ("--input-size CxHxW", "--images FOLDER", "pruned kernels", "rftools train"):
         assert remedy in text
     assert "Not among the results that were given." in text
 
@@ -449,3 +449,21 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     status, line = command(capsys, "rftools:vgg-dilated", "-o", path, "--force", "--object", "big")
     assert status == 2
     assert line == "rftools: error: object 'big' is not WxH with positive whole numbers of pixels, such as 64x48\n"
+
+
+def test_the_findings_and_results_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The JSON beside the page holds what the analyses' own JSON holds."""
+    import json
+
+    from rftools.cli import main
+
+    page = tmp_path / "r.html"
+    main(["report", "rftools:vgg-strided", "-o", str(page), "--no-effective", "--json", "-"])
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["schema"] == {"name": "rftools.report", "version": 1}
+    (entry,) = answer["models"]
+    main(["trf", "rftools:vgg-strided", "--json", "-"])
+    assert entry["theoretical"]["layers"] == json.loads(capsys.readouterr().out)["layers"]
+    assert entry["effective"] is None
+    assert {"rule", "level", "sentence"} <= set(entry["findings"][0])
+    assert page.exists()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rftools._version import __version__
 from rftools.errors import RequestError
 from rftools.files import check_writable, write_text
 from rftools.plots.picture import load_picture, neutral_picture
 from rftools.reporting.compare import check_count
 from rftools.reporting.explorer import plane
-from rftools.reporting.findings import Limits
+from rftools.reporting.findings import Limits, findings
 from rftools.reporting.page import Provenance, page
 from rftools.reporting.page_comparison import comparison_page
-from rftools.reporting.subject import Subject, from_model, from_results
-from rftools.results import Result
+from rftools.reporting.subject import PARTS, Subject, from_model, from_results
+from rftools.results import Result, plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +37,7 @@ def report(
     picture: str | Path | None = None,
     limits: Limits | None = None,
     command: str | None = None,
+    json_path: str | Path | None = None,
     **effective_options: Any,
 ) -> Path:
     """Write one self-contained HTML page about a model: findings, tables, drawings, an explorer, and how it was made.
@@ -50,6 +53,7 @@ def report(
         picture: an image file to draw fields on; a neutral test picture otherwise.
         limits: the thresholds of the findings.
         command: the command line that makes this page, shown under "Method".
+        json_path: where to write the findings and the results behind the page as JSON too.
         effective_options: passed to `rftools.effective`.
 
     Returns:
@@ -66,6 +70,8 @@ def report(
     '<!doctype html>'
     """
     check_page(path)
+    if json_path is not None:
+        check_writable(json_path)
     begin = time.perf_counter()
     options = {"images": images, **effective_options} if effective else None
     subjects = _subjects(models_or_results, input_size, options)
@@ -76,7 +82,33 @@ def report(
     else:
         text = page(subjects[0], _picture(subjects[0], picture), asked, provenance)
     write_text(path, text)
+    if json_path is not None:
+        write_text(json_path, as_json(subjects, asked))
     return Path(path)
+
+
+def as_json(subjects: Sequence[Subject], limits: Limits) -> str:
+    """What a report says, for programs: each model's findings and the results they rest on."""
+    body = {
+        "schema": {"name": "rftools.report", "version": 1},
+        "rftools": __version__,
+        "models": [
+            {
+                "model": plain(subject.model),
+                "findings": [plain(finding) for finding in findings(subject, limits)],
+                **{part: _part(subject, part) for part in PARTS.values()},
+                "history": plain([dict(epoch) for epoch in subject.history]),
+                "missing": plain(dict(subject.missing)),
+            }
+            for subject in subjects
+        ],
+    }
+    return json.dumps(plain(body), indent=1, allow_nan=False) + "\n"
+
+
+def _part(subject: Subject, part: str) -> Any:
+    result = getattr(subject, part)
+    return None if result is None else result.to_dict()
 
 
 def check_page(path: str | Path) -> None:

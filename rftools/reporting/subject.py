@@ -32,7 +32,7 @@ REMEDIES = {
     "theoretical": "Give the report a model that takes its input size (--input-size CxHxW).",
     "effective": "Give the report a model with spatial layers and, for real statistics, --images FOLDER.",
     "sparsity": "Give the report a model whose layers hold weights.",
-    "orientation": "Prune a net with kernels larger than 1x1 (rftools prune); full kernels point nowhere.",
+    "orientation": "Give the report a net with pruned kernels larger than 1x1; full kernels point nowhere.",
     "history": "Give the report a checkpoint that rftools train wrote; it carries its own training curves.",
 }
 
