@@ -155,13 +155,40 @@ def print_rows(columns: Sequence[str], records: Iterable[Sequence[Any]], title: 
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    for index, name in enumerate(columns):
-        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table, markup=False)
+    console = Console()
+    for number, group in enumerate(column_groups(columns, rows, console.width)):
+        head = title and Text(title) if number == 0 else None
+        table = Table(box=box.SIMPLE_HEAD, title=head, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
+        for k in group:
+            table.add_column(columns[k], justify="left" if k == 0 else "right", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(row[k]) for k in group))  # as text: a name in brackets is no markup
+        console.print(table)
+
+
+def column_groups(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:
+    """Columns in groups that fit ``width``, each led by the first column; columns that are empty are left out.
+
+    >>> column_groups(["layer", "size", "stride"], [["conv1", "7", "2"]], 20)
+    [[0, 1], [0, 2]]
+    """
+    sizes = [
+        max(len(columns[k]), *(len(row[k]) for row in rows), 1) if rows else len(columns[k])
+        for k in range(len(columns))
+    ]
+    left = [k for k in range(1, len(columns)) if not rows or any(row[k] for row in rows)]
+    room = max(width - min(sizes[0], width // 2) - 4, 1)
+    groups: list[list[int]] = [[0]]
+    used = 0
+    for k in left:
+        if used and used + sizes[k] + 2 > room:
+            groups.append([0])
+            used = 0
+        groups[-1].append(k)
+        used += sizes[k] + 2  # a space on either side of the rule
+    return groups
 
 
 def _cell(value: Any) -> str:
