@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -55,6 +56,8 @@ def command(
 
     changes = [parse_setting(text) for text in settings]
     result = theoretical(loaded, unit=where, surviving=surviving)
+    if result.capture == "record":
+        print("recorded from one forward pass: true for the path that this input took", file=sys.stderr)
     result = dataclasses.replace(result, objects=_object(objects, result), with_support=support)
     if not changes:
         emit(_chosen(result, layers, depth), json_path, output)

@@ -242,8 +242,9 @@ def test_recorded_where_export_refuses() -> None:
         y = self.m[0](x)
         return F.relu(self.m[1](y)) if float(y.sum()) < 1e9 else y
 
-    row = last(Functional(forward, conv(3, padding=1), conv(3, stride=2)), (1, 17, 17))
-    assert (row.axes[0].size, row.axes[0].stride) == (5, 2.0)
+    result = rf.theoretical(Functional(forward, conv(3, padding=1), conv(3, stride=2)), (1, 17, 17))
+    assert result.capture == "record"
+    assert (result[""].axes[0].size, result[""].axes[0].stride) == (5, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -343,3 +344,27 @@ def test_a_mean_over_a_part_is_not_global() -> None:
     assert not row.axes[0].global_
     assert row.axes[0].support == (1, 2, 3, 4)
     assert row.axes[1].size == 3
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda self, x: self.m[0](x) * self.mask,
+        lambda self, x: torch.tril(self.m[0](x)),
+        lambda self, x: F.scaled_dot_product_attention(self.m[0](x), x, x, attn_mask=self.mask.bool()),
+        lambda self, x: self.m[0](x).masked_fill(self.mask.bool(), float("-inf")).softmax(-1),
+        lambda self, x: (self.m[0](x) + self.mask.log()).softmax(-1),
+    ],
+)
+def test_a_constant_that_closes_paths_makes_a_bound(function: object) -> None:
+    """What a zero factor or a mask shuts out is not worked out, so the answer is not called exact."""
+    net = Functional(function, conv(3, padding=1))
+    net.register_buffer("mask", torch.ones(9, 9).tril())
+    assert last(net, (1, 9, 9)).status == "bound"
+
+
+def test_a_learned_zero_says_nothing_of_the_architecture() -> None:
+    """Layer scales that begin at zero leave the field exact."""
+    net = Functional(lambda self, x: self.m[0](x) * self.scale, conv(3, padding=1))
+    net.scale = nn.Parameter(torch.zeros(1, 1, 1))
+    assert last(net, (1, 9, 9)).status == "exact"

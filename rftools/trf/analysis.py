@@ -78,7 +78,7 @@ def theoretical(
     units.check_any(rows)
     if surviving:
         rows = _with_surviving(rows, graph, fields, _own_rules(rules))
-    return TheoreticalResult(model=subject.info(), input_size=tuple(size), layers=tuple(rows))
+    return TheoreticalResult(model=subject.info(), input_size=tuple(size), layers=tuple(rows), capture=graph.method)
 
 
 def _own_rules(rules: Mapping[str, Rule] | None) -> dict[str, Rule]:

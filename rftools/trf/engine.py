@@ -95,6 +95,12 @@ class Evaluator:
             self.values[value] = self._compute(value)
         return self.values[value]
 
+    def learned(self, node: fx.Node) -> bool:
+        """Whether a constant follows from a parameter, whose value says nothing of the architecture."""
+        if node.op != "call_function":
+            return isinstance(self.graph.constants.get(node.name), torch.nn.Parameter)
+        return any(self.learned(origin) for origin in node.all_input_nodes)
+
     def _compute(self, node: fx.Node) -> Any:
         if node.op != "call_function":
             constant = self.graph.constants.get(node.name)

@@ -96,6 +96,7 @@ class TheoreticalResult(Result[LayerField]):
     SCHEMA: ClassVar[tuple[str, int]] = ("rftools.trf", 1)
 
     with_support: bool = False
+    capture: str = "export"  # "record": the operators of one forward pass, true for the path that it took
     objects: tuple[int, ...] | None = None  # the extent, one an axis, of what a layer should see whole
 
     def sees_object(self, row: LayerField) -> bool | None:
@@ -105,7 +106,7 @@ class TheoreticalResult(Result[LayerField]):
         return all(axis.global_ or (axis.size or 0) >= n for axis, n in zip(row.axes, self.objects, strict=True))
 
     def _body(self) -> dict[str, Any]:
-        return {"layers": [self._layer(row) for row in self.layers]}
+        return {"capture": self.capture, "layers": [self._layer(row) for row in self.layers]}
 
     def _layer(self, row: LayerField) -> dict[str, Any]:
         return {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import fx
 
+from rftools.capture import op_name
 from rftools.trf.field import Field, join_fields
 from rftools.trf.rules.registry import Answer, Call, NoRule, rule, shape_of
 
@@ -166,10 +168,27 @@ PER_CHANNEL_ONLY = frozenset({"weight", "bias", "running_mean", "running_var"})
 def elementwise(call: Call) -> Answer:
     """Every output element sees what the input elements at its own place see."""
     fields = [field for field in map(call.field_of, _tensors(call.arguments.values())) if field is not None]
+    answer = join_fields(fields, call.shape)
+    if _closes(call):
+        answer = answer.bounded()
     value = call.node.meta["val"]
-    if isinstance(value, (list, tuple)):
-        return [join_fields(fields, call.shape), *[None] * (len(value) - 1)]
-    return join_fields(fields, call.shape)
+    return [answer, *[None] * (len(value) - 1)] if isinstance(value, (list, tuple)) else answer
+
+
+def _closes(call: Call) -> bool:
+    """Whether a constant of the architecture closes paths: a factor of zero, or minus infinity before a softmax."""
+    name = op_name(call.node)
+    if name in {"tril", "triu"}:
+        return True
+    if name == "masked_fill":
+        value = call.arguments.get("value")
+        return isinstance(value, (int, float)) and math.isinf(value)
+    if name not in {"mul", "multiply", "add"}:
+        return False
+    constants = [found for value in call.arguments.values() if (found := call.fixed(value)) is not None]
+    if name == "add":
+        return any(bool(c.isinf().any()) for c in constants if c.is_floating_point())
+    return any(bool((c == 0).any()) for c in constants)
 
 
 def _tensors(values: Any) -> list[fx.Node]:
@@ -276,10 +295,13 @@ def attention(call: Call) -> Answer:
     if value is not None:
         fields.append(_attended(value, causal, shape))
     for name in ("attn_mask", "attn_bias"):
-        mask = call.field_of(call.arguments.get(name))
-        if mask is not None:
-            fields.append(mask.reduce(-1))
+        bias = call.field_of(call.arguments.get(name))
+        if bias is not None:
+            fields.append(bias.reduce(-1))
     answer = join_fields(fields, shape)
+    mask = call.fixed(call.arguments.get("attn_mask"))
+    if mask is not None and bool((~mask if mask.dtype == torch.bool else mask.isinf()).any()):
+        answer = answer.bounded()  # a constant mask closes paths; which, is not worked out
     several = call.node.meta["val"]
     return [answer, *[None] * (len(several) - 1)] if isinstance(several, (list, tuple)) else answer
 

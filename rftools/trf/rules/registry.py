@@ -72,6 +72,19 @@ class Call:
             raise NoRule(f"{name} is not known")
         return value
 
+    def fixed(self, value: Any) -> torch.Tensor | None:
+        """The value of a tensor that is part of the architecture: neither data nor learned; None for others."""
+        if not isinstance(value, fx.Node) or self.field_of(value) is not None:
+            return None
+        learned = getattr(self.evaluate, "learned", None)
+        if learned is not None and learned(value):
+            return None
+        try:
+            found = self.evaluate(value)
+        except (RuntimeError, NotImplementedError):  # a constant that this machine can't work out
+            return None
+        return found if isinstance(found, torch.Tensor) else None
+
     def shape_of(self, name: str) -> tuple[int, ...]:
         return shape_of(self.arguments[name])
 
