@@ -368,3 +368,17 @@ def test_a_learned_zero_says_nothing_of_the_architecture() -> None:
     net = Functional(lambda self, x: self.m[0](x) * self.scale, conv(3, padding=1))
     net.scale = nn.Parameter(torch.zeros(1, 1, 1))
     assert last(net, (1, 9, 9)).status == "exact"
+
+
+def test_parts_that_change_along_space_are_told_apart() -> None:
+    """Two branches as the phases of a pixel shuffle: even rows see the first branch's field, odd rows the second's."""
+
+    def forward(self: Functional, x: torch.Tensor) -> torch.Tensor:
+        a, b = self.m[0](x), self.m[1](x)
+        return F.pixel_shuffle(torch.cat([a, a, b, b], 1), 2)
+
+    net = Functional(forward, conv(1), conv(5, padding=2))
+    assert last(net, (1, 9, 9), unit=(8, 8)).axes[0].support == (4,)
+    assert last(net, (1, 9, 9), unit=(9, 8)).axes[0].support == (2, 3, 4, 5, 6)
+    pooled = Functional(lambda self, x: forward(self, x)[:, :, :2].amax(2), conv(1), conv(5, padding=2))
+    assert last(pooled, (1, 9, 9), unit=(8,)).axes[0].support == (0, 1, 2)

@@ -257,8 +257,16 @@ class Field:
 
     def merged(self) -> Part:
         """The union over all channels: the field that is reported."""
-        used = np.unique(self.labels)
-        return join_parts([self.parts[i] for i in used])
+        labelled = [d for d, n in enumerate(self.labels.shape) if n > 1]
+        if not any(self.carries(d) for d in labelled):
+            used = np.unique(self.labels)
+            return join_parts([self.parts[i] for i in used])
+        # The parts change along space too: only the channels of one position are united.
+        channels = [d for d in labelled if not self.carries(d)]
+        part = self.settled().parts[0]
+        for dim in channels:
+            part = tuple(replace(axis, table=axis.table.reduce(dim)) for axis in part)
+        return part
 
     def each(self, change: Callable[[Axis], Axis], shape: Sequence[int] | None = None) -> Field:
         """The field with every axis of every part changed alike."""
@@ -306,6 +314,8 @@ class Field:
         return field
 
     def _reduce_one(self, dim: int) -> Field:
+        if self.labels.shape[dim] > 1 and self.carries(dim):
+            return self.settled()._reduce_one(dim)
         shape = list(self.shape)
         shape[dim] = 1
         return self._mix(dim).each(lambda axis: axis.reduce(dim), shape)
