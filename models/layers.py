@@ -46,16 +46,21 @@ def conv_block(spec: Conv, inputs: int) -> nn.Sequential:
     return block
 
 
+def conv_stack(layers: Sequence[Conv], channels: int) -> tuple[nn.Sequential, int]:
+    """``block1``, ``block2`` and so on, one after the other, and how many channels they give."""
+    stack, width = nn.Sequential(), channels
+    for index, spec in enumerate(layers, start=1):
+        stack.add_module(f"block{index}", conv_block(spec, width))
+        width = width if spec.depthwise else spec.channels
+    return stack, width
+
+
 class Chain(nn.Module):
     """Convolutions one after the other, global average pooling, a linear head."""
 
     def __init__(self, layers: Sequence[Conv], classes: int, channels: int) -> None:
         super().__init__()
-        self.features = nn.Sequential()
-        width = channels
-        for index, spec in enumerate(layers, start=1):
-            self.features.add_module(f"block{index}", conv_block(spec, width))
-            width = width if spec.depthwise else spec.channels
+        self.features, width = conv_stack(layers, channels)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(width, classes)
 
@@ -68,11 +73,7 @@ class Segmenter(nn.Module):
 
     def __init__(self, layers: Sequence[Conv], classes: int, channels: int) -> None:
         super().__init__()
-        self.features = nn.Sequential()
-        width = channels
-        for index, spec in enumerate(layers, start=1):
-            self.features.add_module(f"block{index}", conv_block(spec, width))
-            width = spec.channels
+        self.features, width = conv_stack(layers, channels)
         self.head = nn.Conv2d(width, classes, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
