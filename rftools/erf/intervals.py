@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,7 @@ def _weighted(
 def _apply(
     maps: NDArray[np.float64], frame: Frame, definitions: Mapping[str, Definition]
 ) -> dict[str, NDArray[np.float64]]:
+    frame = replace(frame, shared={})  # these maps' own
     with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
         return {name: np.asarray(d.function(maps, frame), dtype=np.float64) for name, d in definitions.items()}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from rftools.errors import RequestError
 
 Maps = NDArray[np.float64]
+T = TypeVar("T")
 LUO = 1 - 0.9545  # Luo et al.: a pixel counts above this share of the centre's
 SHARES = (20, 30, 50, 99)
 
@@ -18,13 +20,24 @@ SHARES = (20, 30, 50, 99)
 @dataclass(frozen=True)
 class Frame:
     """What a measure needs beside the maps: the unit's own centre, the theoretical size (None: global) and where the
-    maps, which may be cut to the theoretical window, lie in the image.
+    maps, which may be cut to the theoretical window, lie in the image. ``shared`` holds what several measures of one
+    set of maps need; without it each works it out for itself.
     """
 
     centre: tuple[float, ...]
     sizes: tuple[int | None, ...]
     image: tuple[int, ...]
     offset: tuple[int, ...]
+    shared: dict[str, Any] | None = field(default=None, compare=False, repr=False)
+
+    def once(self, name: str, work: Callable[[], T]) -> T:
+        """What ``work`` gives, worked out once for all measures of these maps."""
+        if self.shared is None:
+            return work()
+        if name not in self.shared:
+            self.shared[name] = work()
+        found: T = self.shared[name]
+        return found
 
     def positions(self, maps: Maps, axis: int) -> NDArray[np.float64]:
         """Image coordinates along one axis of the maps."""
@@ -150,6 +163,10 @@ for _share in SHARES:
 
 def moments(maps: Maps, frame: Frame) -> tuple[Maps, Maps]:
     """Means ``(n, rank)`` and covariances ``(n, rank, rank)`` of each map in image coordinates, axis order."""
+    return frame.once("moments", lambda: _moments(maps, frame))
+
+
+def _moments(maps: Maps, frame: Frame) -> tuple[Maps, Maps]:
     rank = maps.ndim - 1
     total = maps.reshape(len(maps), -1).sum(1)
     total = np.where(total > 0, total, np.nan)
@@ -217,7 +234,12 @@ measure("std_y", unit="px", ranks=(2, 3))(_std(1))
 measure("std_z", unit="px", ranks=(3,))(_std(2))
 
 
-def _gaussian(maps: Maps, frame: Frame, rounds: int = 25) -> tuple[Maps, Maps, Maps]:
+def _gaussian(maps: Maps, frame: Frame) -> tuple[Maps, Maps, Maps]:
+    """Sigma x, sigma y and R^2 of the least-squares Gaussian."""
+    return frame.once("gaussian", lambda: _fit_gaussian(maps, frame))
+
+
+def _fit_gaussian(maps: Maps, frame: Frame, rounds: int = 25) -> tuple[Maps, Maps, Maps]:
     """Least squares of ``A exp(-(x-cx)^2 / 2 sx^2 - (y-cy)^2 / 2 sy^2)`` about the map's centroid, by Gauss-Newton in
     ``a = 1/(2 sx^2)``, ``b = 1/(2 sy^2)``: sigma x, sigma y, R^2.
     """
