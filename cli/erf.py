@@ -9,7 +9,6 @@ from contextlib import contextmanager
 import click
 
 from rftools.cli.options import check_outputs, emit, load_model, model_options, output_options, parse_unit
-from rftools.files import check_writable
 
 
 @click.command("erf", short_help="Effective receptive field of layers, from gradients.")
@@ -55,9 +54,7 @@ def command(
     Example:
       rftools erf runs/dilated/best.pt --images photos/ -o field.png
     """
-    check_outputs(json_path, output)
-    if npz is not None:
-        check_writable(npz)
+    check_outputs(json_path, output, npz)
     where = None if unit is None else parse_unit(unit)
     loaded = load_model(spec, model, weights, input_size)
     from rftools.erf import effective

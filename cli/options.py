@@ -90,8 +90,8 @@ def load_model(spec: str, model: str | None, weights: str | None, input_size: st
     return load(spec, model=model, weights=weights, input_size=size)
 
 
-def check_outputs(json_path: str | None, output: str | None) -> None:
-    """Refuse what could not be written before the work begins."""
+def check_outputs(json_path: str | None, output: str | None, other: str | None = None) -> None:
+    """Refuse what could not be written before the work begins: JSON, picture, and a command's ``other`` file."""
     if json_path not in (None, "-"):
         check_writable(str(json_path))
     if output is not None:
@@ -99,6 +99,8 @@ def check_outputs(json_path: str | None, output: str | None) -> None:
 
         check_format(output)
         check_writable(output)
+    if other is not None:
+        check_writable(other)
 
 
 def emit(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from rftools.cli.options import check_outputs, emit, model_options, output_options, table_options, weights_of
-from rftools.files import check_writable
 
 if TYPE_CHECKING:
     from rftools.loading import Model
@@ -45,9 +44,7 @@ def command(
     Example:
       rftools orientation runs/dilated/best.pt -o polar.png
     """
-    check_outputs(json_path, output)
-    if csv_path is not None:
-        check_writable(csv_path)
+    check_outputs(json_path, output, csv_path)
     subject = weights_of(spec, model, weights, input_size)
     from rftools.loading import Model
     from rftools.weights import orientation

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from rftools.cli.options import check_outputs, emit, model_options, output_options, table_options, weights_of
-from rftools.files import check_writable
 
 
 @click.command("sparsity", short_help="What pruning left: zeros, taps, shapes of kernels.")
@@ -34,9 +33,7 @@ def command(
     Example:
       rftools sparsity runs/dilated/best.pt -o sparsity.png
     """
-    check_outputs(json_path, output)
-    if csv_path is not None:
-        check_writable(csv_path)
+    check_outputs(json_path, output, csv_path)
     subject = weights_of(spec, model, weights, input_size)
     from rftools.weights import sparsity
 

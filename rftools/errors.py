@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class RequestError(ValueError):
@@ -24,6 +24,15 @@ def closest(name: str, candidates: Iterable[str], *, most: int = 3) -> str:
     """
     matches = difflib.get_close_matches(name, list(dict.fromkeys(candidates)), n=most, cutoff=0.6)
     return f" (closest: {', '.join(matches)})" if matches else ""
+
+
+def no_layer(name: str, names: Sequence[str]) -> RequestError:
+    """What is answered to a layer's name that there is not.
+
+    >>> str(no_layer("conv2", ["conv1", "head"]))
+    "no layer 'conv2' (closest: conv1); there are 2 layers"
+    """
+    return RequestError(f"no layer {name!r}{closest(name, names)}; there are {len(names)} layers")
 
 
 def missing_package(package: str, extra: str, purpose: str) -> RequestError:

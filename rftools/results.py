@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from rftools._version import __version__
-from rftools.errors import RequestError, closest
+from rftools.errors import no_layer
 from rftools.files import write_text
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ class Result(Generic[R]):
         for row in self.layers:
             if row.name == name:
                 return row
-        names = [row.name for row in self.layers]
-        raise RequestError(f"no layer {name!r}{closest(name, names)}; there are {len(names)} layers")
+        raise no_layer(name, [row.name for row in self.layers])
 
     def __iter__(self) -> Iterator[R]:
         return iter(self.layers)

@@ -200,14 +200,18 @@ def applied_masks(state: Mapping[str, torch.Tensor], where: str) -> dict[str, to
         if name.endswith("_mask") and f"{name[:-5]}_orig" in state:
             continue
         if name.endswith("_orig") and f"{name[:-5]}_mask" in state:
-            mask = state[f"{name[:-5]}_mask"]
-            if mask.shape != tensor.shape:
-                given, wanted = ("x".join(map(str, t.shape)) for t in (mask, tensor))
-                raise RequestError(f"{where}: the mask of {name[:-5]} is {given}, its weight {wanted}")
-            plain[name[:-5]] = tensor * mask
+            plain[name[:-5]] = masked(tensor, state[f"{name[:-5]}_mask"], name[:-5], where)
         else:
             plain[name] = tensor
     return plain
+
+
+def masked(weight: torch.Tensor, mask: torch.Tensor, name: str, where: str) -> torch.Tensor:
+    """A weight with its pruning mask applied, or the line that says that the two do not fit."""
+    if mask.shape != weight.shape:
+        given, wanted = ("x".join(map(str, t.shape)) for t in (mask, weight))
+        raise RequestError(f"{where}: the mask of {name} is {given}, its weight {wanted}")
+    return weight * mask
 
 
 def check_finite(module: nn.Module) -> None:

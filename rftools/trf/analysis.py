@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import fx
 
 from rftools.capture import Graph, Layer, capture
-from rftools.errors import RequestError, closest
+from rftools.errors import RequestError, no_layer
 from rftools.loading import Model, as_model
 from rftools.trf.engine import walk
-from rftools.trf.field import Axis, Field, Part
+from rftools.trf.field import Axis, Field, Part, worst
 from rftools.trf.result import AxisField, LayerField, Phase, Surviving, TheoreticalResult
-from rftools.trf.reverse import Reverse, unit_place
+from rftools.trf.reverse import KERNELS, Reverse, unit_place
 from rftools.trf.rules import Answer, Rule
 from rftools.trf.sets import EMPTY, holes, hull
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 Unit = tuple[int, ...]
-KERNELS = frozenset(
-    {"conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "linear"}
-)
 
 
 def theoretical(
@@ -68,7 +65,8 @@ def theoretical(
     subject = as_model(model, input_size)
     size = subject.require_input_size()
     graph = capture(subject.module, size)
-    fields = walk(graph, _own_rules(rules))
+    own = _own_rules(rules)
+    fields = walk(graph, own)
     units = _Units(unit, graph)
     rows = [
         _row(layer, field, fields, units)
@@ -77,7 +75,7 @@ def theoretical(
     ]
     units.check_any(rows)
     if surviving:
-        rows = _with_surviving(rows, graph, fields, _own_rules(rules))
+        rows = _with_surviving(rows, graph, fields, own)
     return TheoreticalResult(model=subject.info(), input_size=tuple(size), layers=tuple(rows), capture=graph.method)
 
 
@@ -122,7 +120,7 @@ class _Units:
             names = [layer.name for layer in graph.layers]
             for name in asked:
                 if name not in names:
-                    raise RequestError(f"no layer {name!r}{closest(name, names)}; there are {len(names)} layers")
+                    raise no_layer(name, names)
 
     def of(self, layer: Layer, part: Part, shape: Sequence[int]) -> Unit | None:
         """The unit as indices of the dimensions that carry space; None where the map does not hold it."""
@@ -200,7 +198,7 @@ def _row(layer: Layer, field: Field, fields: Mapping[fx.Node, Answer], units: _U
     return LayerField(
         **head,
         axes=tuple(_axis(axis, unit, spatial_dims(part)) for axis in part),
-        status=max((axis.status for axis in part), key=("exact", "unit", "bound", "unknown").index),
+        status=worst(axis.status for axis in part),
         cause=None,
         aligned=all(axis.aligned for axis in part),
         productive=_productive(layer, fields),

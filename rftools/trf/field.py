@@ -9,7 +9,7 @@ where no law is true for every unit (tokens, windows, reshapes that mix axes).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -34,6 +34,15 @@ from rftools.trf.taps import Taps
 
 MOST_PHASES = 64
 STATUSES = ("exact", "unit", "bound", "unknown")
+
+
+def worst(statuses: Iterable[str]) -> str:
+    """The least certain of several statuses.
+
+    >>> worst(["exact", "bound", "unit"])
+    'bound'
+    """
+    return max(statuses, key=STATUSES.index)
 
 
 @dataclass(frozen=True)
@@ -132,10 +141,7 @@ class Axis:
         return frozenset(own)
 
     def worsen(self, status: str) -> Axis:
-        return replace(self, status=max(self.status, status, key=STATUSES.index))
-
-    def without_law(self) -> Axis:
-        return replace(self, law=None).worsen("unit")
+        return replace(self, status=worst([self.status, status]))
 
     def window(self, dim: int, taps: Taps) -> Axis:
         """After an operator that reads dimension ``dim`` at ``taps``."""
@@ -197,7 +203,7 @@ def join_axes(axes: Sequence[Axis]) -> Axis:
     if all(axis is axes[0] for axis in axes):
         return axes[0]
     table = join([axis.table for axis in axes])
-    status = max((axis.status for axis in axes), key=STATUSES.index)
+    status = worst(axis.status for axis in axes)
     local = [axis.law for axis in axes if axis.law is not None]
     lost = any(axis.law is None and not axis.global_ for axis in axes)
     law: Law | None = None
@@ -295,7 +301,7 @@ class Field:
         axes = []
         for column in zip(*parts, strict=True):
             table = choose([axis.table for axis in column], place)
-            status = max((axis.status for axis in column), key=STATUSES.index)
+            status = worst(axis.status for axis in column)
             everywhere = all(axis.global_ for axis in column)
             least = None if any(axis.least is None for axis in column) else min(axis.least or 0 for axis in column)
             axis = replace(column[0], table=table, law=None, status=status, global_=everywhere, least=least)
@@ -538,7 +544,7 @@ def _concatenate_in_space(
     rows = [blank if field is None else next(parts) for field in fields]
     axes = []
     for column in zip(*rows, strict=True):
-        status = max((axis.status for axis in column), key=STATUSES.index)
+        status = worst(axis.status for axis in column)
         table = concatenate([axis.table for axis in column], lengths, dim).compress()
         everywhere = all(axis.global_ for axis in column)
         axis = replace(column[0], table=table, law=None, status=status, least=None, global_=everywhere)

@@ -23,7 +23,8 @@ from rftools.trf.rules import Answer, NoRule, Rule, find_rule, make_call
 from rftools.trf.rules.registry import shape_of
 
 CONVOLUTIONS = {f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)}
-WEIGHTED = frozenset(CONVOLUTIONS | {"convolution", "linear", "addmm", "batch_norm", "mul"})
+KERNELS = frozenset(CONVOLUTIONS | {"convolution", "linear"})  # operators that hold kernels or a matrix
+WEIGHTED = KERNELS | {"addmm", "batch_norm", "mul"}
 LARGE = 1e60
 
 

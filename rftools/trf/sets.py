@@ -101,15 +101,11 @@ class Table:
         if self.shape[dim] == 1:
             if not missing.any():
                 return self
-            wide = [1] * len(self.shape)
-            wide[dim] = len(indices)
-            repeated = np.zeros(len(indices), dtype=np.int64)
-            return Table(self.low, self.mask)._take(dim, repeated, missing)
-        return self._take(dim, np.where(missing, 0, indices), missing)
-
-    def _take(self, dim: int, indices: NDArray[np.int64], missing: NDArray[np.bool_]) -> Table:
-        low = np.take(self.low, indices, axis=dim)
-        mask = np.take(self.mask, indices, axis=dim)
+            present = np.zeros(len(indices), dtype=np.int64)
+        else:
+            present = np.where(missing, 0, indices)
+        low = np.take(self.low, present, axis=dim)
+        mask = np.take(self.mask, present, axis=dim)
         if missing.any():
             place = (slice(None),) * dim + (missing,)
             low[place] = _NOWHERE

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rftools.errors import RequestError
 from rftools.files import sha256_of
 from rftools.loading import Model, as_model
-from rftools.loading.load import read_weight_file, state_dict_of
+from rftools.loading.load import masked, read_weight_file, state_dict_of
 from rftools.models import is_checkpoint
 from rftools.results import ModelInfo
 
@@ -184,8 +184,6 @@ def _effective(
             continue
         prefix = name.removesuffix(suffix)
         mask = state.get(prefix + mask_name)
-        if mask is not None and mask.shape != tensor.shape:
-            given, wanted = ("x".join(map(str, t.shape)) for t in (mask, tensor))
-            raise RequestError(f"{where}: the mask of {prefix.rstrip('.')} is {given}, its weight {wanted}")
-        return prefix.rstrip(".") or "weight", tensor if mask is None else tensor * mask, kind
+        layer = prefix.rstrip(".")
+        return layer or "weight", tensor if mask is None else masked(tensor, mask, layer, where), kind
     return None, tensor, None

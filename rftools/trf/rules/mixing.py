@@ -86,7 +86,6 @@ ELEMENTWISE = [
     "atan2",
     "lerp",
     "hypot",
-    "where",
     "masked_fill",
     "fmod",
     "remainder",
@@ -127,18 +126,13 @@ ELEMENTWISE = [
     "_batch_norm_impl_index",
     "real",
     "imag",
-    "view_as_real",
-    "view_as_complex",
     "absolute",
     "fill",
-    "masked_fill_",
     "heaviside",
     "copysign",
     "bernoulli",
-    "square_",
     "exp2",
     "erfinv",
-    "threshold_",
     "_conj",
     "resolve_conj",
     "resolve_neg",
@@ -148,23 +142,15 @@ ELEMENTWISE = [
     "angle",
     "tril",
     "triu",
-    "glu_jvp",
     "digamma",
     "lgamma",
     "i0",
     "logaddexp",
     "logaddexp2",
-    "cast",
-    "zeros_like_",
-    "relu_backward",
-    "mul_",
 ]
-PER_CHANNEL_ONLY = frozenset({"weight", "bias", "running_mean", "running_var"})
 
 
-@rule(
-    *(f"aten.{name}" for name in dict.fromkeys(ELEMENTWISE) if name not in {"where", "view_as_real", "view_as_complex"})
-)
+@rule(*(f"aten.{name}" for name in ELEMENTWISE))
 def elementwise(call: Call) -> Answer:
     """Every output element sees what the input elements at its own place see."""
     fields = [field for field in map(call.field_of, _tensors(call.arguments.values())) if field is not None]

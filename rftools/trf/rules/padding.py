@@ -73,7 +73,6 @@ INTERPOLATIONS = {
     "upsample_bicubic": "bicubic",
 }
 ANTIALIASED = {"_upsample_bilinear2d_aa": "bilinear", "_upsample_bicubic2d_aa": "bicubic"}
-ONE_AXIS = {"nearest": "nearest", "nearest-exact": "nearest-exact", "bicubic": "bicubic"}
 
 
 @rule(
