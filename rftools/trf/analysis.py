@@ -158,7 +158,7 @@ def spatial_dims(part: Part) -> list[int]:
 def _centre(part: Part, shape: Sequence[int], dims: Sequence[int]) -> Unit:
     unit = []
     for dim in dims:
-        carried = [axis for axis in part if dim in axis.dims]
+        carried = [axis for axis in part if dim in axis.moves_with]
         if len(carried) == 1:
             unit.append(shape[dim] // 2)
         else:
