@@ -101,7 +101,7 @@ def capture(module: nn.Module, input_size: tuple[int, ...]) -> Graph:
     with evaluating(module), _quiet():
         try:
             program = torch.export.export(module, (example,), strict=False)
-            if _has_regions(program.graph):
+            if _has_regions(program.graph) or _has_symbols(program.graph):
                 return record(module, example)
             if _needs_functional_form(program.graph):
                 program = program.run_decompositions({})
@@ -127,6 +127,12 @@ def _refuse_input(module: nn.Module, example: torch.Tensor, error: Exception) ->
 def _has_regions(graph: fx.Graph) -> bool:
     """Whether a part of the net (under autocast, say) was put away in a graph of its own."""
     return any(str(getattr(node.target, "__name__", "")).startswith("wrap_with") for node in graph.nodes)
+
+
+def _has_symbols(graph: fx.Graph) -> bool:
+    """Whether a shape depends on the data and stays open; a recorded pass has one that did occur."""
+    values = (leaf for node in graph.nodes for leaf in pytree.tree_leaves(node.meta.get("val")))
+    return any(isinstance(n, torch.SymInt) for v in values if isinstance(v, torch.Tensor) for n in v.shape)
 
 
 def _needs_functional_form(graph: fx.Graph) -> bool:
