@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -51,7 +52,11 @@ def parse_unit(text: str) -> tuple[int, ...]:
 def model_options(function: F) -> F:
     """SPEC and what goes with it; the command gets them as ``spec, model, weights, input_size``."""
     for decorate in (
-        click.option("--input-size", metavar="CxHxW", help="Input size, without the batch (CxL, CxHxW, CxDxHxW)."),
+        click.option(
+            "--input-size",
+            metavar="CxHxW",
+            help="Input size without the batch (CxL, CxHxW, CxDxHxW); several inputs by commas.",
+        ),
         click.option("--weights", metavar="FILE", help="Weights for a SPEC that has none of its own."),
         click.option("--model", metavar="SPEC", help="Architecture for a SPEC that is a plain state dict."),
         click.argument("spec"),
@@ -86,8 +91,9 @@ def load_model(spec: str, model: str | None, weights: str | None, input_size: st
     """The model that `model_options` names."""
     from rftools.loading import load
 
-    size = None if input_size is None else parse_size(input_size)
-    return load(spec, model=model, weights=weights, input_size=size)
+    sizes = [] if input_size is None else [parse_size(part) for part in input_size.split(",")]
+    loaded = load(spec, model=model, weights=weights, input_size=sizes[0] if sizes else None)
+    return dataclasses.replace(loaded, other_inputs=tuple(sizes[1:])) if sizes[1:] else loaded
 
 
 def check_outputs(json_path: str | None, output: str | None, other: str | None = None) -> None:

@@ -12,10 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from rftools.capture.aliases import View, scattered, views_of, written
 from rftools.capture.graph import Graph, name_layers, name_outputs
+from rftools.capture.inputs import Example
 from rftools.errors import RequestError
 
 
-def record(module: nn.Module, example: torch.Tensor) -> Graph:
+def record(module: nn.Module, example: Example) -> Graph:
     """The graph of the operators that ran for ``example``: true for the path that this input took.
 
     Raises:
@@ -28,7 +29,7 @@ def record(module: nn.Module, example: torch.Tensor) -> Graph:
         handles.append(child.register_forward_hook(recorder.leaving, always_call=True))
     try:
         with torch.no_grad(), recorder:
-            returned = module(example)
+            returned = module(*example.args, **example.kwargs)
     finally:
         for handle in handles:
             handle.remove()
@@ -36,7 +37,7 @@ def record(module: nn.Module, example: torch.Tensor) -> Graph:
     nodes = tuple(node for node in recorder.graph.nodes if node.op == "call_function")
     return Graph(
         nodes=nodes,
-        inputs=(recorder.input,),
+        inputs=tuple(recorder.inputs),
         outputs=outputs,
         constants=recorder.constants,
         layers=name_layers(nodes, outputs),
@@ -47,7 +48,7 @@ def record(module: nn.Module, example: torch.Tensor) -> Graph:
 class _Recorder(TorchDispatchMode):
     """Writes every operator that runs into an ``fx.Graph``, with the modules that were running."""
 
-    def __init__(self, example: torch.Tensor) -> None:
+    def __init__(self, example: Example) -> None:
         super().__init__()
         self.graph = fx.Graph()
         self.constants: dict[str, torch.Tensor] = {}
@@ -59,9 +60,14 @@ class _Recorder(TorchDispatchMode):
         self.storages: dict[int, list[torch.Tensor]] = {}
         self.stack: list[tuple[str, tuple[str, str]]] = []
         self.calls: dict[str, int] = {}
-        self.input = self.graph.placeholder("input")
-        self.input.meta["val"] = example
-        self._map(example, self.input)
+        self.inputs: list[fx.Node] = []
+        for number, tensor in enumerate(example.tensors):
+            node = self.graph.placeholder(f"input_{number}")
+            node.meta["val"] = tensor
+            self._map(tensor, node)
+            self.inputs.insert(0 if number == example.of else len(self.inputs), node)
+            if not (tensor.is_floating_point() or tensor.is_complex()):
+                self.constants[node.name] = tensor
 
     def entering(self, path: str, module: nn.Module) -> Any:
         kind = f"{type(module).__module__}.{type(module).__qualname__}"

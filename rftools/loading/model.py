@@ -23,7 +23,8 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Model:
-    """A module with its provenance. ``input_size`` is ``(C, *spatial)``, without the batch.
+    """A module with its provenance. ``input_size`` is ``(C, *spatial)``, without the batch; ``other_inputs`` are the
+    sizes of what else its forward takes, in order.
 
     ``metadata`` holds what the checkpoint says of itself: ``epoch``, ``history`` (a list of dicts, one an epoch:
     ``epoch, loss, accuracy, val_loss, val_accuracy, lr, seconds, images_per_second``), ``data``, ``arch``
@@ -38,6 +39,7 @@ class Model:
     normalisation: Normalisation | None = None
     classes: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    other_inputs: tuple[tuple[int, ...], ...] = ()
 
     @property
     def parameters(self) -> int:
