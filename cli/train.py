@@ -77,6 +77,7 @@ def command(
       rftools train rftools:vgg-dilated --data patches --epochs 5 -o runs/dilated
     """
     from rftools.models.data import load_data
+    from rftools.models.pruning import make_pruner
     from rftools.models.runs import merit, prepare_run
     from rftools.models.training import Options, train
 
@@ -88,6 +89,9 @@ def command(
         _download(data_name, data_dir)
     train_set, test_set = (load_data(data_name, split, root=data_dir, size=size) for split in ("train", "test"))
     recipe, options = make_recipe(spec, len(train_set.classes), train_set.input_size[0], options)
+    if options.pruning is not None:  # a pattern that matches nothing is told before anything is said or done
+        steps = options.steps_an_epoch(len(train_set))
+        make_pruner(recipe.make(), options.pruning, per_epoch=steps, total=steps * options.epochs)
     print(f"{spec} on {data_name}: {len(train_set)} pictures to learn from, {len(test_set)} held out", file=sys.stderr)
     try:
         history = train(recipe, train_set, test_set, run, options, resume=resume, watcher=make_watcher())

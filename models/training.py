@@ -16,7 +16,7 @@ from rftools.errors import RequestError
 from rftools.models import randomness
 from rftools.models.checkpoint import save_checkpoint
 from rftools.models.data import Dataset, augment
-from rftools.models.pruning import Pruner, make_pruner, plan, with_masks, without_masks
+from rftools.models.pruning import Pruner, frozen_pruner, make_pruner, plan, with_masks, without_masks
 from rftools.models.runs import checkpoint_path, last_checkpoint, prepare_run, publish
 from rftools.models.schedules import Pruning
 
@@ -172,6 +172,39 @@ def train(
             save_checkpoint(checkpoint_path(folder, 0), describe(state))
         _run_epochs(_Loop(state, options, device, (train_set, test_set), watcher or Watcher()), folder, describe)
     return [Epoch(**entry) for entry in state.history]
+
+
+def finetune(
+    module: nn.Module,
+    masks: Mapping[str, torch.Tensor],
+    train_set: Dataset,
+    test_set: Dataset,
+    options: Options,
+    *,
+    watcher: Watcher | None = None,
+) -> list[Epoch]:
+    """Train a pruned net on, in place, its masks (by layer) as they are. Nothing is written.
+
+    Raises:
+        RequestError: as `train` does.
+    """
+    options.check()
+    _check_alike(train_set, test_set)
+    device, watcher = pick_device(options.device), watcher or Watcher()
+    with randomness.seeded(options.seed):
+        state = _begin(Recipe({}, lambda: module), train_set, options, device)
+        state.pruner = frozen_pruner(module, masks)
+        loop = _Loop(state, options, device, (train_set, test_set), watcher)
+        watcher.begin(options.epochs, loop.steps, str(device))
+        try:
+            history = []
+            for _ in range(options.epochs):
+                history.append(loop.run_epoch())
+                watcher.end_epoch(history[-1])
+        finally:
+            watcher.close()
+            module.eval().to("cpu")
+    return history
 
 
 def _begin(recipe: Recipe, data: Dataset, options: Options, device: torch.device) -> _State:
