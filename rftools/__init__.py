@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rftools.erf import effective
     from rftools.errors import RequestError
     from rftools.loading import Model, load
+    from rftools.pruning import prune
     from rftools.reporting import report
     from rftools.trf import rule, theoretical
     from rftools.weights import orientation, sparsity
@@ -25,6 +26,7 @@ _HOME = {
     "effective": "erf",
     "load": "loading",
     "orientation": "weights",
+    "prune": "pruning",
     "report": "reporting",
     "rule": "trf",
     "sparsity": "weights",
@@ -38,6 +40,7 @@ __all__ = [
     "effective",
     "load",
     "orientation",
+    "prune",
     "report",
     "rule",
     "sparsity",

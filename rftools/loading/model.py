@@ -28,7 +28,7 @@ class Model:
 
     ``metadata`` holds what the checkpoint says of itself: ``epoch``, ``history`` (a list of dicts, one an epoch:
     ``epoch, loss, accuracy, val_loss, val_accuracy, lr, seconds, images_per_second``), ``data``, ``arch``
-    (``{"name", "arguments"}``), ``versions``.
+    (``{"name", "arguments"}``), ``versions``, ``masked`` (the layers whose weights came with a pruning mask).
     """
 
     module: nn.Module
