@@ -66,7 +66,7 @@ def layer_maps(
     start, size = 0, max(1, batch_size)
     if any(0 in target.dims for target in targets):
         size = 1  # a layer that folds space into the batch keeps one image apart from the next only alone
-    with _frozen(module, device):
+    with frozen(module, device):
         while start < len(inputs):
             batch = inputs[start : start + size].to(device)
             try:
@@ -87,7 +87,7 @@ def layer_maps(
 
 
 @contextlib.contextmanager
-def _frozen(module: nn.Module, device: torch.device) -> Iterator[None]:
+def frozen(module: nn.Module, device: torch.device) -> Iterator[None]:
     """Evaluation mode on the device with parameters that need no gradient; all as before afterwards."""
     wanted = [(p, p.requires_grad) for p in module.parameters()]
     home = next((t.device for t in (*module.parameters(), *module.buffers())), device)

@@ -25,6 +25,13 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     },
     "rftools.sparsity": {"taps": "sparsity:taps", "layers": "sparsity:layers", "survival": "sparsity:survival"},
     "rftools.orientation": {"polar": "orientation:rose"},
+    "rftools.tuning": {
+        "curves": "tuning:curves",
+        "polar": "tuning:polar",
+        "sheet": "tuning:sheet",
+        "map": "tuning:preferences",
+        "depth": "tuning:depth",
+    },
     "history": {"curves": "training:curves"},
 }
 BACKENDS = ("matplotlib", "plotly")
