@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from rftools.errors import RequestError
 from rftools.loading import Model
 from rftools.weights.axial import benjamini_hochberg, rayleigh, resultant
+from rftools.weights.continuous import kuiper, rao
 from rftools.weights.masks import Masks, masks_of
-from rftools.weights.null import Null, lattice_test
+from rftools.weights.null import Null, SphereNull, lattice_test, sphere_test
 from rftools.weights.results import FilterOrientation, Histogram, LayerOrientation, OrientationResult, Pooled
 from rftools.weights.shapes import Inertia, coordinates, inertia
 from rftools.weights.signed import signed
@@ -32,6 +33,7 @@ BOOTSTRAPS = 1000
 FEW = 1024  # distinct masks
 NORMAL_FROM = 2000  # kernels whose bootstrap sums are normal
 Floats = NDArray[np.float64]
+Nulls = dict[tuple[tuple[int, ...], tuple[float, ...]], Null]  # by kernel and step
 
 
 def orientation(
@@ -72,7 +74,7 @@ def orientation(
     layers = [layer for layer in weights.layers if layer.kernel]
     if not layers:
         raise RequestError(f"{weights.info.name} has no convolution, so no kernel has an orientation")
-    nulls: dict[tuple[tuple[int, ...], tuple[float, ...]], Null] = {}
+    nulls: Nulls = {}
     rows = [_layer(layer, mass, (jumps or {}).get(layer.name), seed, nulls) for layer in layers]
     if signs:
         rows = [_with_signs(row, layer) for row, layer in zip(rows, layers, strict=True)]
@@ -88,7 +90,7 @@ def _layer(
     mass: str,
     jump: tuple[float, ...] | None,
     seed: int,
-    nulls: dict[tuple[tuple[int, ...], tuple[float, ...]], Null],
+    nulls: Nulls,
 ) -> LayerOrientation:
     note = _why_none(layer)
     if note is not None and math.prod(layer.kernel) == 1:
@@ -101,15 +103,15 @@ def _layer(
         return _blank(layer.name, 0, "every kernel is dead")
     step = _step(layer, jump)
     if len(layer.kernel) == 3:
-        return _on_the_sphere(layer, mass, found, step, "taps" if jump is None else "px")
+        row = _on_the_sphere(layer, mass, found, step, "taps" if jump is None else "px")
+        return row if mass != "survivors" else _test_axes(row, _null_of(nulls, layer.kernel, step, seed), found)
     shapes, index = _shapes(layer, mass, found, coordinates(layer.kernel, step))
     counts = np.bincount(index.reshape(-1), minlength=len(shapes.xx)) if mass == "survivors" else np.ones(index.size)
     present = shapes.mass > 0
     units = "taps" if jump is None else "px"
-    row = _describe(layer.name, shapes.only(present), counts[present].astype(np.int64), units, seed)
+    row = describe(layer.name, shapes.only(present), counts[present].astype(np.int64), units, seed)
     if mass == "survivors":  # the null speaks of which taps survive, not of what they weigh
-        null = nulls.setdefault((layer.kernel, step), Null(layer.kernel, step, seed))
-        row = _test(row, null, found)
+        row = _test(row, _null_of(nulls, layer.kernel, step, seed), found)
     return _by_filter(row, shapes, index)
 
 
@@ -176,17 +178,23 @@ def _step(layer: Kernels, jump: tuple[float, ...] | None) -> tuple[float, ...]:
     )
 
 
-def _describe(name: str, shapes: Inertia, counts: NDArray[np.int64], units: str, seed: int) -> LayerOrientation:
+def describe(name: str, shapes: Inertia, counts: NDArray[np.int64], units: str, seed: int) -> LayerOrientation:
+    """One layer's axial statistics from its kernels' inertia, each ``counts`` times; no test against the lattice."""
     angle, weights = shapes.angle, counts.astype(np.float64)
     has = ~np.isnan(angle)
     oriented = int(counts[has].sum())
     length, mean = resultant(angle[has], weights[has]) if oriented else (None, None)
     z = np.where(has, np.exp(2j * np.nan_to_num(angle)), 0)
-    parts = np.stack([z.real, z.imag, has, shapes.xx, shapes.xy, shapes.yy], axis=1)
+    parts = np.stack([z.real, z.imag, has, shapes.xx, shapes.xy, shapes.yy, shapes.anisotropy], axis=1)
     sums = resampled_sums(parts, counts, np.random.default_rng((seed, 3)))
-    low = high = None
+    low = high = angle_low = angle_high = p_kuiper = p_rao = None
     if length is not None and oriented > 1:
         low, high = unbiased_interval(np.hypot(sums[:, 0], sums[:, 1]) / np.maximum(sums[:, 2], 1), length)
+        p_kuiper, p_rao = kuiper(angle[has], counts[has])[1], rao(angle[has], counts[has], seed)[1]
+    if mean is not None and oriented > 1:
+        turned = np.angle((sums[:, 0] + 1j * sums[:, 1]) * np.exp(-2j * mean)) / 2
+        angle_low, angle_high = np.degrees(mean + np.quantile(turned, [0.025, 0.975])).tolist()
+    spread = np.quantile(sums[:, 6] / weights.sum(), [0.025, 0.975]).tolist() if weights.sum() > 1 else [None, None]
     return LayerOrientation(
         name=name,
         kernels=int(counts.sum()),
@@ -197,11 +205,17 @@ def _describe(name: str, shapes: Inertia, counts: NDArray[np.int64], units: str,
         p_rayleigh=None if length is None else rayleigh(oriented, length),
         p_lattice=None,
         q=None,
-        pooled=_pooled(shapes, weights, sums[:, 3:]),
+        pooled=_pooled(shapes, weights, sums[:, 3:6]),
         histogram=_histogram(np.degrees(angle[has]), counts[has]),
         units=units,
         resultant_low=low,
         resultant_high=high,
+        angle_low=angle_low,
+        angle_high=angle_high,
+        anisotropy_low=spread[0],
+        anisotropy_high=spread[1],
+        p_kuiper=p_kuiper,
+        p_rao=p_rao,
     )
 
 
@@ -257,6 +271,24 @@ def _pooled(shapes: Inertia, weights: Floats, sums: Floats) -> Pooled:
         many = Inertia(sums[:, 0], sums[:, 1], sums[:, 2], sums[:, 0])
         low, high = unbiased_interval(many.anisotropy, anisotropy)
     return Pooled(anisotropy, None if math.isnan(angle) else math.degrees(angle), rank, low, high)
+
+
+def _null_of(nulls: Nulls, kernel: tuple[int, ...], step: tuple[float, ...], seed: int) -> Null:
+    """The lattice's null, one for all layers that have the lattice."""
+    if (kernel, step) not in nulls:
+        nulls[kernel, step] = (SphereNull if len(kernel) == 3 else Null)(kernel, step, seed)
+    return nulls[kernel, step]
+
+
+def _test_axes(row: LayerOrientation, null: Null, found: Masks) -> LayerOrientation:
+    if row.axes is None or row.axes.order is None or not isinstance(null, SphereNull):
+        return row
+    taps = np.bincount(found.taps, weights=found.counts).astype(np.int64)
+    present = np.flatnonzero(taps)
+    test = sphere_test(null, present, taps[present], row.axes.order)
+    if test is None:
+        return row
+    return dataclasses.replace(row, p_lattice=test.p, p_error=test.error, null_radius=test.radius)
 
 
 def _test(row: LayerOrientation, null: Null, found: Masks) -> LayerOrientation:

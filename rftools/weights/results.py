@@ -156,8 +156,11 @@ class LayerOrientation:
 
     ``kernels`` have survivors, ``oriented`` of them an anisotropy above zero. ``anisotropy`` is the mean over
     ``kernels``. ``p_lattice`` tests ``resultant`` against random taps on the same lattice, ``q`` is it after
-    Benjamini and Hochberg over the layers. ``filters`` are the pooled inertias of each filter. ``note`` says why a
-    layer has no orientation. A 3-D layer has ``axes`` and no angle; its anisotropies are fractional ones.
+    Benjamini and Hochberg over the layers. ``p_kuiper`` and ``p_rao``, like ``p_rayleigh``, take angles to be
+    continuous: on a lattice they reject random layers too. ``*_low`` and ``*_high`` are 95 % bootstrap intervals
+    over kernels, the mean angle's may reach beyond [0, 180). ``filters`` are the pooled inertias of each filter.
+    ``note`` says why a layer has no orientation. A 3-D layer has ``axes`` and no angle; its anisotropies are fractional
+    ones, and ``p_lattice`` and ``null_radius`` are about ``axes.order``.
     """
 
     name: str
@@ -174,6 +177,12 @@ class LayerOrientation:
     units: str = "taps"
     resultant_low: float | None = None
     resultant_high: float | None = None
+    angle_low: float | None = None
+    angle_high: float | None = None
+    anisotropy_low: float | None = None
+    anisotropy_high: float | None = None
+    p_kuiper: float | None = None
+    p_rao: float | None = None
     p_error: float | None = None
     null_radius: float | None = None
     spanning_filters: int | None = None
@@ -197,15 +206,16 @@ class OrientationResult(Result[LayerOrientation]):
         return {"mass": self.mass, "seed": self.seed, "layers": [plain(row) for row in self.layers]}
 
     def columns(self) -> tuple[str, ...]:
-        return ("layer", "kernels", "oriented", "angle", "R", "anisotropy", "p Rayleigh", "p lattice", "q",
-                "pooled anisotropy", "pooled angle", "rank", "note")  # fmt: skip
+        return ("layer", "kernels", "oriented", "angle", "R", "low", "high", "anisotropy", "p lattice", "q",
+                "p Rayleigh", "p Kuiper", "p Rao", "pooled anisotropy", "pooled angle", "rank", "note")  # fmt: skip
 
     def records(self) -> Sequence[Sequence[Any]]:
         rows = []
         for row in self.layers:
             pooled = (None,) * 3 if row.pooled is None else (row.pooled.anisotropy, row.pooled.angle, row.pooled.rank)
-            tests = (row.mean_angle, row.resultant, row.anisotropy, row.p_rayleigh, row.p_lattice, row.q)
-            rows.append((row.name, row.kernels, row.oriented, *tests, *pooled, row.note or ""))
+            size = (row.mean_angle, row.resultant, row.resultant_low, row.resultant_high, row.anisotropy)
+            tests = (row.p_lattice, row.q, row.p_rayleigh, row.p_kuiper, row.p_rao)
+            rows.append((row.name, row.kernels, row.oriented, *size, *tests, *pooled, row.note or ""))
         return rows
 
     def by_sign(self) -> Grouped:
