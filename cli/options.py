@@ -71,16 +71,20 @@ def output_options(function: F) -> F:
     return function
 
 
-def table_options(function: F) -> F:
-    """``--group-by`` and ``--csv``; the command gets them as ``group_by, csv_path``."""
-    for decorate in (
-        click.option("--csv", "csv_path", metavar="FILE", help="Write the table as CSV."),
-        click.option(
-            "--group-by", type=click.Choice(["layer", "filter"]), default="layer", show_default=True, help="Its rows."
-        ),
-    ):
-        function = decorate(function)
-    return function
+def table_options(*groups: str) -> Callable[[F], F]:
+    """``--group-by`` and ``--csv``; the command gets them as ``group_by, csv_path``. The first group is the default."""
+
+    def decorated(function: F) -> F:
+        for decorate in (
+            click.option("--csv", "csv_path", metavar="FILE", help="Write the table as CSV."),
+            click.option(
+                "--group-by", type=click.Choice(groups), default=groups[0], show_default=True, help="Its rows."
+            ),
+        ):
+            function = decorate(function)
+        return function
+
+    return decorated
 
 
 def load_model(spec: str, model: str | None, weights: str | None, input_size: str | None) -> Model:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", default=0, show_default=True, type=int, help="Of the null's draws and the bootstrap.")
 @click.option("--signs", is_flag=True, help="What the signs say: blobs, edges or lines, and which way kernels rise.")
-@table_options
+@table_options("layer", "filter")
 @output_options
 def command(
     spec: str,

@@ -44,7 +44,7 @@ def parse_frequencies(text: str | None) -> tuple[float, ...] | None:
 @click.option("--seed", default=0, show_default=True, type=int, help="Of the bootstrap.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--kind", default=None, help="What -o draws: curves, polar, sheet, map or depth.")
-@table_options
+@table_options("layer", "filter")
 @output_options
 def command(
     spec: str,

@@ -487,6 +487,42 @@ def test_filters_by_brute_force() -> None:
         assert found.angle == pytest.approx(math.degrees(np.angle(z)) / 2 % 180)
 
 
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+def test_zeros_of_filters_and_inputs_by_brute_force(groups: int, kernel: int) -> None:
+    torch.manual_seed(groups)
+    conv = nn.Conv2d(4, 8, kernel, groups=groups)
+    prune.random_unstructured(conv, "weight", 0.5)
+    row = rf.sparsity(nn.Sequential(conv))["0"]
+    dense = torch.zeros(8, 4, kernel, kernel, dtype=torch.bool)  # by input channel of the whole layer; True where alive
+    for f in range(8):
+        first = (f * groups // 8) * (4 // groups)
+        dense[f, first : first + 4 // groups] = conv.weight[f] != 0
+    readers, taps = 8 // groups, kernel**2
+    assert list(row.filter_zeros) == [4 // groups * taps - int(dense[f].sum()) for f in range(8)]
+    assert list(row.input_zeros) == [readers * taps - int(dense[:, c].sum()) for c in range(4)]
+    assert sum(row.input_zeros) == sum(row.filter_zeros) == row.zeros
+
+
+def test_finer_tables_say_what_the_rows_say() -> None:
+    conv = pruned_conv()
+    result = rf.sparsity(nn.Sequential(conv))
+    row = result["0"]
+    alive = (conv.weight != 0).float()
+    inputs = result.by_input()
+    assert [r[1:] for r in inputs.records] == [
+        (c, 54, 54 - int(alive[:, c].sum()), pytest.approx(1 - float(alive[:, c].mean()))) for c in range(4)
+    ]
+    kept = alive.mean((0, 1))
+    assert {tap: share for _, tap, share in result.by_tap().records} == {
+        f"{i}x{j}": pytest.approx(float(kept[i, j])) for i in range(3) for j in range(3)
+    }
+    assert result.by_threshold().records == [("0", *point) for point in row.curve]
+    (layer, total) = result.by_storage().records
+    assert layer == ("0", 216 * 4, 8 * (216 - row.zeros) + 4 * 7, 4 * (216 - row.zeros) + 27, "")
+    assert total[1:4] == layer[1:4]
+
+
 def test_dead_inputs_of_groups() -> None:
     """A depthwise layer reads one channel a filter: a dead filter is a dead input."""
     conv = nn.Conv2d(4, 4, 3, groups=4)

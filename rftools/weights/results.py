@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+
 from rftools.results import Result, plain
 from rftools.weights.signed import Signed
 from rftools.weights.sphere import Axes
@@ -47,7 +49,8 @@ class LayerSparsity:
     ``taps[n]`` kernels have ``n`` survivors; ``expected_taps`` is the binomial's expectation at the same density.
     ``survival`` is how often each tap position survives (share, shaped like the kernel). ``dead_inputs`` counts the
     input channels that no filter reads. ``curve`` lists (threshold in standard deviations, share below it).
-    ``n_of_m`` is an N:M pattern ("2:4") that all weights keep, ``filter_zeros`` the zeros of each filter.
+    ``n_of_m`` is an N:M pattern ("2:4") that all weights keep, ``filter_zeros`` the zeros of each filter,
+    ``input_zeros`` those of the weights that read each input channel.
     """
 
     name: str
@@ -68,6 +71,7 @@ class LayerSparsity:
     storage: dict[str, int] | None = None
     n_of_m: str | None = None
     filter_zeros: tuple[int, ...] = ()
+    input_zeros: tuple[int, ...] = ()
     note: str | None = None
 
 
@@ -113,6 +117,39 @@ class SparsityResult(Result[LayerSparsity]):
             each = row.weights // row.shape[0]
             records += [(row.name, f, each, zeros, zeros / each) for f, zeros in enumerate(row.filter_zeros)]
         return Grouped(("layer", "filter", "weights", "zeros", "sparsity"), records)
+
+    def by_input(self) -> Grouped:
+        """One row an input channel: the weights that read it, how many are zero, and the share."""
+        records = []
+        for row in self.layers:
+            each = row.weights // max(len(row.input_zeros), 1)
+            records += [(row.name, c, each, zeros, zeros / each) for c, zeros in enumerate(row.input_zeros)]
+        return Grouped(("layer", "input", "weights", "zeros", "sparsity"), records)
+
+    def by_tap(self) -> Grouped:
+        """One row a tap position, its indices from 0 at the top left: the share of kernels that keep it."""
+        records = []
+        for row in self.layers:
+            if row.survival is not None:
+                kept = np.asarray(row.survival, dtype=np.float64)
+                records += [
+                    (row.name, "x".join(map(str, place)), float(share)) for place, share in np.ndenumerate(kept)
+                ]
+        return Grouped(("layer", "tap", "survival"), records)
+
+    def by_threshold(self) -> Grouped:
+        """The near-zero curve: one row a layer and threshold, in standard deviations of the layer's weights."""
+        records = [(row.name, edge, share) for row in self.layers for edge, share in row.curve]
+        return Grouped(("layer", "threshold (sd)", "share below"), records)
+
+    def by_storage(self) -> Grouped:
+        """One row a layer: bytes as dense float32, CSR and bit mask with values, and the N:M pattern that it keeps."""
+        kinds = ("dense", "csr", "bitmask")
+        records = [
+            (row.name, *((row.storage or {}).get(kind) for kind in kinds), row.n_of_m or "") for row in self.layers
+        ]
+        totals = [sum((row.storage or {}).get(kind, 0) for row in self.layers) for kind in kinds]
+        return Grouped(("layer", *kinds, "N:M"), [*records, ("(total)", *totals, "")])
 
 
 def _sparsity_record(name: str, shape: str, row: LayerSparsity | Total) -> tuple[Any, ...]:
@@ -201,9 +238,10 @@ class OrientationResult(Result[LayerOrientation]):
 
     mass: str = "survivors"
     seed: int = 0
+    of: str = "weights"  # or "effective": the ellipses of each channel's effective field, kernels being channels
 
     def _body(self) -> dict[str, Any]:
-        return {"mass": self.mass, "seed": self.seed, "layers": [plain(row) for row in self.layers]}
+        return {"of": self.of, "mass": self.mass, "seed": self.seed, "layers": [plain(row) for row in self.layers]}
 
     def columns(self) -> tuple[str, ...]:
         return ("layer", "kernels", "oriented", "angle", "R", "low", "high", "anisotropy", "p lattice", "q",
