@@ -11,6 +11,7 @@ from rftools.gratings import Estimate, FilterTuning, LayerTuning, TuningResult
 from rftools.results import ModelInfo
 from rftools.trf.result import AxisField, LayerField, Phase, TheoreticalResult
 from rftools.weights.results import (
+    Examples,
     Histogram,
     LayerOrientation,
     LayerSparsity,
@@ -119,7 +120,8 @@ def orientation(first: str = "conv1", q: float = 0.4) -> OrientationResult:
     rows = (
         LayerOrientation(
             first, 80, 65, 25.0, 0.3, 0.5, 0.01, q, q, Pooled(0.1, 20.0, 2),
-            Histogram(tuple(15.0 * i for i in range(13)), counts), null_radius=0.2,
+            Histogram(tuple(15.0 * i for i in range(13)), counts), null_radius=0.2, angle_low=10.0, angle_high=40.0,
+            examples=Examples(np.ones((3, 3, 3), dtype=np.float32), np.array([0.0, 45.0, np.nan])),
         ),
         LayerOrientation("conv2", 80, 0, None, None, None, None, None, None, None, Histogram((0.0, 180.0), (0,))),
     )  # fmt: skip

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from rftools.erf.gradients import Target, frozen
+from rftools.erf.gradients import Target, frozen, unit_of
 from rftools.errors import RequestError
 
 
@@ -76,8 +76,5 @@ def _forward(module: nn.Module, x: torch.Tensor, targets: Sequence[Target]) -> d
 
 
 def _unit(output: torch.Tensor, target: Target) -> NDArray[np.float64]:
-    index: list[Any] = [slice(None)] * output.ndim
-    for dim, place in zip(target.dims, target.place, strict=True):
-        index[dim] = place
-    unit: NDArray[np.float64] = output[tuple(index)].flatten(1).double().cpu().numpy()
+    unit: NDArray[np.float64] = unit_of(output, target).flatten(1).double().cpu().numpy()
     return unit

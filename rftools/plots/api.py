@@ -24,7 +24,11 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "profile": "effective:profile",
     },
     "rftools.sparsity": {"taps": "sparsity:taps", "layers": "sparsity:layers", "survival": "sparsity:survival"},
-    "rftools.orientation": {"polar": "orientation:rose"},
+    "rftools.orientation": {
+        "polar": "orientation:rose",
+        "depth": "orientation:depth",
+        "kernels": "orientation:kernels",
+    },
     "rftools.tuning": {
         "curves": "tuning:curves",
         "polar": "tuning:polar",

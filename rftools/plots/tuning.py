@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rftools.errors import RequestError
 from rftools.gratings.measures import bump_through
-from rftools.plots.orientation import mirrored
+from rftools.plots.orientation import kernel_picture, mirrored
 from rftools.plots.scene import (
     Axis,
     Band,
@@ -342,18 +342,6 @@ def _mosaic(row: LayerTuning, order: list[FilterTuning]) -> Panel:
         equal=True,
         legend=False,
     )
-
-
-def kernel_picture(kernel: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A kernel ``(height, width, channels)`` as a picture: grey is 0, the largest weight black or white; three channels
-    are red, green and blue, others are summed.
-
-    >>> kernel_picture(np.array([[[1.0], [0.0], [-1.0]]], dtype=np.float32))[0, :, 0].tolist()
-    [255, 128, 0]
-    """
-    shown = kernel if kernel.shape[-1] == 3 else np.repeat(kernel.sum(axis=-1, keepdims=True), 3, axis=-1)
-    top = float(np.abs(shown).max()) or 1.0
-    return np.round(127.5 + 127.5 * shown / top).astype(np.uint8)
 
 
 def _rose(row: LayerTuning) -> Panel:

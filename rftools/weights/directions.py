@@ -17,7 +17,7 @@ from rftools.weights.axial import benjamini_hochberg, rayleigh, resultant
 from rftools.weights.continuous import kuiper, rao
 from rftools.weights.masks import Masks, masks_of
 from rftools.weights.null import Null, SphereNull, lattice_test, sphere_test
-from rftools.weights.results import FilterOrientation, Histogram, LayerOrientation, OrientationResult, Pooled
+from rftools.weights.results import Examples, FilterOrientation, Histogram, LayerOrientation, OrientationResult, Pooled
 from rftools.weights.shapes import Inertia, coordinates, inertia
 from rftools.weights.signed import signed
 from rftools.weights.source import Kernels, collect
@@ -43,6 +43,7 @@ def orientation(
     jumps: Mapping[str, tuple[float, ...]] | None = None,
     seed: int = 0,
     signs: bool = False,
+    examples: int = 0,
 ) -> OrientationResult:
     """Which way kernels point: axial statistics a layer, tested against the lattice's own null.
 
@@ -56,6 +57,8 @@ def orientation(
             of its output where it is a transposed convolution); with it angles are those in the input.
         seed: of the null's draws and the bootstrap.
         signs: also what the weights' signs say (``row.signed``): blobs, edges or lines, and which way kernels rise.
+        examples: also keep so many kernels of each layer (``row.examples``), evenly through their orientations, to be
+            drawn.
 
     Raises:
         RequestError: an unknown mass; a model without weights.
@@ -75,7 +78,7 @@ def orientation(
     if not layers:
         raise RequestError(f"{weights.info.name} has no convolution, so no kernel has an orientation")
     nulls: Nulls = {}
-    rows = [_layer(layer, mass, (jumps or {}).get(layer.name), seed, nulls) for layer in layers]
+    rows = [_layer(layer, mass, (jumps or {}).get(layer.name), seed, nulls, examples) for layer in layers]
     if signs:
         rows = [_with_signs(row, layer) for row, layer in zip(rows, layers, strict=True)]
     adjusted = benjamini_hochberg([row.p_lattice for row in rows])
@@ -91,16 +94,17 @@ def _layer(
     jump: tuple[float, ...] | None,
     seed: int,
     nulls: Nulls,
+    examples: int,
 ) -> LayerOrientation:
     note = _why_none(layer)
     if note is not None and math.prod(layer.kernel) == 1:
-        return _blank(layer.name, int(np.count_nonzero(layer.weight)), note)
+        return blank(layer.name, int(np.count_nonzero(layer.weight)), note)
     found = masks_of(layer.weight)
     living = int(found.counts[found.alive.any(axis=1)].sum())
     if note is not None:
-        return _blank(layer.name, living, note)
+        return blank(layer.name, living, note)
     if not living:
-        return _blank(layer.name, 0, "every kernel is dead")
+        return blank(layer.name, 0, "every kernel is dead")
     step = _step(layer, jump)
     if len(layer.kernel) == 3:
         row = _on_the_sphere(layer, mass, found, step, "taps" if jump is None else "px")
@@ -112,7 +116,20 @@ def _layer(
     row = describe(layer.name, shapes.only(present), counts[present].astype(np.int64), units, seed)
     if mass == "survivors":  # the null speaks of which taps survive, not of what they weigh
         row = _test(row, _null_of(nulls, layer.kernel, step, seed), found)
+    if examples:
+        row = dataclasses.replace(row, examples=_examples(layer, shapes, index, examples))
     return _by_filter(row, shapes, index)
+
+
+def _examples(layer: Kernels, shapes: Inertia, index: NDArray[Any], most: int) -> Examples:
+    """At most so many living kernels, evenly through their orientations, those without one last."""
+    which = index.reshape(-1)
+    alive = np.flatnonzero((shapes.mass > 0)[which])
+    angles = np.degrees(shapes.angle)[which[alive]]
+    order = alive[np.argsort(angles, kind="stable")]  # NaN comes last
+    chosen = order[np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(np.int64)]
+    kernels = layer.weight.reshape(-1, *layer.kernel)[chosen].copy()
+    return Examples(kernels, np.degrees(shapes.angle)[which[chosen]])
 
 
 def _shapes(layer: Kernels, mass: str, found: Masks, positions: Floats) -> tuple[Inertia, NDArray[Any]]:
@@ -143,10 +160,10 @@ def _on_the_sphere(layer: Kernels, mass: str, found: Masks, step: tuple[float, .
     values = found.alive.astype(np.float64) if mass == "survivors" else _masses(layer, mass)
     counts = found.counts.astype(np.float64) if mass == "survivors" else np.ones(len(values))
     own = axes(values, counts, coordinates(layer.kernel, step))
-    blank = _blank(layer.name, own.kernels, "3-D: axes on the sphere, see axes")
+    none = blank(layer.name, own.kernels, "3-D: axes on the sphere, see axes")
     pooled = Pooled(own.pooled_anisotropy, None, own.pooled_rank)
     return dataclasses.replace(
-        blank, oriented=own.oriented, anisotropy=own.anisotropy, pooled=pooled, units=units, axes=own
+        none, oriented=own.oriented, anisotropy=own.anisotropy, pooled=pooled, units=units, axes=own
     )
 
 
@@ -162,7 +179,8 @@ def _why_none(layer: Kernels) -> str | None:
     return None
 
 
-def _blank(name: str, kernels: int, note: str) -> LayerOrientation:
+def blank(name: str, kernels: int, note: str) -> LayerOrientation:
+    """A layer without orientation; ``note`` says why."""
     empty = Histogram(EDGES, (0,) * (len(EDGES) - 1))
     return LayerOrientation(name, kernels, 0, None, None, None, None, None, None, None, empty, note=note)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rftools.results import Result, plain
 from rftools.weights.signed import Signed
@@ -188,6 +189,14 @@ class FilterOrientation:
 
 
 @dataclass(frozen=True)
+class Examples:
+    """Kernels ``(n, height, width)`` in the order of their angles (degrees; NaN, last: none)."""
+
+    kernels: NDArray[np.float32] = field(repr=False)
+    angles: NDArray[np.float64] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class LayerOrientation:
     """Which way one layer's kernels point. Angles in degrees in [0, 180): 0 along x, counter-clockwise as seen.
 
@@ -228,6 +237,7 @@ class LayerOrientation:
     axes: Axes | None = None
     signed: Signed | None = None
     note: str | None = None
+    examples: Examples | None = field(default=None, repr=False, compare=False)  # not in the JSON
 
 
 @dataclass(frozen=True, repr=False)
@@ -241,7 +251,17 @@ class OrientationResult(Result[LayerOrientation]):
     of: str = "weights"  # or "effective": the ellipses of each channel's effective field, kernels being channels
 
     def _body(self) -> dict[str, Any]:
-        return {"of": self.of, "mass": self.mass, "seed": self.seed, "layers": [plain(row) for row in self.layers]}
+        return {
+            "of": self.of,
+            "mass": self.mass,
+            "seed": self.seed,
+            "layers": [self._layer(row) for row in self.layers],
+        }
+
+    def _layer(self, row: LayerOrientation) -> dict[str, Any]:
+        body: dict[str, Any] = plain(dataclasses.replace(row, examples=None))
+        del body["examples"]
+        return body
 
     def columns(self) -> tuple[str, ...]:
         return ("layer", "kernels", "oriented", "angle", "R", "low", "high", "anisotropy", "p lattice", "q",
