@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import click
 
-from rftools.cli.options import check_outputs, emit, load_model, model_options, output_options, parse_unit
+from rftools.cli.options import check_outputs, emit, load_model, model_options, output_options, parse_unit, progress_bar
 
 
 @click.command("erf", short_help="Effective receptive field of layers, from gradients.")
@@ -59,7 +57,7 @@ def command(
     loaded = load_model(spec, model, weights, input_size)
     from rftools.erf import effective
 
-    with _progress() as progress:
+    with progress_bar("images") as progress:
         result = effective(
             loaded,
             images,
@@ -85,17 +83,3 @@ def command(
 
 def _norm(norm: object) -> str:
     return "unknown (inputs as they are)" if norm is None else str(norm)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("images", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -6,7 +6,8 @@ import csv
 import dataclasses
 import io
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -75,16 +76,20 @@ def output_options(function: F) -> F:
     return function
 
 
-def table_options(function: F) -> F:
-    """``--group-by`` and ``--csv``; the command gets them as ``group_by, csv_path``."""
-    for decorate in (
-        click.option("--csv", "csv_path", metavar="FILE", help="Write the table as CSV."),
-        click.option(
-            "--group-by", type=click.Choice(["layer", "filter"]), default="layer", show_default=True, help="Its rows."
-        ),
-    ):
-        function = decorate(function)
-    return function
+def table_options(*groups: str) -> Callable[[F], F]:
+    """``--group-by`` and ``--csv``; the command gets them as ``group_by, csv_path``. The first group is the default."""
+
+    def decorated(function: F) -> F:
+        for decorate in (
+            click.option("--csv", "csv_path", metavar="FILE", help="Write the table as CSV."),
+            click.option(
+                "--group-by", type=click.Choice(groups), default=groups[0], show_default=True, help="Its rows."
+            ),
+        ):
+            function = decorate(function)
+        return function
+
+    return decorated
 
 
 def load_model(spec: str, model: str | None, weights: str | None, input_size: str | None) -> Model:
@@ -217,3 +222,18 @@ def weights_of(spec: str, model: str | None, weights: str | None, input_size: st
     if model is None and weights is None and is_weight_file(spec) and not is_checkpoint(read_weight_file(Path(spec))):
         return Path(spec)
     return load_model(spec, model, weights, input_size)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on a terminal's standard error, to be told (done, total); None where there is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -14,6 +14,7 @@ from rftools._version import __version__
 if TYPE_CHECKING:
     from rftools.erf import effective
     from rftools.errors import RequestError
+    from rftools.gratings import tuning
     from rftools.loading import Model, load
     from rftools.pruning import prune
     from rftools.reporting import report
@@ -31,6 +32,7 @@ _HOME = {
     "rule": "trf",
     "sparsity": "weights",
     "theoretical": "trf",
+    "tuning": "gratings",
 }
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "rule",
     "sparsity",
     "theoretical",
+    "tuning",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from rftools.erf.analysis import effective
 from rftools.erf.measures import Frame, measure
+from rftools.erf.orientation import effective_orientation
 from rftools.erf.result import EffectiveLayer, EffectiveResult, Measure
 
-__all__ = ["EffectiveLayer", "EffectiveResult", "Frame", "Measure", "effective", "measure"]
+__all__ = ["EffectiveLayer", "EffectiveResult", "Frame", "Measure", "effective", "effective_orientation", "measure"]

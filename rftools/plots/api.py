@@ -24,7 +24,18 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "profile": "effective:profile",
     },
     "rftools.sparsity": {"taps": "sparsity:taps", "layers": "sparsity:layers", "survival": "sparsity:survival"},
-    "rftools.orientation": {"polar": "orientation:rose"},
+    "rftools.orientation": {
+        "polar": "orientation:rose",
+        "depth": "orientation:depth",
+        "kernels": "orientation:kernels",
+    },
+    "rftools.tuning": {
+        "curves": "tuning:curves",
+        "polar": "tuning:polar",
+        "sheet": "tuning:sheet",
+        "map": "tuning:preferences",
+        "depth": "tuning:depth",
+    },
     "history": {"curves": "training:curves"},
 }
 BACKENDS = ("matplotlib", "plotly")
