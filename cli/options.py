@@ -142,6 +142,8 @@ def emit(
         print_table(result)
     else:
         print_rows(columns, records, title=result.model.name)
+    for note in result.notes():
+        print(note, file=sys.stderr)
 
 
 def write_csv(path: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:

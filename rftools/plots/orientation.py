@@ -201,7 +201,8 @@ def kernels(result: OrientationResult, layer: str | None = None) -> Scene:
         title=f"Kernels by orientation, {short(row.name, 40)}",
         caption=f"{len(own.kernels)} of {row.kernels} kernels of {short(row.name, 60)} of "
         f"{short(result.model.name, 40)}, by the orientation of their taps (the tick below: 0° is along x, "
-        "counter-clockwise as seen); those without one last. Grey is 0, white the largest positive and black the largest negative weight of each kernel.",
+        "counter-clockwise as seen); those without one last. Grey is 0, white the largest positive and black the "
+        "largest negative weight of each kernel.",
         alt=f"{len(own.kernels)} kernels as small pictures, sorted by orientation.",
     )
 

@@ -17,7 +17,7 @@ from rftools.errors import RequestError, no_layer
 from rftools.loading import Model, as_model
 from rftools.trf.engine import walk
 from rftools.trf.field import Axis, Field, Part, worst
-from rftools.trf.result import AxisField, LayerField, Phase, Surviving, TheoreticalResult
+from rftools.trf.result import AxisField, LayerField, Phase, Surviving, TheoreticalResult, input_range_of
 from rftools.trf.reverse import KERNELS, Reverse, unit_place
 from rftools.trf.rules import Answer, Rule
 from rftools.trf.rules.registry import shape_of
@@ -83,7 +83,13 @@ def theoretical(
     units.check_any(rows)
     if surviving:
         rows = _with_surviving(rows, graph, fields, own)
-    return TheoreticalResult(model=subject.info(), input_size=tuple(size), layers=tuple(rows), capture=graph.method)
+    return TheoreticalResult(
+        model=subject.info(),
+        input_size=tuple(size),
+        layers=tuple(rows),
+        capture=graph.method,
+        input_range=input_range_of(rows),
+    )
 
 
 def _own_rules(rules: Mapping[str, Rule] | None) -> dict[str, Rule]:
@@ -105,8 +111,18 @@ def _with_surviving(
         assert isinstance(field, Field)
         place = unit_place(field, row.unit_dims, row.unit)
         all_of_it, rest = (walk.support(nodes[row.name], place).any(0) for walk in (whole, left))
-        done.append(replace(row, surviving=_what_is_left(all_of_it, rest)))
+        left_of_it = replace(_what_is_left(all_of_it, rest), smallest_mask=_smallest_mask(nodes[row.name], row.op))
+        done.append(replace(row, surviving=left_of_it))
     return done
+
+
+def _smallest_mask(node: fx.Node, op: str) -> tuple[tuple[int, ...], ...] | None:
+    """The first and the last tap along all axes at once: between them they reach what the whole kernel reaches."""
+    if not op.startswith("conv") or "transpose" in op or (op == "convolution" and node.args[6]):
+        return None
+    kernel = shape_of(node.args[1])[2:]
+    corners = (tuple(0 for _ in kernel), tuple(k - 1 for k in kernel))
+    return corners[:1] if corners[0] == corners[1] else corners
 
 
 def _what_is_left(whole: torch.Tensor, rest: torch.Tensor) -> Surviving:
@@ -202,13 +218,15 @@ def _row(layer: Layer, field: Field, fields: Mapping[fx.Node, Answer], units: _U
         )
     part = field.merged()
     unit = units.of(layer, part, shape)
+    needs = _needs(layer, fields)
     return LayerField(
         **head,
         axes=tuple(_axis(axis, unit, spatial_dims(part)) for axis in part),
         status=worst(axis.status for axis in part),
         cause=None,
         aligned=all(axis.aligned for axis in part),
-        productive=_productive(layer, fields),
+        productive=None if needs is None else any(n <= axis.length for n, axis in zip(needs, part, strict=True)),
+        needs=needs,
         unit=unit,
         unit_dims=tuple(spatial_dims(part)),
     )
@@ -288,16 +306,16 @@ def _least(axis: Axis) -> int | None:
     return None if axis.least is None or math.isinf(axis.least) else math.ceil(axis.least)
 
 
-def _productive(layer: Layer, fields: Mapping[fx.Node, Answer]) -> bool | None:
-    """Whether a layer's inputs can still gain context: their smallest field fits the image on some axis."""
+def _needs(layer: Layer, fields: Mapping[fx.Node, Answer]) -> tuple[int, ...] | None:
+    """Per axis the smallest field of a layer's inputs: an image that size or larger gives it context to gain."""
     inputs = [fields[node] for node in layer.node.all_input_nodes if isinstance(fields.get(node), Field)]
     parts = [part for field in inputs if isinstance(field, Field) for part in field.parts]
     if not parts or not isinstance(layer.node.meta.get("val"), torch.Tensor):
         return None
-    verdicts = []
+    least: list[int] = []
     for axes in zip(*parts, strict=True):
         known = [axis.least for axis in axes if axis.least is not None]
-        if len(known) < len(axes) or any(math.isinf(least) for least in known):
+        if len(known) < len(axes) or any(math.isinf(value) for value in known):
             return None
-        verdicts.append(min(known) <= axes[0].length)
-    return any(verdicts)
+        least.append(math.ceil(min(known)))
+    return tuple(least)
