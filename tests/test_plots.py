@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -86,6 +87,32 @@ def test_window_tints_exactly_the_pixels_that_reach_the_unit() -> None:
     assert image.extent == (-0.5, 19.5, -0.5, 19.5)
     (centre,) = scene.marks(sc.Points)
     assert (centre.x, centre.y) == ((10.0,), (11.0,))
+
+
+def test_paths_shade_what_is_reached_and_leave_holes_clear() -> None:
+    scene = describe(drawn.theoretical(), "paths")
+    (shades,) = scene.marks(sc.Heatmap)
+    assert shades.values is not None
+    assert np.array_equal(~np.isnan(shades.values), drawn.PATHS > 0)
+    assert shades.values[11, 10] == 0.0  # most paths
+    assert shades.values[7, 7] == pytest.approx(max(np.log10(1 / 20), shades.limits[0]))  # type: ignore[index]
+    assert next(scene.marks(sc.Rect)).extent == (-0.5, 19.5, -0.5, 19.5)
+    assert "56 pixels are reached" in scene.caption
+
+
+def test_growth_has_a_band_where_branches_differ() -> None:
+    wide = dataclasses.replace(drawn.axis(9, 1, -4, 5), min_size=3)
+    scene = describe(drawn.theoretical(axes=(wide, wide)), "growth")
+    (band,) = scene.marks(sc.Band)
+    assert (band.x, band.low, band.high) == ((1.0,), (3.0,), (9.0,))
+
+
+def test_two_nets_side_by_side() -> None:
+    scene = describe(drawn.theoretical(), "growth", other=drawn.theoretical(axes=(drawn.axis(15, 1, -7, 5),) * 2))
+    first, second = scene.marks(sc.Line)
+    assert first.y[:2] == (3.0, 9.0)
+    assert second.y[:2] == (3.0, 15.0)
+    assert first.x == second.x == (0.0, 1.0, 2.0)  # the same names: layer by layer
 
 
 def test_window_reaches_over_the_border_while_its_tint_does_not() -> None:
@@ -331,7 +358,9 @@ def refusal(*args: object, **options: object) -> str:
 
 def test_wrong_requests_say_what_is_allowed(tmp_path: Path) -> None:
     result = drawn.theoretical()
-    assert refusal(result, "grwth") == "no plot 'grwth' of this result (closest: growth); there are growth, window"
+    assert (
+        refusal(result, "grwth") == "no plot 'grwth' of this result (closest: growth); there are growth, window, paths"
+    )
     assert refusal(result, backend="bokeh") == "no backend 'bokeh'; there are matplotlib, plotly"
     assert refusal(result, theme="drak") == "no theme 'drak' (closest: dark); the themes are light, dark"
     assert (

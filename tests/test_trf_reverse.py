@@ -131,3 +131,15 @@ def test_plus_shaped_support_is_not_its_box() -> None:
     field = fields[graph.layers[-1].node]
     assert isinstance(field, Field)
     assert int(Reverse(graph, fields, {}).support(graph.layers[-1].node, {2: 3, 3: 3}).sum()) == 5
+
+
+def test_paths_of_a_layer_are_products_of_its_axes() -> None:
+    """Two 3x3 of stride 1: 1, 2, 3, 2, 1 paths along each axis, 81 in all."""
+    net = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3, padding=1))
+    result = rf.theoretical(net, (1, 9, 9), paths=["1"])
+    assert result["0"].paths is None
+    expected = torch.zeros(9, 9, dtype=torch.float64)
+    expected[2:7, 2:7] = torch.outer(line := torch.tensor([1.0, 2, 3, 2, 1], dtype=torch.float64), line) / 81
+    torch.testing.assert_close(torch.from_numpy(result["1"].paths), expected)
+    with pytest.raises(rf.RequestError, match="no layer '2'"):
+        rf.theoretical(net, (1, 9, 9), paths=["2"])

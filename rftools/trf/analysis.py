@@ -38,6 +38,7 @@ def theoretical(
     rules: Mapping[str, Rule] | None = None,
     inputs: Inputs | None = None,
     of: int | str = 0,
+    paths: Sequence[str] = (),
 ) -> TheoreticalResult:
     """The theoretical receptive field of every layer, per input axis, exact or said not to be.
 
@@ -54,6 +55,8 @@ def theoretical(
         rules: rules for operators, by name (``"mylib.blur"``), which go before the registered ones.
         inputs: all inputs of a model that takes several, in order or by name: sizes ``(C, *spatial)`` or tensors with
             their batch. Fields are in the pixels of the input ``of``; the others are taken as constants.
+        paths: layers of which the unit's paths are counted pixel by pixel (``.paths``, shares of all of them): the
+            field of a linear net whose weights are all alike.
 
     Raises:
         RequestError: the model does not take the input, or no layer's map holds the unit.
@@ -83,6 +86,8 @@ def theoretical(
     units.check_any(rows)
     if surviving:
         rows = _with_surviving(rows, graph, fields, own)
+    if paths:
+        rows = _with_paths(rows, paths, graph, fields, own)
     return TheoreticalResult(
         model=subject.info(),
         input_size=tuple(size),
@@ -123,6 +128,29 @@ def _smallest_mask(node: fx.Node, op: str) -> tuple[tuple[int, ...], ...] | None
     kernel = shape_of(node.args[1])[2:]
     corners = (tuple(0 for _ in kernel), tuple(k - 1 for k in kernel))
     return corners[:1] if corners[0] == corners[1] else corners
+
+
+def _with_paths(
+    rows: Sequence[LayerField],
+    wanted: Sequence[str],
+    graph: Graph,
+    fields: Mapping[fx.Node, Answer],
+    rules: Mapping[str, Rule],
+) -> list[LayerField]:
+    """The rows named in ``wanted`` with the counts of their unit's paths."""
+    nodes = {layer.name: layer.node for layer in graph.layers}
+    for name in wanted:
+        if name not in nodes:
+            raise no_layer(name, list(nodes))
+    walk = Reverse(graph, fields, rules)
+    done = []
+    for row in rows:
+        field = fields[nodes[row.name]]
+        if row.name in wanted and row.unit is not None and row.status != "unknown" and isinstance(field, Field):
+            counts = walk.counts(nodes[row.name], unit_place(field, row.unit_dims, row.unit)).sum(0)
+            row = replace(row, paths=counts.numpy())
+        done.append(row)
+    return done
 
 
 def _what_is_left(whole: torch.Tensor, rest: torch.Tensor) -> Surviving:

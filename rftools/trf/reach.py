@@ -16,7 +16,7 @@ from rftools.loading import Model, as_model
 from rftools.results import Result, plain
 from rftools.trf.analysis import theoretical
 from rftools.trf.result import LayerField, TheoreticalResult
-from rftools.trf.whatif import Setting, with_settings
+from rftools.trf.whatif import Setting, numbers, with_settings
 
 LARGEST = {"dilation": 64, "kernel_size": 31, "stride": 8}
 
@@ -151,12 +151,12 @@ def _proposals(
     found: dict[str, list[tuple[int, int, str, list[Setting]]]] = {kind: [] for kind in LARGEST}
     for depth, (name, child) in enumerate(module.named_modules()):
         row = rows.get(name)
-        kernel = _numbers(child, "kernel_size")
+        kernel = numbers(getattr(child, "kernel_size", None))
         if row is None or not kernel or not row.axes or row.axes[-1].stride is None:
             continue
         for kind, after in _needed(child, row, _size(last), target):
-            before = _numbers(child, kind)[-1]
-            settings = [Setting(name, kind, after), *_padded(name, child, kind, after)]
+            before = numbers(getattr(child, kind))[-1]
+            settings = [Setting(name, kind, after)]
             found[kind].append((after - before, -depth, f"{name}: {_WORDS[kind]} {before} to {after}", settings))
     for options in found.values():
         for _, _, text, settings in sorted(options, key=lambda option: option[:2])[:most]:
@@ -166,16 +166,10 @@ def _proposals(
 _WORDS = {"dilation": "dilation", "kernel_size": "kernel", "stride": "stride"}
 
 
-def _numbers(module: nn.Module, attribute: str) -> tuple[int, ...]:
-    value = getattr(module, attribute, ())
-    value = (value,) if isinstance(value, int) else value
-    return tuple(value) if isinstance(value, tuple) and all(isinstance(n, int) for n in value) else ()
-
-
 def _needed(module: nn.Module, row: LayerField, now: int, target: int) -> Iterator[tuple[str, int]]:
     """The least value of each setting that would do, by the formulas for a chain."""
-    kernel, stride = _numbers(module, "kernel_size")[-1], (_numbers(module, "stride") or (1,))[-1]
-    dilation = (_numbers(module, "dilation") or (1,))[-1]
+    own = {kind: numbers(getattr(module, kind, None)) for kind in LARGEST}
+    kernel, stride, dilation = (own[kind][-1] if own[kind] else 1 for kind in ("kernel_size", "stride", "dilation"))
     here, jump = min(_sizes(row)), (row.axes[-1].stride or 1) / stride
     missing = target - now
     wanted = {
@@ -185,18 +179,8 @@ def _needed(module: nn.Module, row: LayerField, now: int, target: int) -> Iterat
                         if here + (now - here) * s / stride >= target), None),
     }  # fmt: skip
     for kind, after in wanted.items():
-        if after is not None and after <= LARGEST[kind] and _numbers(module, kind):
+        if after is not None and after <= LARGEST[kind] and own[kind]:
             yield kind, after
-
-
-def _padded(name: str, module: nn.Module, kind: str, after: int) -> list[Setting]:
-    """The padding that keeps the map's size, where the layer pads by a number at all."""
-    padding = _numbers(module, "padding")
-    if kind == "stride" or not padding:
-        return []
-    kernel, dilation = _numbers(module, "kernel_size")[-1], (_numbers(module, "dilation") or (1,))[-1]
-    span = (after - 1) * dilation if kind == "kernel_size" else (kernel - 1) * after
-    return [Setting(name, "padding", padding[-1] + (span - (kernel - 1) * dilation) // 2)]
 
 
 def _tried(subject: Model, name: str, settings: Sequence[Setting], layer: str, target: int) -> Change | None:

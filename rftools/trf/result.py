@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rftools.results import Result, plain
 
 
@@ -92,6 +95,7 @@ class LayerField:
     unit_dims: tuple[int, ...] = ()  # the output tensor's dimensions that ``unit`` indexes, the batch being 0
     surviving: Surviving | None = None
     needs: tuple[int, ...] | None = None
+    paths: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)  # share of paths by input pixel
 
 
 @dataclass(frozen=True)
