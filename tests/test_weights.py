@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 import math
 from pathlib import Path
 
@@ -629,6 +630,42 @@ class Uneven(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.last(self.up(self.down(x)))
+
+
+@pytest.mark.parametrize("mass", ["survivors", "abs"])
+def test_examples_are_kernels_in_the_order_of_their_angles(mass: str) -> None:
+    conv = pruned_conv()
+    result = rf.orientation(nn.Sequential(conv), mass=mass, examples=10)
+    own = result["0"].examples
+    assert own is not None
+    assert own.kernels.shape == (10, 3, 3)
+    known = own.angles[~np.isnan(own.angles)]
+    assert (np.diff(known) >= 0).all()
+    weights = np.abs(own.kernels.reshape(10, -1)) if mass == "abs" else (own.kernels.reshape(10, -1) != 0)
+    np.testing.assert_allclose(np.degrees(inertia(weights.astype(float), coordinates((3, 3))).angle), own.angles)
+    assert "examples" not in result.to_json()
+    assert rf.orientation(nn.Sequential(conv))["0"].examples is None
+
+
+@pytest.mark.parametrize("verb", ["orientation", "sparsity"])
+def test_several_models_in_one_go(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from rftools.cli import main
+
+    for name, amount in (("dense", 0.2), ("sparse", 0.8)):
+        net = nn.Sequential(pruned_conv(amount))
+        torch.save(net.state_dict(), tmp_path / f"{name}.pt")
+    files = [str(tmp_path / f"{name}.pt") for name in ("dense", "sparse")]
+    main([verb, *files, "-o", str(tmp_path / "a.svg"), "--csv", str(tmp_path / "a.csv")])
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert rows[0][:2] == ["model", "layer"]
+    assert {row[0] for row in rows[1:]} == {"dense", "sparse"}
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == len(rows)
+    assert b"sparse" in (tmp_path / "a.svg").read_bytes()
+    main([verb, *files, "--json", "-"])
+    body = json.loads(capsys.readouterr().out)
+    assert body["schema"] == {"name": "rftools.several", "version": 1}
+    assert [own["schema"]["name"] for own in body["results"]] == [f"rftools.{verb}"] * 2
+    assert [own["model"]["name"] for own in body["results"]] == ["dense.pt", "sparse.pt"]
 
 
 def test_taps_become_input_pixels() -> None:
