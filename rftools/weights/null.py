@@ -184,7 +184,13 @@ def lattice_test(
 
 
 def sphere_test(
-    null: SphereNull, taps: NDArray[np.int64], kernels: NDArray[np.int64], order: float, *, draws: int = 9999
+    null: SphereNull,
+    taps: NDArray[np.int64],
+    kernels: NDArray[np.int64],
+    order: float,
+    *,
+    draws: int = 9999,
+    seed: int | None = None,
 ) -> LatticeTest | None:
     """The same for axes on the sphere: is ``order = (3 l1 - 1) / 2``, l1 the largest eigenvalue of the mean ``u u^T``,
     larger than random taps of the same numbers would make it? ``radius`` is the 95 % quantile of the order.
@@ -193,7 +199,7 @@ def sphere_test(
     >>> test.p
     0.001
     """
-    draw = np.random.default_rng((null.seed, 7))
+    draw = np.random.default_rng((null.seed if seed is None else seed, 7))
     groups = _groups(null, taps, kernels)
     if not groups:
         return None
