@@ -26,6 +26,8 @@ RESULTS = {
     "rftools.sparsity": drawn.sparsity,
     "rftools.orientation": drawn.orientation,
     "rftools.tuning": drawn.tuning,
+    "rftools.sparsity, several": lambda first="conv1": [drawn.sparsity(first), drawn.sparsity(first, dead=1)],
+    "rftools.orientation, several": lambda first="conv1": [drawn.orientation(first) for _ in range(3)],
     "history": lambda: drawn.HISTORY,
 }
 ALL = [(schema, kind) for schema, kinds in KINDS.items() for kind in kinds]
@@ -214,6 +216,53 @@ def test_curves_draw_percent() -> None:
     lines = list(describe(list(drawn.HISTORY), chance=0.1).marks(sc.Line))
     assert [line.label for line in lines] == ["training", "held out"] * 2
     assert lines[3].y == (45.0,) * 4
+
+
+# ---- several models
+
+
+def test_a_course_runs_from_model_to_model_layer_by_layer() -> None:
+    results = [drawn.orientation(), drawn.orientation(q=0.9)]
+    pooled, single, lengths = describe(results, "course").panels
+    (line,) = (mark for mark in pooled.marks if isinstance(mark, sc.Line))
+    assert (line.x, line.y, line.label) == ((0.0, 1.0), (0.1, 0.1), "conv1")
+    (line,) = (mark for mark in lengths.marks if isinstance(mark, sc.Line))
+    assert line.y == (0.3, 0.3)
+    assert (single.x.label, single.x.ticks) == ("model", ((0.0, "1: best"), (1.0, "2: best")))
+    with pytest.raises(RequestError, match="layer 'conv9' is not in all 2 models"):
+        describe(results, "course", layers=["conv9"])
+    with pytest.raises(RequestError, match="share no layer"):
+        describe([drawn.orientation("a"), drawn.orientation("b")], "course")
+
+
+def test_sheets_have_a_row_a_model_and_a_column_a_layer() -> None:
+    scene = describe([drawn.orientation(), drawn.orientation(), drawn.orientation()], "sheet")
+    assert (scene.rows, scene.columns) == (3, 1)
+    assert scene.panels[2].title == "3: best: R = 0.300, p = 0.4\nconv1"
+    scene = describe([drawn.sparsity(), drawn.sparsity()])
+    first, second = scene.marks(sc.Heatmap)
+    assert first.limits == second.limits == (0.0, 1.0)
+    np.testing.assert_array_equal(first.values, np.arange(9).reshape(3, 3) * 0.1)
+
+
+def test_mixed_lists_cannot_be_drawn() -> None:
+    with pytest.raises(RequestError, match="a list cannot be drawn"):
+        describe([drawn.orientation(), drawn.sparsity()])
+
+
+def test_the_mean_axis_has_its_interval_at_both_ends() -> None:
+    (arc,) = (line for line in describe(drawn.orientation()).marks(sc.Line) if line.label == "its 95 % interval")
+    assert (arc.x[0], arc.x[29]) == (10.0, 40.0)
+    assert (arc.x[31], arc.x[-1]) == (190.0, 220.0)
+    assert arc.y[30] != arc.y[30]  # a gap between the two
+
+
+def test_kernels_are_pictures_with_their_orientation_below() -> None:
+    scene = describe(drawn.orientation(), "kernels")
+    assert len(list(scene.marks(sc.Image))) == 3
+    flat, tilted = scene.marks(sc.Line)  # the third has none
+    assert flat.y[0] == flat.y[1]
+    assert tilted.x[1] - tilted.x[0] == pytest.approx(tilted.y[0] - tilted.y[1])  # rows grow downwards
 
 
 # ---- both libraries
