@@ -16,9 +16,9 @@ from typing import Any
 
 import rftools as rf
 from rftools.plots.picture import neutral_picture
-from rftools.reporting.explorer import plane
 from rftools.reporting.findings import Limits
 from rftools.reporting.page import Provenance, page
+from rftools.reporting.pictures import plane
 from rftools.reporting.subject import from_model
 
 SPECS = (

@@ -6,15 +6,19 @@ import base64
 import dataclasses
 import hashlib
 import html
+import io
 import json
 import re
 from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import rftools as rf
@@ -23,10 +27,12 @@ from rftools.errors import RequestError
 from rftools.plots import describe
 from rftools.plots.theme import THEMES
 from rftools.reporting import RULES, Subject, findings
-from rftools.reporting.explorer import footprints, plane
+from rftools.reporting.explorer import footprints
 from rftools.reporting.figures import themed
 from rftools.reporting.findings import Limits
+from rftools.reporting.pictures import plane, surviving_masks
 from rftools.reporting.subject import from_results
+from rftools.trf.result import Surviving
 from tests import drawn
 
 HOSTILE = [
@@ -120,6 +126,11 @@ FIRES: dict[str, Case] = {
         QUIET,
         "1 layer: each has no known field (conv2); the first cause: no rule for aten.fold.",
     ),
+    "lost field": (
+        lambda: subject(theoretical=_pruned(0.4)),
+        QUIET,
+        "Pruning took field from 1 layer of 2: conv2 keeps 40 % of its pixels (7x3 of 15x9 px).",
+    ),
     "small effective field": (
         lambda: subject(effective=drawn.effective(luo=3.0)),
         Limits(),
@@ -166,6 +177,17 @@ def _dead() -> object:
     return dataclasses.replace(whole, layers=(first, whole.layers[1]))
 
 
+def _pruned(share: float) -> object:
+    """Nothing lost in the first layer; in the second a share of the pixels and parts of both sides."""
+    whole = drawn.theoretical(axes=(drawn.axis(15, 1, -7, 8), drawn.axis(9, 1, -4, 8)))
+    first, second, *rest = whole.layers
+    rows = (
+        dataclasses.replace(first, surviving=Surviving((3, 3), ((9, 11), (9, 11)), 1.0)),
+        dataclasses.replace(second, surviving=Surviving((7, 3), ((4, 10), (7, 9)), share)),
+    )
+    return dataclasses.replace(whole, layers=(*rows, *rest))
+
+
 def _unread(inputs: int) -> object:
     whole = drawn.sparsity()
     return dataclasses.replace(whole, layers=(dataclasses.replace(whole.layers[0], dead_inputs=inputs),))
@@ -201,6 +223,12 @@ def test_nothing_found_is_a_finding() -> None:
 def test_problems_come_first() -> None:
     levels = [item.level for item in findings(subject(sparsity=drawn.sparsity(dead=1)), Limits())]
     assert levels == sorted(levels, key=["problem", "notice", "fine"].index)
+
+
+@pytest.mark.parametrize("share, levels", [(0.0, ["problem"]), (0.9499, ["notice"]), (0.95, ["fine"])])
+def test_lost_field_at_its_border(share: float, levels: list[str]) -> None:
+    found = findings(subject(theoretical=_pruned(share)), QUIET)
+    assert [item.level for item in found if item.rule == "lost field"] == levels
 
 
 def test_an_object_that_fits_is_named_with_its_layer() -> None:
@@ -274,7 +302,9 @@ def test_the_page_says_nothing_of_the_disk(page: str) -> None:
 def test_ids_are_unique_and_links_lead_somewhere(page: str) -> None:
     reader = read(page)
     assert [name for name, count in reader.ids.items() if count > 1] == []
-    targets = {reference[1:] for reference in reader.references if reference.startswith("#")}
+    places = {reference[1:] for reference in reader.references if reference.startswith("#")}
+    targets = {place for place in places if not place.startswith("layer=")}
+    assert {unquote(place.removeprefix("layer=")) for place in places - targets} <= {"conv1", "conv2", "pool"}
     assert targets <= set(reader.ids)
 
 
@@ -369,6 +399,28 @@ def test_footprints_give_every_unit_its_window() -> None:
                 phase = data["phases"][index % len(data["phases"])]
                 low = phase["start"] + index // len(data["phases"]) * data["jump"]
                 assert (low, low + phase["size"] - 1) == axis.window
+
+
+def test_what_pruning_left_is_the_support_of_the_weights_that_are_there() -> None:
+    """The mask against brute force: which input pixels change the unit at all when weights are positive or zero."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 2, 3, stride=2, padding=2, dilation=2))
+    for conv in net:
+        conv.weight.data = torch.rand_like(conv.weight) * (torch.rand_like(conv.weight) < 0.3)  # type: ignore[union-attr]
+    result = rf.theoretical(net, input_size=(1, 18, 24), surviving=True)
+    masks = surviving_masks(result)
+    image = torch.zeros(1, 1, 18, 24, requires_grad=True)
+    for depth, name in ((1, "0"), (2, "1")):
+        entry = masks[name]
+        output = net[:depth](image)[0, :, entry["unit"][0], entry["unit"][1]].sum()
+        alive = torch.autograd.grad(output, image)[0][0, 0] > 0
+        shown = np.zeros((18, 24), dtype=bool)
+        picture = Image.open(io.BytesIO(base64.b64decode(entry["url"].partition(",")[2]))).convert("RGBA")
+        rows, columns = (slice(entry[a], entry[a] + entry[b]) for a, b in (("y", "height"), ("x", "width")))
+        shown[rows, columns] = np.asarray(picture)[..., 3] > 0
+        assert (shown == alive.numpy()).all()
+        assert entry["pixels"] == int(alive.sum())
+        assert entry["movable"]
 
 
 def test_a_unit_outside_the_plane_of_the_picture() -> None:

@@ -13,6 +13,7 @@ import pytest
 from torch import nn
 
 import rftools as rf
+from rftools.reporting.findings import Limits
 from tests import drawn
 
 CHROMIUM = next(
@@ -28,6 +29,18 @@ NET = nn.Sequential(
     nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1),
 )
 SIZE = (3, 40, 56)
+OBJECTS = Limits(objects=((7, 5),))
+
+
+def pruned() -> nn.Module:
+    """A net whose second layer reads one row and one column only."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 5, stride=2, padding=2))
+    weight = net[1].weight.data
+    cross = weight.clone()
+    weight.zero_()
+    weight[:, :, 2] = cross[:, :, 2]
+    weight[:, :, :, 2] = cross[:, :, :, 2]
+    return net
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +65,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "plain": rf.report(NET, folder / "plain.html", input_size=SIZE, count=2),
         "results": rf.report(results, folder / "results.html"),
         "hostile": rf.report(evil, folder / "hostile.html"),
+        "pruned": rf.report(pruned(), folder / "pruned.html", input_size=SIZE, effective=False, limits=OBJECTS),
         "compared": rf.report([*results, *evil], folder / "compared.html"),
     }
 
@@ -145,6 +159,32 @@ def test_the_explorer_agrees_with_the_engine(visit: Any, layer: str, unit: tuple
     counts = [len(axis.support or ()) for axis in row.axes]
     assert shown["Pixels that reach it"].startswith(f"{counts[0] * counts[1]:,} (")
     assert shown["Unit"] == f"{unit[0]}, {unit[1]}"
+
+
+def test_the_explorer_shows_what_pruning_left(visit: Any) -> None:
+    """A cross of 3 x 3 pixels: 7 x 3 + 3 x 7 - 3 x 3 of 7 x 7, moved with the unit, cut at the border."""
+    page = visit("pruned", anchor="#layer=1&unit=10,14")
+    picture = page.locator("#ex-surviving")
+    assert facts(page)["Left by pruning"] == "33 px (67.3 % of the field at unit 10, 14)"
+    place = {key: picture.get_attribute(key) for key in ("x", "y", "width", "height", "visibility")}
+    assert place == {"x": "25", "y": "17", "width": "7", "height": "7", "visibility": "visible"}
+    page.locator("#ex-row").focus()
+    page.keyboard.press("ArrowRight")
+    assert picture.get_attribute("y") == "19"
+    page.goto(page.url.partition("#")[0] + "#layer=1&unit=0,0")
+    assert facts(page)["Left by pruning"].startswith("at most 33 px")
+    page.locator("#ex-left").uncheck()
+    assert picture.get_attribute("visibility") == "hidden"
+
+
+def test_the_explorer_draws_objects_to_scale(visit: Any) -> None:
+    page = visit("pruned", anchor="#layer=1&unit=10,14")
+    shown = page.locator("#ex-objects rect").first
+    place = {key: float(shown.get_attribute(key)) for key in ("x", "y", "width", "height")}
+    assert place == {"x": 28.5 - 3.5, "y": 20.5 - 2.5, "width": 7, "height": 5}  # around pixel (20, 28)
+    assert facts(page)["Object of 7x5 px"] == "fits into the field"
+    page.locator("#ex-object-width").fill("8")
+    assert facts(page)["Object of 8x5 px"] == "does not fit into the field"
 
 
 def test_the_explorer_bounds_what_it_cannot_know(visit: Any) -> None:

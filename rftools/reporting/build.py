@@ -13,10 +13,10 @@ from rftools.errors import RequestError
 from rftools.files import check_writable, write_text
 from rftools.plots.picture import load_picture, neutral_picture
 from rftools.reporting.compare import check_count
-from rftools.reporting.explorer import plane
 from rftools.reporting.findings import Limits, findings
 from rftools.reporting.page import Provenance, page
 from rftools.reporting.page_comparison import comparison_page
+from rftools.reporting.pictures import plane
 from rftools.reporting.subject import PARTS, Subject, from_model, from_results
 from rftools.results import Result, plain
 

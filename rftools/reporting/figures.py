@@ -74,7 +74,7 @@ def variables(name: str) -> str:
 
 #: part of a subject -> what is drawn of it: (kind, options)
 DRAWN: dict[str, tuple[str, ...]] = {
-    "theoretical": ("growth", "window"),
+    "theoretical": ("growth", "window", "surviving"),
     "effective": ("growth", "profile", "map", "sheet"),
     "sparsity": ("layers", "taps", "survival"),
     "orientation": ("polar",),

@@ -13,9 +13,11 @@ from importlib import metadata, resources
 from typing import TYPE_CHECKING, Any
 
 from rftools._version import __version__
-from rftools.reporting.explorer import effective_maps, footprints, picture_url, plane
+from rftools.plots.scene import short
+from rftools.reporting.explorer import footprints
 from rftools.reporting.figures import figures, variables
 from rftools.reporting.findings import RULES, Limits, findings
+from rftools.reporting.pictures import effective_maps, picture_url, plane, surviving_masks
 from rftools.reporting.subject import REMEDIES, Subject
 from rftools.results import Result
 
@@ -64,7 +66,7 @@ def page(subject: Subject, picture: NDArray[np.uint8] | None, limits: Limits, pr
             "models": None,
             "sections": [_section(part, heading, subject) for part, heading in SECTIONS.items()],
             "figures": figures(subject),
-            "explorer": _explorer(subject, picture),
+            "explorer": _explorer(subject, picture, limits.objects),
             "method": _method(subject, limits, provenance),
         }
     )
@@ -91,6 +93,7 @@ def _template() -> Any:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["trusted"] = Markup  # for what this package wrote itself: style, script, SVG, JSON
+    environment.filters["brief"] = lambda name: short(name, 40)
     return environment.from_string(_resource("report.html.j2"))
 
 
@@ -188,7 +191,9 @@ def _sort_key(value: Any) -> str:
     return ""
 
 
-def _explorer(subject: Subject, picture: NDArray[np.uint8] | None) -> dict[str, Any] | None:
+def _explorer(
+    subject: Subject, picture: NDArray[np.uint8] | None, objects: Sequence[tuple[int, int]]
+) -> dict[str, Any] | None:
     if subject.theoretical is None or subject.input_size is None or picture is None:
         return None
     layers = footprints(subject.theoretical, subject.supports)
@@ -201,12 +206,15 @@ def _explorer(subject: Subject, picture: NDArray[np.uint8] | None) -> dict[str, 
     data = {
         "layers": layers,
         "maps": maps,
+        "surviving": surviving_masks(subject.theoretical),
+        "objects": [list(sides) for sides in objects],
         "height": height,
         "width": width,
         "start": start,
         "sides": list(subject.input_size[1:]),
     }
-    return {"json": _embedded(data), "picture": picture_url(picture), "height": height, "width": width}
+    names = {layer["name"] for layer in layers}
+    return {"json": _embedded(data), "picture": picture_url(picture), "height": height, "width": width, "names": names}
 
 
 def _embedded(data: Any) -> str:
@@ -259,5 +267,6 @@ def thresholds(limits: Limits) -> str:
     """The limits that the findings used, in words."""
     return (
         f"effective share {100 * limits.effective_share:.0f} %, holes {100 * limits.hole_share:.0f} %, "
-        f"q {limits.false_discovery:g}, accuracy gap {100 * limits.accuracy_gap:.0f} points"
+        f"field lost {100 * limits.lost_share:.0f} %, q {limits.false_discovery:g}, "
+        f"accuracy gap {100 * limits.accuracy_gap:.0f} points"
     )

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
+from rftools.plots.sparsity import PRUNED
 from rftools.reporting.explorer import Supports, supports
 from rftools.results import ModelInfo, Result
 
@@ -27,6 +28,7 @@ PARTS = {
     "rftools.sparsity": "sparsity",
     "rftools.orientation": "orientation",
 }
+MOST_WALKED = 160  # layers with kernels, beyond which a page's fields are the architecture's alone
 #: what fills a section whose input is missing
 REMEDIES = {
     "theoretical": "Give the report a model that takes its input size (--input-size CxHxW).",
@@ -100,9 +102,9 @@ def from_model(
 
     loaded = as_model(model, input_size)
     works: dict[str, Callable[[], Any]] = {
-        "theoretical": lambda: rftools.theoretical(loaded),
-        "effective": lambda: rftools.effective(loaded, **(effective or {})),
         "sparsity": lambda: rftools.sparsity(loaded),
+        "theoretical": lambda: _fields(loaded, parts.get("sparsity"), missing),
+        "effective": lambda: rftools.effective(loaded, **(effective or {})),
         "orientation": lambda: rftools.orientation(loaded),
     }
     parts: dict[str, Any] = {}
@@ -132,3 +134,22 @@ def from_model(
         seconds=seconds,
         **parts,
     )
+
+
+def _fields(loaded: Model, sparsity: SparsityResult | None, missing: dict[str, str]) -> TheoreticalResult:
+    """The fields of the architecture and, where weights are zero, of what pruning left of them."""
+    import rftools
+
+    if sparsity is None or sparsity.total.sparsity <= PRUNED:
+        return rftools.theoretical(loaded)
+    if len(sparsity) > MOST_WALKED:
+        missing["surviving"] = (
+            f"Surviving fields were left out: {len(sparsity)} layers hold kernels, and each needs a walk of its own "
+            f"(up to {MOST_WALKED} are walked; rftools trf --surviving walks any number)."
+        )
+        return rftools.theoretical(loaded)
+    try:
+        return rftools.theoretical(loaded, surviving=True)
+    except RequestError as error:
+        missing["surviving"] = f"Surviving fields: {error}."
+        return rftools.theoretical(loaded)

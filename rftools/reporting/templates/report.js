@@ -128,6 +128,52 @@
   const span = (f) => (f.whole ? "whole axis" : f.low + " to " + f.high + " (" + (f.high - f.low + 1) + " px)");
   const inside = (f) => f.runs.reduce((sum, [a, b]) => sum + b - a + 1, 0);
 
+  // What pruning left: known at one unit; moved with the unit where the field's law lets it.
+  const pruned = Object.keys(data.surviving).length > 0;
+  const drawSurviving = (layer, all) => {
+    const left = data.surviving[layer.name];
+    const own = left !== undefined && left.unit.join() === state.unit.join();
+    const known = own || (left !== undefined && left.movable && layer.movable);
+    const shown = known && left.url !== null && $("ex-left").checked;
+    if (shown) {
+      const moved = layer.axes.map((axis, i) => (own ? 0 : (state.unit[i] - left.unit[i]) * axis.jump));
+      const [y, x] = flat ? [0, moved[0]] : moved.slice(-2);
+      set("ex-surviving", { href: left.url, x: left.x + x, y: left.y + y, width: left.width, height: flat ? data.height : left.height });
+    }
+    set("ex-surviving", { visibility: shown ? "visible" : "hidden" });
+    $("ex-key-left").hidden = !shown;
+    if (!pruned) return null;
+    if (left === undefined) return "not worked out here: this layer holds no kernels";
+    if (!known) return "known at unit " + left.unit.join(", ") + " alone";
+    const cut = all.some((f, i) => f.low < 0 || f.high >= data.sides[i]);
+    const share = " px (" + (100 * left.share).toFixed(1) + " % of the field at unit " + left.unit.join(", ") + ")";
+    return (own || !cut ? "" : "at most ") + left.pixels.toLocaleString("en") + share;
+  };
+
+  // Objects to scale, around the unit's centre: those the report was asked about, and one of any size.
+  const objects = () => {
+    const typed = [$("ex-object-width"), $("ex-object-height")].map((input) => Math.floor(+input.value));
+    return typed.every((side) => side > 0) ? [typed, ...data.objects.slice(1)] : data.objects.slice(1);
+  };
+  const drawObjects = (x, y, down, across) => {
+    const group = $("ex-objects");
+    group.replaceChildren();
+    for (const [width, height] of objects()) {
+      const place = { x: x - width / 2, y: flat ? 0 : y - height / 2, width, height: flat ? data.height : height };
+      for (let i = 0; i < 2; i++) {
+        const box = document.createElementNS(group.namespaceURI, "rect");
+        for (const [name, value] of Object.entries({ class: "object", ...place })) box.setAttribute(name, value);
+        group.append(box);
+      }
+    }
+    $("ex-key-object").hidden = objects().length === 0;
+    const holds = (f, side) => f.whole || f.high - f.low + 1 >= side;
+    return objects().map(([width, height]) => [
+      "Object of " + width + (flat ? "" : "x" + height) + " px",
+      holds(across, width) && (flat || holds(down, height)) ? "fits into the field" : "does not fit into the field",
+    ]);
+  };
+
   const draw = () => {
     const layer = data.layers[state.layer];
     const all = fields();
@@ -151,6 +197,8 @@
     if (shown) set("ex-map", { href: map.url, ...map.extent });
     set("ex-map", { visibility: shown ? "visible" : "hidden" });
     set("ex-reached", { visibility: shown ? "hidden" : "visible" });
+    const remains = drawSurviving(layer, all);
+    const fits = drawObjects(x, y, down, across);
     const effective = map === undefined ? "not measured here" : measured ? map.size : "measured at unit " + map.unit.join(", ");
     const reached = all.reduce((product, f) => product * inside(f), 1);
     const cut = all.some((f, i) => f.low < 0 || f.high >= data.sides[i]);
@@ -160,6 +208,8 @@
       fact("Unit", layer.movable ? state.unit.join(", ") : layer.unit.join(", ") + " (the only one that is known)"),
       ...(flat ? [fact("Window", span(all[0]))] : [fact("Rows", span(down)), fact("Columns", span(across))]),
       fact("Pixels that reach it", bound + reached.toLocaleString("en") + " (" + ((100 * reached) / pixels).toFixed(1) + " % of the image)"),
+      ...(remains === null ? [] : [fact("Left by pruning", remains)]),
+      ...fits.map(([name, value]) => fact(name, value)),
       ...(Object.keys(data.maps).length ? [fact("Effective size", effective)] : []),
       fact("Status", layer.status),
     );
@@ -196,6 +246,10 @@
     option.textContent = (name.length > 60 ? name.slice(0, 40) + "…" + name.slice(-15) : name) + "  ·  " + layer.op;
     select.append(option);
   });
+  $("ex-left").parentElement.hidden = !pruned;
+  $("ex-left").addEventListener("change", () => draw());
+  if (data.objects.length) [$("ex-object-width").value, $("ex-object-height").value] = data.objects[0];
+  for (const id of ["ex-object-width", "ex-object-height"]) $(id).addEventListener("input", () => draw());
   $("ex-show").parentElement.hidden = Object.keys(data.maps).length === 0;
   $("ex-show").addEventListener("change", () => draw());
   if (flat) {
