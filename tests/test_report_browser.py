@@ -66,6 +66,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "results": rf.report(results, folder / "results.html"),
         "hostile": rf.report(evil, folder / "hostile.html"),
         "pruned": rf.report(pruned(), folder / "pruned.html", input_size=SIZE, effective=False, limits=OBJECTS),
+        "nested": rf.report(
+            nn.Sequential(NET, nn.ReLU(), NET[0:0]), folder / "n.html", input_size=SIZE, effective=False
+        ),
         "compared": rf.report([*results, *evil], folder / "compared.html"),
     }
 
@@ -218,6 +221,30 @@ def test_the_explorer_moves_by_keyboard(visit: Any) -> None:
     page.locator("#ex-layer").select_option(label="2  ·  conv_transpose2d")
     assert facts(page)["Unit"] == "19, 27"
     assert page.evaluate("location.hash") == "#layer=2&unit=19,27"
+
+
+def test_the_graph_chooses_the_layer(visit: Any) -> None:
+    page = visit(anchor="#layer=0&unit=3,4")
+    boxes = page.locator(".graph-level:visible a")
+    assert boxes.all_inner_texts() is not None
+    assert boxes.count() == 3
+    boxes.nth(1).click()
+    assert page.locator("#ex-layer").evaluate("(e) => e.selectedOptions[0].textContent").startswith("1 ")
+    assert boxes.nth(1).get_attribute("aria-current") == "true"
+    assert boxes.nth(0).get_attribute("aria-current") is None
+    boxes.nth(1).focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#layer=2"
+    assert page.locator("#ex-layer").evaluate("(e) => e.selectedOptions[0].textContent").startswith("2 ")
+
+
+def test_the_graph_opens_modules(visit: Any) -> None:
+    page = visit("nested")
+    before = page.locator(".graph-level:visible a").count()
+    page.locator("#graph-level").select_option(index=0)
+    assert page.locator(".graph-level:visible a").count() < before
+    assert page.locator(".graph-level:visible").count() == 1
 
 
 def test_the_explorer_moves_by_mouse(visit: Any) -> None:

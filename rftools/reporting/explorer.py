@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rftools.trf.result import AxisField, LayerField, Phase, TheoreticalResult
 
 if TYPE_CHECKING:
-    from rftools.loading import Model
+    from rftools.capture import Graph
 
 MOST_RUNS = 20_000  # runs that one axis may list before its layer is left inexact at the border
 
@@ -17,18 +17,16 @@ Run = tuple[int, int]
 Supports = Mapping[str, Sequence[Sequence[Sequence[Run]] | None]]
 
 
-def supports(model: Model) -> dict[str, list[list[list[Run]] | None]]:
+def supports(graph: Graph) -> dict[str, list[list[list[Run]] | None]]:
     """For every layer, input axis and output index: the runs ``(first, last)`` of input pixels that reach it.
 
     A field's law tells a unit's window, but where paths cross a border on their way, in the padding of some layer
     in between, fewer pixels reach the unit than the window holds. The engine's tables know which. None stands for
     an axis whose sets depend on several output dimensions.
     """
-    from rftools.capture import capture
     from rftools.trf.engine import walk
     from rftools.trf.field import Field
 
-    graph = capture(model.module, model.require_input_size())
     fields = walk(graph, {})
     found = {}
     for layer in graph.layers:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rftools._version import __version__
 from rftools.plots.scene import short
+from rftools.reporting.diagram import connections, diagrams
 from rftools.reporting.explorer import footprints
 from rftools.reporting.figures import figures, variables
 from rftools.reporting.findings import RULES, Limits, findings
@@ -66,6 +67,7 @@ def page(subject: Subject, picture: NDArray[np.uint8] | None, limits: Limits, pr
             "models": None,
             "sections": [_section(part, heading, subject) for part, heading in SECTIONS.items()],
             "figures": figures(subject),
+            "graph": _graph(subject),
             "explorer": _explorer(subject, picture, limits.objects),
             "method": _method(subject, limits, provenance),
         }
@@ -189,6 +191,17 @@ def _sort_key(value: Any) -> str:
     if isinstance(value, (bool, int, float)) and value == value:
         return repr(float(value))
     return ""
+
+
+def _graph(subject: Subject) -> dict[str, Any] | None:
+    """The net's drawings, and the shown one's boxes and lines as a table."""
+    if subject.theoretical is None or not subject.levels:
+        return None
+    drawn = diagrams(subject.levels, subject.theoretical)
+    first = next(i for i, diagram in enumerate(drawn) if diagram.first)
+    rows = connections(subject.levels[first], {row.name: row for row in subject.theoretical})
+    names = ("layer", "kind", "field", "reads")
+    return {"diagrams": drawn, "table": cells(names, rows, "graph-table", "Boxes and lines of the graph")}
 
 
 def _explorer(

@@ -31,6 +31,7 @@ def comparison_page(subjects: Sequence[Subject], limits: Limits, provenance: Pro
             "models": _models(subjects, names),
             "sections": [_section(part, heading, aligned[part], names) for part, heading in SECTIONS.items()],
             "figures": {part: [figure(found, names, image)] for part, found in aligned.items() if found is not None},
+            "graph": None,
             "explorer": None,
             "method": _method(subjects, names, limits, provenance),
         }

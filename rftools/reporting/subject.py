@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
 from rftools.plots.sparsity import PRUNED
+from rftools.reporting.architecture import Level, levels
 from rftools.reporting.explorer import Supports, supports
 from rftools.results import ModelInfo, Result
 
@@ -53,6 +54,7 @@ class Subject:
     classes: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     supports: Supports | None = field(default=None, repr=False)
+    levels: tuple[Level, ...] = field(default=(), repr=False)
     missing: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -129,11 +131,19 @@ def from_model(
         history=history,
         classes=loaded.classes,
         metadata=loaded.metadata,
-        supports=supports(loaded) if "theoretical" in parts else None,
+        **(_structure(loaded) if "theoretical" in parts else {}),
         missing=missing,
         seconds=seconds,
         **parts,
     )
+
+
+def _structure(model: Model) -> dict[str, Any]:
+    """What the page draws and works fields out from, beyond the results."""
+    from rftools.capture import capture
+
+    graph = capture(model.module, model.require_input_size())
+    return {"supports": supports(graph), "levels": levels(graph)}
 
 
 def _fields(loaded: Model, sparsity: SparsityResult | None, missing: dict[str, str]) -> TheoreticalResult:

@@ -80,6 +80,38 @@
     });
   }
 
+  // The graph: another level, and arrow keys from box to box in order.
+  const level = $("graph-level");
+  const links = (box) => [...box.querySelectorAll("a")];
+  if (level) {
+    for (const box of document.querySelectorAll(".graph-level")) {
+      const first = links(box)[0];
+      if (first) first.setAttribute("tabindex", "0");
+    }
+    level.addEventListener("change", () => {
+      for (const box of document.querySelectorAll(".graph-level")) box.hidden = box.id !== level.value;
+      reachable();
+    });
+    document.querySelector(".graph").addEventListener("keydown", (event) => {
+      const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+      const here = event.target.closest("a");
+      if (!step || !here) return;
+      const all = links(here.closest(".graph-level"));
+      const next = all[all.indexOf(here) + step];
+      if (!next) return;
+      event.preventDefault();
+      here.setAttribute("tabindex", "-1");
+      next.setAttribute("tabindex", "0");
+      next.focus();
+    });
+  }
+  const mark = (name) => {
+    for (const link of document.querySelectorAll(".graph a")) {
+      if (link.dataset.layer === name) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+  };
+
   // Explorer: any unit's theoretical window from the layers' footprints.
   const source = $("explorer-data");
   if (!source) return;
@@ -235,6 +267,7 @@
     state.unit = layer.axes.map((axis, i) => Math.max(0, Math.min(axis.n - 1, unit && Number.isInteger(unit[i]) ? unit[i] : layer.unit[i])));
     if (!layer.movable) state.unit = [...layer.unit];
     select.value = String(index);
+    mark(layer.name);
     sliders();
     draw();
   };
@@ -296,7 +329,11 @@
     choose(index, (asked.get("unit") || "").split(",").map(Number));
     return true;
   };
-  if (restore()) $("explorer").scrollIntoView();
-  else choose(state.layer);
-  window.addEventListener("hashchange", restore);
+  const follow = () => {
+    const found = restore();
+    if (found) $("explorer").scrollIntoView();
+    return found;
+  };
+  if (!follow()) choose(state.layer);
+  window.addEventListener("hashchange", follow);
 })();
