@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import html
 import io
+import itertools
 import json
 import re
 from collections import Counter
@@ -501,6 +502,44 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     status, line = command(capsys, "rftools:vgg-dilated", "-o", path, "--force", "--object", "big")
     assert status == 2
     assert line == "rftools: error: object 'big' is not WxH with positive whole numbers of pixels, such as 64x48\n"
+
+
+def test_the_page_as_markdown(tmp_path: Path) -> None:
+    """The same findings and tables; names stay text whatever Markdown would make of them."""
+    target = tmp_path / "r.md"
+    names = ["a|b", "*bold*", "<script>alert(1)</script>", "`code`", "[link](http://evil)", "two\nlines"]
+    page_of(tmp_path, *(named(make(), names) for make in RESULTS), markdown_path=target)
+    text = target.read_text(encoding="utf-8")
+    rows = [re.split(r"(?<!\\)\|", line) for line in text.splitlines() if line.startswith("|")]
+    heads = [above for above, row in itertools.pairwise(rows) if row[1].strip() == "---"]
+    assert [len(head) - 2 for head in heads] == [len(make().columns()) for make in RESULTS]
+    shown = {row[1].strip() for row in rows}
+    assert {r"a\|b", r"\*bold\*", r"\<script\>alert(1)\</script\>", r"\`code\`", r"\[link\](http://evil)"} <= shown
+    assert "two\ufffdlines" in shown
+    whole = from_results([named(make(), names) for make in RESULTS])  # type: ignore[misc]
+    assert text.count("\n- **") == len(findings(whole))
+
+
+def test_a_pdf_needs_a_browser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    page = tmp_path / "r.html"
+    line = (
+        "no browser found to print the PDF; install Chromium (apt-get install chromium), or open the page and print it"
+    )
+    given = ("rftools:vgg-dilated", "-o", str(page), "--no-effective", "--pdf", str(tmp_path / "r.pdf"))
+    assert command(capsys, *given) == (2, f"rftools: error: {line}\n")
+    assert not page.exists()
+
+
+def test_no_output_is_overwritten_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    there = tmp_path / "there"
+    there.write_text("mine")
+    for flag in ("--json", "--markdown", "--pdf"):
+        given = ("rftools:vgg-dilated", "-o", str(tmp_path / "r.html"), flag, str(there))
+        assert command(capsys, *given) == (2, f"rftools: error: {there} exists; --force overwrites it\n")
+    assert there.read_text() == "mine"
 
 
 def test_the_findings_and_results_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -315,6 +316,15 @@ def test_it_prints(visit: Any) -> None:
     assert not page.locator("nav").is_visible()
     assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--background')") == "#ffffff"
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_the_report_as_pdf(tmp_path: Path) -> None:
+    target = tmp_path / "r.pdf"
+    rf.report([drawn.theoretical(), drawn.sparsity()], tmp_path / "r.html", pdf_path=target)
+    content = target.read_bytes()
+    assert content.startswith(b"%PDF")
+    assert b"%%EOF" in content[-32:]
+    assert len(re.findall(rb"/Type\s*/Page\b", content)) >= 2
 
 
 def test_every_control_can_be_reached_and_named(visit: Any) -> None:

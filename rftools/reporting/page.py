@@ -16,9 +16,10 @@ from rftools._version import __version__
 from rftools.plots.scene import short
 from rftools.reporting.diagram import connections, diagrams
 from rftools.reporting.explorer import footprints
-from rftools.reporting.figures import figures, variables
+from rftools.reporting.figures import Figure, figures, variables
 from rftools.reporting.findings import RULES, Limits, findings
 from rftools.reporting.pictures import effective_maps, picture_url, plane, surviving_masks
+from rftools.reporting.series import course_figures, frames
 from rftools.reporting.subject import REMEDIES, Subject
 from rftools.results import Result
 
@@ -58,20 +59,33 @@ class Table:
 
 def page(subject: Subject, picture: NDArray[np.uint8] | None, limits: Limits, provenance: Provenance) -> str:
     """The whole report as HTML text."""
-    return render(
-        {
-            "kind": "Receptive field report",
-            "heading": subject.model.name,
-            "findings": findings(subject, limits),
-            "summary": summary(subject),
-            "models": None,
-            "sections": [_section(part, heading, subject) for part, heading in SECTIONS.items()],
-            "figures": figures(subject),
-            "graph": _graph(subject),
-            "explorer": _explorer(subject, picture, limits.objects),
-            "method": _method(subject, limits, provenance),
-        }
-    )
+    return render(contents(subject, picture, limits, provenance))
+
+
+def contents(
+    subject: Subject, picture: NDArray[np.uint8] | None, limits: Limits, provenance: Provenance
+) -> dict[str, Any]:
+    """What a report of one model says and shows, whatever it is written as."""
+    return {
+        "kind": "Receptive field report",
+        "heading": subject.model.name,
+        "findings": findings(subject, limits),
+        "summary": summary(subject),
+        "models": None,
+        "sections": [_section(part, heading, subject) for part, heading in SECTIONS.items()],
+        "figures": _figures(subject),
+        "frames": frames(subject),
+        "graph": _graph(subject),
+        "explorer": _explorer(subject, picture, limits.objects),
+        "method": _method(subject, limits, provenance),
+    }
+
+
+def _figures(subject: Subject) -> dict[str, list[Figure]]:
+    drawn = figures(subject)
+    if subject.epochs:
+        drawn["history"] = [*drawn.get("history", []), *course_figures(subject)]
+    return drawn
 
 
 def render(content: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from rftools.erf.result import EffectiveResult
     from rftools.loading import Model
+    from rftools.reporting.run import Epoch
     from rftools.trf.result import TheoreticalResult
     from rftools.weights.results import OrientationResult, SparsityResult
 
@@ -36,7 +37,7 @@ REMEDIES = {
     "effective": "Give the report a model with spatial layers and, for real statistics, --images FOLDER.",
     "sparsity": "Give the report a model whose layers hold weights.",
     "orientation": "Give the report a net with pruned kernels larger than 1x1; full kernels point nowhere.",
-    "history": "Give the report a checkpoint that rftools train wrote; it carries its own training curves.",
+    "history": "Give the report a checkpoint that rftools train wrote, or the run's folder to see epoch after epoch.",
 }
 
 
@@ -54,6 +55,8 @@ class Subject:
     classes: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     supports: Supports | None = field(default=None, repr=False)
+    epochs: tuple[Epoch, ...] = field(default=(), repr=False)  # where a run's folder was given
+    followed: tuple[str, ...] = ()  # the layers whose course the epochs show
     levels: tuple[Level, ...] = field(default=(), repr=False)
     missing: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)

@@ -15,14 +15,22 @@
   });
 
   // What scrolls can be reached by the keyboard.
-  const frames = document.querySelectorAll(".frame, bdi");
-  const reachable = () => {
-    for (const frame of frames) {
-      if (frame.scrollWidth > frame.clientWidth + 1 || frame.scrollHeight > frame.clientHeight + 1) frame.tabIndex = 0;
-      else frame.removeAttribute("tabindex");
-    }
+  // What is out of sight is measured when it comes into view, so that opening the page stays quick.
+  const frames = [...document.querySelectorAll(".frame, bdi")].filter((e) => e.className || e.textContent.length > 150);
+  const measure = (frame) => {
+    if (frame.scrollWidth > frame.clientWidth + 1 || frame.scrollHeight > frame.clientHeight + 1) frame.tabIndex = 0;
+    else frame.removeAttribute("tabindex");
   };
-  reachable();
+  const visible = new Set();
+  const watcher = new IntersectionObserver((changes) => {
+    for (const { target, isIntersecting } of changes) {
+      if (isIntersecting) visible.add(target);
+      else visible.delete(target);
+      if (isIntersecting) measure(target);
+    }
+  });
+  frames.forEach((frame) => watcher.observe(frame));
+  const reachable = () => visible.forEach(measure);
   window.addEventListener("resize", reachable);
 
   // Tables: sort by a click on a heading, filter, copy as CSV.
@@ -78,6 +86,20 @@
       await copy(csv($(press.dataset.copy)));
       press.parentElement.querySelector("[role=status]").textContent = "Copied.";
     });
+  }
+
+  // A run's epochs: one frame at a time.
+  const epoch = $("epoch");
+  if (epoch) {
+    const all = [...document.querySelectorAll(".epoch")];
+    const turn = () => {
+      all.forEach((frame, i) => { frame.hidden = i !== +epoch.value; });
+      const shown = all[+epoch.value].dataset.epoch;
+      $("epoch-shown").textContent = shown;
+      epoch.setAttribute("aria-valuetext", "epoch " + shown);
+    };
+    epoch.addEventListener("input", turn);
+    turn();
   }
 
   // The graph: another level, and arrow keys from box to box in order.
