@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rftools.cli.options import load_model, parse_size
+from rftools.cli.options import load_model
 from rftools.errors import RequestError
 
 
@@ -85,7 +85,6 @@ def command(
         report(
             loaded,
             output,
-            input_size=None if input_size is None else parse_size(input_size),
             images=images,
             picture=picture,
             limits=Limits(objects=sizes),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rftools.plots.comparison import Curve, curves
@@ -69,6 +69,7 @@ def course_figures(subject: Subject) -> list[Figure]:
         if len(subject.epochs) > 1 and len(values) > 1:
             steps = [str(epoch.number) for epoch in subject.epochs]
             scene = curves(steps, given, course.title, course.axis, step="epoch", things="layers")
+            scene = replace(scene, size=(560, 340))
             key = f"training-{course.key}"
             drawn.append(Figure(key, themed(scene, key), scene.caption, wide=False))
     return drawn

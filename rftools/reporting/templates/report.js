@@ -348,7 +348,7 @@
     const asked = new URLSearchParams(location.hash.slice(1));
     const index = asked.has("layer") ? data.layers.findIndex((layer) => layer.name === asked.get("layer")) : -1;
     if (index < 0) return false;
-    choose(index, (asked.get("unit") || "").split(",").map(Number));
+    choose(index, asked.has("unit") ? asked.get("unit").split(",").map(Number) : undefined);
     return true;
   };
   const follow = () => {
