@@ -138,6 +138,12 @@ FIRES: dict[str, Case] = {
         "conv2 uses a small part of what it can see: its effective side is 20 % of the theoretical one "
         "(95 % interval 17 to 23 %).",
     ),
+    "partial": (
+        lambda: subject(effective=dataclasses.replace(drawn.effective(), partial=True)),
+        QUIET,
+        "The measurement of effective fields was interrupted: 2 layers of it are here, and figures may change once "
+        "it is whole.",
+    ),
     "dead units": (
         lambda: subject(effective=_dead()),
         QUIET,

@@ -318,6 +318,12 @@ def test_it_prints(visit: Any) -> None:
     assert page.pdf(format="A4").startswith(b"%PDF")
 
 
+def test_every_plot_is_drawn_in_the_end(visit: Any) -> None:
+    page = visit()
+    page.wait_for_function("document.querySelectorAll('.figures figure:not(.ready)').length === 0")
+    assert page.locator(".figures figure").count() >= 4
+
+
 def test_the_report_as_pdf(tmp_path: Path) -> None:
     target = tmp_path / "r.pdf"
     rf.report([drawn.theoretical(), drawn.sparsity()], tmp_path / "r.html", pdf_path=target)

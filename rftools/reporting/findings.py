@@ -285,6 +285,17 @@ def effective_share(row: EffectiveLayer) -> tuple[float, float | None, float | N
     )
 
 
+@_rule("partial", "effective")
+def _partial(subject: Subject, limits: Limits) -> Found:
+    """Effective fields whose measurement was interrupted: layers or images are missing, and intervals are wider."""
+    assert subject.effective is not None
+    if subject.effective.partial:
+        count = _count(len(subject.effective), "layer")
+        words = f"The measurement of effective fields was interrupted: {count} of it are here, and figures may change "
+        words += "once it is whole."
+        yield Finding("partial", NOTICE, words, count, "the whole", "effective")
+
+
 @_rule("dead units", "effective")
 def _dead_units(subject: Subject, limits: Limits) -> Found:
     """Layers whose unit had no gradient at all: nothing in the input changes it on these images."""

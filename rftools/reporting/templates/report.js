@@ -88,6 +88,17 @@
     });
   }
 
+  // Plots are drawn as they come into view, and the others one by one when the browser has nothing else to do.
+  const later = window.requestIdleCallback || ((work) => setTimeout(work, 50));
+  const waiting = [...document.querySelectorAll(".figures figure")];
+  const drawNext = () => {
+    const figure = waiting.shift();
+    if (!figure) return;
+    figure.classList.add("ready");
+    later(drawNext);
+  };
+  later(drawNext);
+
   // A run's epochs: one frame at a time.
   const epoch = $("epoch");
   if (epoch) {
