@@ -16,7 +16,12 @@ from rftools.plots.theme import FONTS, theme
 
 #: schema name -> kinds, the first being the default; a kind is "module:function", taking the result and options.
 KINDS: Mapping[str, Mapping[str, str]] = {
-    "rftools.trf": {"growth": "theoretical:growth", "window": "theoretical:window", "paths": "theoretical:paths"},
+    "rftools.trf": {
+        "growth": "theoretical:growth",
+        "window": "theoretical:window",
+        "paths": "theoretical:paths",
+        "surviving": "theoretical:surviving",
+    },
     "rftools.erf": {
         "map": "effective:heat",
         "growth": "effective:growth",

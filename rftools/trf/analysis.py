@@ -159,7 +159,7 @@ def _what_is_left(whole: torch.Tensor, rest: torch.Tensor) -> Surviving:
         seen = rest.movedim(axis, 0).reshape(rest.shape[axis], -1).any(1).nonzero()
         clipped.append((int(seen[0]), int(seen[-1])) if len(seen) else None)
     sizes = tuple(0 if c is None else c[1] - c[0] + 1 for c in clipped)
-    return Surviving(sizes, tuple(clipped), float(rest.sum()) / max(float(whole.sum()), 1.0))
+    return Surviving(sizes, tuple(clipped), float(rest.sum()) / max(float(whole.sum()), 1.0), support=rest.numpy())
 
 
 class _Units:

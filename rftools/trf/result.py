@@ -64,12 +64,18 @@ class Surviving:
     """What the weights that are not zero leave of the unit's field: per axis the hull of its support inside the image
     (None: nothing), and the share of the architecture's support, counted in pixels, that is left. ``smallest_mask``:
     the fewest tap positions of this layer's kernels, one index an axis, that keep the field's extent whole.
+    ``support`` marks the pixels themselves, shaped like the input without channels.
     """
 
     sizes: tuple[int, ...]
     clipped: tuple[tuple[int, int] | None, ...]
     share: float
     smallest_mask: tuple[tuple[int, ...], ...] | None = None
+    support: NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the pixels."""
+        return {key: plain(getattr(self, key)) for key in ("sizes", "clipped", "share", "smallest_mask")}
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,7 @@ class TheoreticalResult(Result[LayerField]):
             "aligned": row.aligned,
             "productive": row.productive,
             "unit": None if row.unit is None else list(row.unit),
-            **({} if row.surviving is None else {"surviving": plain(row.surviving)}),
+            **({} if row.surviving is None else {"surviving": row.surviving.to_dict()}),
             **({} if self.objects is None else {"sees_object": self.sees_object(row)}),
         }
 
