@@ -38,6 +38,7 @@ def theoretical(
     rules: Mapping[str, Rule] | None = None,
     inputs: Inputs | None = None,
     of: int | str = 0,
+    graph: Graph | None = None,
 ) -> TheoreticalResult:
     """The theoretical receptive field of every layer, per input axis, exact or said not to be.
 
@@ -54,6 +55,7 @@ def theoretical(
         rules: rules for operators, by name (``"mylib.blur"``), which go before the registered ones.
         inputs: all inputs of a model that takes several, in order or by name: sizes ``(C, *spatial)`` or tensors with
             their batch. Fields are in the pixels of the input ``of``; the others are taken as constants.
+        graph: the module's captured graph, where the caller has it already.
 
     Raises:
         RequestError: the model does not take the input, or no layer's map holds the unit.
@@ -70,7 +72,7 @@ def theoretical(
     subject = as_model(model, input_size)
     if inputs is None:
         inputs = [subject.require_input_size(), *subject.other_inputs]
-    graph = capture(subject.module, inputs=inputs, of=of)
+    graph = graph or capture(subject.module, inputs=inputs, of=of)
     size = shape_of(graph.inputs[0])[1:]
     own = _own_rules(rules)
     fields = walk(graph, own)
