@@ -122,6 +122,7 @@ def _channels(module: nn.Module, batch: torch.Tensor, target: Target) -> torch.T
     return torch.stack(maps).float().detach()
 
 
+TAPED = 0.7  # the same where some operators go by autograd one by one
 LESS = 0.9  # the cone is taken where its multiplications are at most this share of whole gradients
 
 
@@ -135,7 +136,8 @@ def cone_of(
     if foreign or len(graph.inputs) > 1 or any(target.name not in nodes for target in targets):
         return None
     cone = Cone(graph, [Unit(nodes[t.name], t.dims, t.place) for t in targets], device)
-    bound = most if cone.plan.batchable or images == 1 else most / 2
+    bound = most if not cone.plan.tapes else min(most, TAPED)
+    bound = bound if cone.plan.batchable or images == 1 else bound / 2
     return cone if cone.plan.share_of_work() <= bound else None
 
 

@@ -98,6 +98,9 @@ class Rule:
         return cast(torch.Tensor, call_node(operator_of(self.node), self.setting, found))
 
 
+VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)
+
+
 def operator_of(node: fx.Node) -> fx.Node:
     """The node itself, or what a ``getitem`` takes its element from."""
     import operator
@@ -120,8 +123,10 @@ def call_node(node: fx.Node, setting: Setting, values: dict[fx.Node, Any]) -> An
 
 
 def out_of_place(target: Any) -> Any:
-    """``aten.relu`` for ``aten.relu_``; None where there is no such form."""
+    """``relu`` for ``relu_``, ``reshape`` for views, as strides may differ; None where there is no such form."""
     schema = getattr(target, "_schema", None)
+    if target in VIEWS:
+        return torch.ops.aten.reshape.default
     if schema is None or not schema.is_mutable:
         return target
     space, _, name = schema.name.partition("::")

@@ -13,8 +13,8 @@ from rftools.erf.cone.plan import Plan, Unit, make_plan
 from rftools.erf.cone.walk import Walk, forget, forward
 from rftools.trf.rules.registry import shape_of
 
-BUDGET = 0.25  # gradients under way, as a share of one forward pass's values
-SMALLEST = 1 << 24
+BUDGET = 0.06  # gradients under way, as a share of one forward pass's values
+SMALLEST = 1 << 22
 Aggregate = Callable[[int, int, torch.Tensor], torch.Tensor]
 SeedOf = Callable[[int, torch.Tensor], torch.Tensor]
 

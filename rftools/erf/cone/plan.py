@@ -16,13 +16,14 @@ import rftools.erf.cone.movement
 import rftools.erf.cone.pooling  # noqa: F401  (these register their rules)
 from rftools.capture import Graph
 from rftools.erf.cone.base import Rule, Setting, build, operator_of
-from rftools.erf.cone.boxes import Box, full_box, union
+from rftools.erf.cone.boxes import Box, full_box, union, volume
 from rftools.erf.cone.pointwise import Scale, Unary
 from rftools.erf.cone.tape import Tape
 from rftools.trf.engine import Evaluator
 from rftools.trf.rules.registry import shape_of
 
 CROP = 0.7  # values are worked out in windows alone where that saves at least the rest of one forward pass
+TAPED = 64.0  # multiplications an element that an operator without a rule is taken to need
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,10 @@ class Plan:
         inside = whole = 0.0
         for unit in self.units[::step]:
             for node, box in self.windows([(unit.node, unit.box())]).items():
-                if node in self.rules:
-                    inside += self.rules[node].work(box)
-                    whole += self.rules[node].work(full_box(shape_of(node)))
+                rule = self.rules.get(node)
+                most_of_it = _whole(node)
+                inside += TAPED * volume(most_of_it) if rule is None else rule.work(box)
+                whole += TAPED * volume(most_of_it) if rule is None else rule.work(most_of_it)
         return inside / whole if whole else 1.0
 
 
