@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rftools.capture import capture
 from rftools.erf.gradients import AGGREGATIONS, Target, layer_maps
 from rftools.erf.images import Given, gather
 from rftools.erf.intervals import METHOD, measure_all
@@ -68,7 +69,8 @@ def effective(
             f"no aggregation {aggregation!r}{closest(aggregation, AGGREGATIONS)}; there are {', '.join(AGGREGATIONS)}"
         )
     subject = _sized(as_model(model, input_size), images)
-    rows = theoretical(subject, unit=unit)
+    graph = capture(subject.module, subject.require_input_size())
+    rows = theoretical(subject, unit=unit, graph=graph)
     chosen = choose(rows, subject.module, layers)
     given = gather(images, subject, count=count, seed=seed, strict=strict)
     targets = [Target(row.name, row.unit_dims, row.unit or ()) for row in chosen]
@@ -81,6 +83,7 @@ def effective(
         device=pick_device(device),
         batch_size=batch_size,
         seed=seed,
+        graph=graph,
         progress=None if progress is None else lambda done: progress(done, total),
     )
     size = subject.require_input_size()[1:]

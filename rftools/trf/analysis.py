@@ -39,6 +39,7 @@ def theoretical(
     inputs: Inputs | None = None,
     of: int | str = 0,
     paths: Sequence[str] = (),
+    graph: Graph | None = None,
 ) -> TheoreticalResult:
     """The theoretical receptive field of every layer, per input axis, exact or said not to be.
 
@@ -57,6 +58,7 @@ def theoretical(
             their batch. Fields are in the pixels of the input ``of``; the others are taken as constants.
         paths: layers of which the unit's paths are counted pixel by pixel (``.paths``, shares of all of them): the
             field of a linear net whose weights are all alike.
+        graph: the module's captured graph, where the caller has it already.
 
     Raises:
         RequestError: the model does not take the input, or no layer's map holds the unit.
@@ -73,7 +75,7 @@ def theoretical(
     subject = as_model(model, input_size)
     if inputs is None:
         inputs = [subject.require_input_size(), *subject.other_inputs]
-    graph = capture(subject.module, inputs=inputs, of=of)
+    graph = graph or capture(subject.module, inputs=inputs, of=of)
     size = shape_of(graph.inputs[0])[1:]
     own = _own_rules(rules)
     fields = walk(graph, own)
