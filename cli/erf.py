@@ -26,7 +26,6 @@ from rftools.cli.options import check_outputs, emit, load_model, model_options, 
 @click.option("--count", default=32, show_default=True, type=click.IntRange(min=1), help="How many images at most.")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
 @click.option("--strict", is_flag=True, help="Stop at a picture that can't be read instead of skipping it.")
-@click.option("--seed", default=0, show_default=True, type=int, help="Of the noise and the bootstrap.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--npz", metavar="FILE", help="Write the maps, float64, one array a layer.")
 @output_options
@@ -35,6 +34,7 @@ def command(
     model: str | None,
     weights: str | None,
     input_size: str | None,
+    seed: int,
     layers: tuple[str, ...],
     unit: str | None,
     aggregation: str,
@@ -42,7 +42,6 @@ def command(
     count: int,
     batch_size: int,
     strict: bool,
-    seed: int,
     device: str,
     npz: str | None,
     json_path: str | None,
@@ -56,7 +55,7 @@ def command(
     """
     check_outputs(json_path, output, npz)
     where = None if unit is None else parse_unit(unit)
-    loaded = load_model(spec, model, weights, input_size)
+    loaded = load_model(spec, model, weights, input_size, seed)
     from rftools.erf import effective
 
     with _progress() as progress:

@@ -49,8 +49,9 @@ def parse_unit(text: str) -> tuple[int, ...]:
 
 
 def model_options(function: F) -> F:
-    """SPEC and what goes with it; the command gets them as ``spec, model, weights, input_size``."""
+    """SPEC and what goes with it; the command gets them as ``spec, model, weights, input_size, seed``."""
     for decorate in (
+        click.option("--seed", default=0, show_default=True, type=int, help="Of all that is random, weights too."),
         click.option("--input-size", metavar="CxHxW", help="Input size, without the batch (CxL, CxHxW, CxDxHxW)."),
         click.option("--weights", metavar="FILE", help="Weights for a SPEC that has none of its own."),
         click.option("--model", metavar="SPEC", help="Architecture for a SPEC that is a plain state dict."),
@@ -82,12 +83,15 @@ def table_options(function: F) -> F:
     return function
 
 
-def load_model(spec: str, model: str | None, weights: str | None, input_size: str | None) -> Model:
-    """The model that `model_options` names."""
+def load_model(spec: str, model: str | None, weights: str | None, input_size: str | None, seed: int = 0) -> Model:
+    """The model that `model_options` names; random weights are said."""
     from rftools.loading import load
 
     size = None if input_size is None else parse_size(input_size)
-    return load(spec, model=model, weights=weights, input_size=size)
+    loaded = load(spec, model=model, weights=weights, input_size=size, seed=seed)
+    if loaded.weights is not None:
+        print(f"weights: {loaded.weights}", file=sys.stderr)
+    return loaded
 
 
 def check_outputs(json_path: str | None, output: str | None, other: str | None = None) -> None:
@@ -203,11 +207,13 @@ def _cell(value: Any) -> str:
     return str(value).replace("\t", " ").replace("\n", " ")
 
 
-def weights_of(spec: str, model: str | None, weights: str | None, input_size: str | None) -> Model | Path:
+def weights_of(
+    spec: str, model: str | None, weights: str | None, input_size: str | None, seed: int = 0
+) -> Model | Path:
     """What has the weights: a loaded model, or the path of a file that holds no architecture."""
     from rftools.loading.load import is_weight_file, read_weight_file
     from rftools.models import is_checkpoint
 
     if model is None and weights is None and is_weight_file(spec) and not is_checkpoint(read_weight_file(Path(spec))):
         return Path(spec)
-    return load_model(spec, model, weights, input_size)
+    return load_model(spec, model, weights, input_size, seed)

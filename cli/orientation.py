@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     show_default=True,
     help="What a tap weighs: 1 where it is not zero, |w| or w^2.",
 )
-@click.option("--seed", default=0, show_default=True, type=int, help="Of the null's draws and the bootstrap.")
 @click.option("--signs", is_flag=True, help="What the signs say: blobs, edges or lines, and which way kernels rise.")
 @table_options
 @output_options
@@ -30,8 +29,8 @@ def command(
     model: str | None,
     weights: str | None,
     input_size: str | None,
-    mass: str,
     seed: int,
+    mass: str,
     signs: bool,
     group_by: str,
     csv_path: str | None,
@@ -45,7 +44,7 @@ def command(
       rftools orientation runs/dilated/best.pt -o polar.png
     """
     check_outputs(json_path, output, csv_path)
-    subject = weights_of(spec, model, weights, input_size)
+    subject = weights_of(spec, model, weights, input_size, seed)
     from rftools.loading import Model
     from rftools.weights import orientation
 

@@ -20,6 +20,7 @@ def command(
     model: str | None,
     weights: str | None,
     input_size: str | None,
+    seed: int,
     threshold: float | None,
     relative: float,
     group_by: str,
@@ -34,7 +35,7 @@ def command(
       rftools sparsity runs/dilated/best.pt -o sparsity.png
     """
     check_outputs(json_path, output, csv_path)
-    subject = weights_of(spec, model, weights, input_size)
+    subject = weights_of(spec, model, weights, input_size, seed)
     from rftools.weights import sparsity
 
     result = sparsity(subject, threshold=threshold, relative=relative)

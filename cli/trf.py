@@ -30,6 +30,7 @@ def command(
     model: str | None,
     weights: str | None,
     input_size: str | None,
+    seed: int,
     unit: str | None,
     support: bool,
     surviving: bool,
@@ -50,7 +51,7 @@ def command(
 
     check_outputs(json_path, output)
     where = None if unit is None else parse_unit(unit)
-    loaded = load_model(spec, model, weights, input_size)
+    loaded = load_model(spec, model, weights, input_size, seed)
     from rftools.trf import theoretical
     from rftools.trf.whatif import COLUMNS, compare, parse_setting, with_settings
 
