@@ -84,14 +84,11 @@ def table_options(function: F) -> F:
 
 
 def load_model(spec: str, model: str | None, weights: str | None, input_size: str | None, seed: int = 0) -> Model:
-    """The model that `model_options` names; random weights are said."""
+    """The model that `model_options` names."""
     from rftools.loading import load
 
     size = None if input_size is None else parse_size(input_size)
-    loaded = load(spec, model=model, weights=weights, input_size=size, seed=seed)
-    if loaded.weights is not None:
-        print(f"weights: {loaded.weights}", file=sys.stderr)
-    return loaded
+    return load(spec, model=model, weights=weights, input_size=size, seed=seed)
 
 
 def check_outputs(json_path: str | None, output: str | None, other: str | None = None) -> None:
@@ -116,6 +113,8 @@ def emit(
     **plot_options: Any,
 ) -> None:
     """Show a result: as JSON where asked, as a picture where asked, as a table otherwise (``table`` if given)."""
+    if result.model.weights is not None:
+        print(f"weights: {result.model.weights}", file=sys.stderr)
     columns, records = table or (result.columns(), result.records())
     if csv_path is not None:
         write_csv(csv_path, columns, records)
