@@ -5,10 +5,30 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rftools.cli.options import check_outputs, emit, load_model, model_options, output_options, parse_unit
+from rftools.errors import RequestError
+
+if TYPE_CHECKING:
+    from rftools.erf import EffectiveResult
+
+
+def parse_share(text: str) -> float:
+    """``5%`` and ``0.05`` alike as 0.05.
+
+    >>> parse_share("5%"), parse_share("0.05")
+    (0.05, 0.05)
+    """
+    try:
+        value = float(text.rstrip(" %")) / (100 if text.rstrip().endswith("%") else 1)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise RequestError(f"precision {text!r} is not a share between 0 and 1, such as 5% or 0.05")
+    return value
 
 
 @click.command("erf", short_help="Effective receptive field of layers, from gradients.")
@@ -22,8 +42,20 @@ from rftools.cli.options import check_outputs, emit, load_model, model_options, 
     metavar="NAME",
     help="abs, power, positive (Ding et al.) or signed.",
 )
+@click.option(
+    "--method",
+    default="gradient",
+    show_default=True,
+    metavar="NAME",
+    help="gradient, or by captum: integrated-gradients, deconvolution, guided-backprop, occlusion, gradient-shap.",
+)
 @click.option("--images", metavar="FOLDER|FILE", help="Pictures, an NPY or NPZ array, or white or pink (noise).")
-@click.option("--count", default=32, show_default=True, type=click.IntRange(min=1), help="How many images at most.")
+@click.option("--count", type=click.IntRange(min=1), help="How many images at most (default: 32).")
+@click.option("--measure", "measures", metavar="NAME", multiple=True, help="Only this measure; may be repeated.")
+@click.option("--precision", metavar="5%", help="Go on until each --measure (default: radius_50) is so narrow.")
+@click.option("--max-images", type=click.IntRange(min=2), help="What --precision may take (default: 1000).")
+@click.option("--random-weights", metavar="K", type=click.IntRange(min=1), help="Average over K draws of weights.")
+@click.option("--init", default="default", metavar="NAME", help="Of them: xavier, he, orthogonal, uniform-positive.")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
 @click.option("--strict", is_flag=True, help="Stop at a picture that can't be read instead of skipping it.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
@@ -34,18 +66,15 @@ def command(
     model: str | None,
     weights: str | None,
     input_size: str | None,
-    seed: int,
     layers: tuple[str, ...],
     unit: str | None,
-    aggregation: str,
     images: str | None,
-    count: int,
-    batch_size: int,
-    strict: bool,
-    device: str,
+    measures: tuple[str, ...],
+    precision: str | None,
     npz: str | None,
     json_path: str | None,
     output: str | None,
+    **options: Any,
 ) -> None:
     """Effective receptive field of SPEC's layers: the gradient of one unit each, with intervals.
 
@@ -54,32 +83,50 @@ def command(
       rftools erf runs/dilated/best.pt --images photos/ -o field.png
     """
     check_outputs(json_path, output, npz)
-    where = None if unit is None else parse_unit(unit)
-    loaded = load_model(spec, model, weights, input_size, seed)
+    options |= {
+        "unit": None if unit is None else parse_unit(unit),
+        "layers": list(layers) or None,
+        "measures": list(measures) or None,
+        "precision": None if precision is None else parse_share(precision),
+    }
+    loaded = load_model(spec, model, weights, input_size, options["seed"])
     from rftools.erf import effective
 
     with _progress() as progress:
-        result = effective(
-            loaded,
-            images,
-            list(layers) or None,
-            where,
-            aggregation,
-            device,
-            count=count,
-            batch_size=batch_size,
-            seed=seed,
-            strict=strict,
-            progress=progress,
-        )
-    print(f"images: {result.source}, normalisation: {_norm(result.normalisation)}", file=sys.stderr)
-    if result.skipped:
-        names = ", ".join(result.skipped[:3]) + (" and so on" if len(result.skipped) > 3 else "")
-        print(f"skipped {len(result.skipped)} files that can't be read: {names}", file=sys.stderr)
+        result = effective(loaded, images, progress=progress, **options)
+    tell(result)
     if npz is not None:
         result.to_npz(npz)
         print(f"wrote {npz}", file=sys.stderr)
     emit(result, json_path, output)
+    if result.partial:
+        sys.exit(130)
+
+
+def tell(result: EffectiveResult) -> None:
+    """What a table does not show, on standard error: the images, what was skipped, what happened on the way."""
+    lines = [f"images: {result.source}, normalisation: {_norm(result.normalisation)}"]
+    if result.skipped:
+        names = ", ".join(result.skipped[:3]) + (" and so on" if len(result.skipped) > 3 else "")
+        lines.append(f"skipped {len(result.skipped)} files that can't be read: {names}")
+    if result.draws is not None:
+        lines.append("random weights: {draws} draws, {init}, {images_per_draw} images each".format(**result.draws))
+    if result.precision is not None:
+        lines.append(precision_line(result.precision))
+    if result.partial:
+        lines.append("interrupted: this is what was done until then")
+    print("\n".join([*lines, *result.notes]), file=sys.stderr)
+
+
+def precision_line(stated: Any) -> str:
+    """How ``--precision`` ended."""
+    asked = f"{', '.join(stated['measures'])} within {100 * stated['asked']:g} %"
+    if stated["reached"]:
+        return f"precision: {asked} after {stated['images']} images"
+    worst = max(stated["missed"], key=lambda miss: miss["half_width"] or float("inf"))
+    width = "undefined" if worst["half_width"] is None else f"{100 * worst['half_width']:.2g} %"
+    where = f"{worst['measure']} of {worst['layer'] or 'the model'} is {width}"
+    return f"precision: {asked} was not reached with {stated['images']} images; {where}"
 
 
 def _norm(norm: object) -> str:
@@ -92,9 +139,16 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+    from rich.text import Text
 
-    columns = (TextColumn("images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    class Rate(ProgressColumn):
+        """Images a second so far."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{(task.completed / task.elapsed) if task.elapsed else 0:.1f} images/s")
+
+    columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("images", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from rftools.capture import evaluating
+from rftools.erf.batches import Log, in_batches
 from rftools.errors import RequestError
 
 AGGREGATIONS = ("abs", "power", "positive", "signed")
@@ -53,6 +54,7 @@ def layer_maps(
     batch_size: int,
     seed: int,
     progress: Any = None,
+    log: Log | None = None,
 ) -> Mapping[str, NDArray[np.float32]]:
     """Each target's map of every image, ``(N, *spatial)``, input channels aggregated.
 
@@ -62,32 +64,18 @@ def layer_maps(
     """
     if aggregation not in AGGREGATIONS:
         raise RequestError(f"no aggregation {aggregation!r}; there are {', '.join(AGGREGATIONS)}")
-    found: dict[str, list[NDArray[np.float32]]] = {target.name: [] for target in targets}
-    start, size = 0, max(1, batch_size)
     if any(0 in target.dims for target in targets):
-        size = 1  # a layer that folds space into the batch keeps one image apart from the next only alone
-    with _frozen(module, device):
-        while start < len(inputs):
-            batch = inputs[start : start + size].to(device)
-            try:
-                maps = _batch(module, batch, targets, aggregation, seed + start, start)
-            except torch.OutOfMemoryError:
-                if size == 1:
-                    raise RequestError(
-                        "out of memory with one image at a time; ask for fewer layers or a smaller input"
-                    ) from None
-                size = max(1, size // 2)
-                continue
-            for name, values in maps.items():
-                found[name].append(values)
-            start += len(batch)
-            if progress is not None:
-                progress(start)
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+        batch_size = 1  # a layer that folds space into the batch keeps one image apart from the next only alone
+
+    def work(batch: torch.Tensor, start: int) -> dict[str, NDArray[np.float32]]:
+        return _batch(module, batch.to(device), targets, aggregation, seed + start, start)
+
+    with frozen(module, device):
+        return in_batches(inputs, batch_size, work, progress, log)
 
 
 @contextlib.contextmanager
-def _frozen(module: nn.Module, device: torch.device) -> Iterator[None]:
+def frozen(module: nn.Module, device: torch.device) -> Iterator[None]:
     """Evaluation mode on the device with parameters that need no gradient; all as before afterwards."""
     wanted = [(p, p.requires_grad) for p in module.parameters()]
     home = next((t.device for t in (*module.parameters(), *module.buffers())), device)
@@ -119,7 +107,7 @@ def _batch(
     x = batch.to(dtype).requires_grad_(True)
     generator = torch.Generator().manual_seed(seed)
     with torch.enable_grad():
-        outputs = _forward(module, x, targets)
+        outputs = unit_outputs(module, x, targets)
         maps = {}
         for number, target in enumerate(targets):
             y = _scalar(outputs[target.name], target, aggregation, generator)
@@ -128,7 +116,7 @@ def _batch(
             if not bool(gradient.isfinite().all()):
                 bad = first + int((~gradient.isfinite()).flatten(1).any(1).nonzero()[0])
                 raise RequestError(f"the gradient of layer {target.name!r} is not finite at image {bad}")
-            maps[target.name] = _aggregate(gradient.detach(), aggregation)
+            maps[target.name] = aggregate(gradient.detach(), aggregation)
     return maps
 
 
@@ -139,7 +127,7 @@ def _gradient(y: torch.Tensor, x: torch.Tensor, keep: bool) -> torch.Tensor:
     return torch.zeros_like(x) if gradient is None else gradient
 
 
-def _forward(module: nn.Module, x: torch.Tensor, targets: Sequence[Target]) -> dict[str, torch.Tensor]:
+def unit_outputs(module: nn.Module, x: torch.Tensor, targets: Sequence[Target]) -> dict[str, torch.Tensor]:
     taken = _Taken()
     modules = dict(module.named_modules())
     wanted = {(target.path, target.call): target.name for target in targets}
@@ -186,7 +174,8 @@ def _scalar(output: torch.Tensor, target: Target, aggregation: str, generator: t
     return unit.sum()
 
 
-def _aggregate(gradient: torch.Tensor, aggregation: str) -> NDArray[np.float32]:
+def aggregate(gradient: torch.Tensor, aggregation: str) -> NDArray[np.float32]:
+    """Gradients or attributions ``(N, C, *spatial)`` with the input channels aggregated."""
     if aggregation == "abs":
         values = gradient.abs().mean(1)
     elif aggregation == "power":

@@ -45,6 +45,19 @@ def measure_all(
     return found
 
 
+def half_width(measure: Measure) -> float | None:
+    """Half the interval's width relative to the value, for an angle to 90 degrees; None where there is no interval.
+
+    >>> half_width(Measure(10.0, 9.5, 10.5, "px"))
+    0.05
+    """
+    if measure.value is None or measure.low is None or measure.high is None:
+        return None
+    scale = 90.0 if measure.unit == "degrees" else abs(measure.value)
+    half = (measure.high - measure.low) / 2
+    return half / scale if scale else (0.0 if half == 0 else None)
+
+
 def _weighted(
     maps: NDArray[np.float32], shares: NDArray[np.float64], frame: Frame, definitions: Mapping[str, Definition]
 ) -> dict[str, NDArray[np.float64]]:
