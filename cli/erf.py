@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rftools.cli.options import check_outputs, emit, load_model, model_options, output_options, parse_unit
-from rftools.errors import RequestError
+from rftools.cli.options import check_outputs, emit, load_model, models_options, output_options, parse_unit
+from rftools.errors import RequestError, closest
 
 if TYPE_CHECKING:
-    from rftools.erf import EffectiveResult
+    from rftools.erf import EffectiveComparison, EffectiveResult
+    from rftools.loading import Model
 
 
 def parse_share(text: str) -> float:
@@ -32,7 +34,7 @@ def parse_share(text: str) -> float:
 
 
 @click.command("erf", short_help="Effective receptive field of layers, from gradients.")
-@model_options
+@models_options
 @click.option("--layer", "layers", metavar="NAME", multiple=True, help="A layer or a pattern; may be repeated.")
 @click.option("--unit", metavar="i,j", help="The output unit (default: the centre of each layer's map).")
 @click.option(
@@ -60,9 +62,10 @@ def parse_share(text: str) -> float:
 @click.option("--strict", is_flag=True, help="Stop at a picture that can't be read instead of skipping it.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--npz", metavar="FILE", help="Write the maps, float64, one array a layer.")
+@click.option("--plot", "kind", metavar="KIND", help="What -o draws: map, growth, sheet or profile.")
 @output_options
 def command(
-    spec: str,
+    specs: tuple[str, ...],
     model: str | None,
     weights: str | None,
     input_size: str | None,
@@ -72,35 +75,96 @@ def command(
     measures: tuple[str, ...],
     precision: str | None,
     npz: str | None,
+    kind: str | None,
     json_path: str | None,
     output: str | None,
     **options: Any,
 ) -> None:
     """Effective receptive field of SPEC's layers: the gradient of one unit each, with intervals.
 
+    Two SPECs are compared on the same images: which differences hold. More are a series, such as the epochs of a run;
+    --plot then draws difference, growth, curves or animation (.gif, or .html with a slider).
+
     \b
     Example:
       rftools erf runs/dilated/best.pt --images photos/ -o field.png
+      rftools erf runs/dilated/epoch-*.pt --layer "features.block?" -o training.gif
     """
-    check_outputs(json_path, output, npz)
+    specs = expanded(specs)
+    moving = len(specs) > 1 and output is not None and output.lower().endswith(".gif")
+    check_outputs(json_path, None if moving else output, npz)
+    if kind is not None:
+        check_kind(kind, len(specs))
     options |= {
         "unit": None if unit is None else parse_unit(unit),
         "layers": list(layers) or None,
         "measures": list(measures) or None,
         "precision": None if precision is None else parse_share(precision),
     }
-    loaded = load_model(spec, model, weights, input_size, options["seed"])
-    from rftools.erf import effective
-
-    with _progress() as progress:
-        result = effective(loaded, images, progress=progress, **options)
-    tell(result)
+    loaded = [load_model(spec, model, weights, input_size, options["seed"]) for spec in specs]
+    result = several(loaded, images, options) if len(loaded) > 1 else one(loaded[0], images, options)
     if npz is not None:
         result.to_npz(npz)
         print(f"wrote {npz}", file=sys.stderr)
-    emit(result, json_path, output)
+    drawn: dict[str, Any] = {} if kind is None else {"kind": kind}
+    emit(result, json_path, output, **drawn)
     if result.partial:
         sys.exit(130)
+
+
+def one(model: Model, images: str | None, options: dict[str, Any]) -> EffectiveResult:
+    """One model's effective fields."""
+    from rftools.erf import effective
+
+    with _progress() as progress:
+        result = effective(model, images, progress=progress, **options)
+    tell(result)
+    return result
+
+
+def several(models: list[Model], images: str | None, options: dict[str, Any]) -> EffectiveComparison:
+    """Several models on the same images, checkpoints of one run in the order of their epochs."""
+    from rftools.erf import compare
+
+    models, labels = in_order(models)
+    with _progress() as progress:
+        result = compare(models, images, labels=labels, progress=progress, **options)
+    tell(result.results[0])
+    if result.partial:
+        print(f"interrupted: {len(result.labels)} of {len(models)} models are done", file=sys.stderr)
+    if result.left_out:
+        print(f"left out, since not all have them: {', '.join(result.left_out)}", file=sys.stderr)
+    return result
+
+
+def in_order(models: list[Model]) -> tuple[list[Model], list[str]]:
+    """The models with their labels: by epoch where all are different epochs, else as given, by their names."""
+    epochs = {int(model.metadata["epoch"]): model for model in models if "epoch" in model.metadata}
+    if len(epochs) == len(models):
+        return [epochs[epoch] for epoch in sorted(epochs)], [f"epoch {epoch}" for epoch in sorted(epochs)]
+    return models, [model.name for model in models]
+
+
+def expanded(specs: tuple[str, ...]) -> tuple[str, ...]:
+    """The specs, with patterns of file names that no shell has expanded."""
+    found: list[str] = []
+    for spec in specs:
+        pattern = any(sign in spec for sign in "*?[") and ":" not in spec
+        files = sorted(glob.glob(spec)) if pattern else [spec]
+        if not files:
+            raise RequestError(f"no file matches {spec}")
+        found += files
+    return tuple(found)
+
+
+def check_kind(kind: str, models: int) -> None:
+    """Raise `RequestError` for a plot that the result won't have."""
+    from rftools.plots import KINDS
+
+    kinds = KINDS["rftools.erf" if models == 1 else "rftools.erf-comparison"]
+    if kind not in kinds:
+        what = "one SPEC" if models == 1 else "several SPECs"
+        raise RequestError(f"no plot {kind!r} of {what}{closest(kind, kinds)}; there are {', '.join(kinds)}")
 
 
 def tell(result: EffectiveResult) -> None:

@@ -50,12 +50,21 @@ def parse_unit(text: str) -> tuple[int, ...]:
 
 def model_options(function: F) -> F:
     """SPEC and what goes with it; the command gets them as ``spec, model, weights, input_size, seed``."""
+    return _model_options(function, click.argument("spec"))
+
+
+def models_options(function: F) -> F:
+    """As `model_options`, for one SPEC or several: the command gets ``specs``."""
+    return _model_options(function, click.argument("specs", metavar="SPEC [SPEC ...]", nargs=-1, required=True))
+
+
+def _model_options(function: F, argument: Callable[[F], F]) -> F:
     for decorate in (
         click.option("--seed", default=0, show_default=True, type=int, help="Of all that is random, weights too."),
         click.option("--input-size", metavar="CxHxW", help="Input size, without the batch (CxL, CxHxW, CxDxHxW)."),
         click.option("--weights", metavar="FILE", help="Weights for a SPEC that has none of its own."),
         click.option("--model", metavar="SPEC", help="Architecture for a SPEC that is a plain state dict."),
-        click.argument("spec"),
+        argument,
     ):
         function = decorate(function)
     return function

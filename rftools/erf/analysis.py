@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,6 +84,87 @@ def effective(
     >>> result["1"].map.shape, int((result["1"].map > 0).sum())
     ((15, 15), 25)
     """
+    return examined(
+        model,
+        images,
+        layers,
+        unit,
+        aggregation,
+        device,
+        input_size=input_size,
+        count=count,
+        batch_size=batch_size,
+        seed=seed,
+        strict=strict,
+        method=method,
+        measures=measures,
+        precision=precision,
+        max_images=max_images,
+        random_weights=random_weights,
+        init=init,
+        progress=progress,
+    ).result()
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A model, the maps of its layers image by image, and the measures that are asked of them."""
+
+    subject: Model
+    taker: Taker
+    survey: Survey
+    measures: Mapping[str, Definition]
+
+    @property
+    def places(self) -> dict[str, Place]:
+        return places(self.taker.rows, self.subject, whole=self.taker.plan.method == "occlusion")
+
+    def result(self) -> EffectiveResult:
+        """The maps' means and their measures."""
+        plan, images, found, where = self.taker.plan, self.survey.images, self.survey, self.places
+        return EffectiveResult(
+            model=self.subject.info(),
+            input_size=self.subject.require_input_size(),
+            layers=tuple(
+                _layer(row, found.maps[row.name], where[row.name], self.measures, plan, found.count)
+                for row in self.taker.rows
+            ),
+            source=images.source,
+            normalisation=None if images.normalisation is None else vars(images.normalisation),
+            seed=plan.seed,
+            interval=METHOD.replace("over images", "over draws of weights") if found.draws else METHOD,
+            skipped=images.skipped,
+            partial=found.partial,
+            method=plan.method,
+            notes=found.notes,
+            precision=found.precision,
+            draws=found.draws,
+            pictures=pictures(images),
+        )
+
+
+def examined(
+    model: Model | nn.Module,
+    images: Given | Dataset[Any] = None,
+    layers: Sequence[str] | str | None = None,
+    unit: Unit | Mapping[str, Unit] | None = None,
+    aggregation: str = "abs",
+    device: str = "auto",
+    *,
+    input_size: tuple[int, ...] | None = None,
+    count: int | None = None,
+    batch_size: int = 16,
+    seed: int = 0,
+    strict: bool = False,
+    method: str = "gradient",
+    measures: Sequence[str] | None = None,
+    precision: float | None = None,
+    max_images: int | None = None,
+    random_weights: int | None = None,
+    init: str = "default",
+    progress: Progress | None = None,
+) -> Examined:
+    """As `effective`, with the maps of single images in place of what is said of them."""
     check_method(method)
     chosen_measures = definitions(measures or (["radius_50"] if precision is not None else None))
     _check_options(aggregation, precision, max_images, random_weights, init)
@@ -97,7 +179,7 @@ def effective(
         found = over_draws(subject, taker, given, random_weights, init)
     else:
         found = survey(subject, taker, gather(images, subject, count=count or COUNT, seed=seed, strict=strict))
-    return described(subject, taker, found, definitions(measures))
+    return Examined(subject, taker, found, definitions(measures))
 
 
 COUNT = 32  # images, where nothing else is said
@@ -134,30 +216,6 @@ def _check_options(
         raise RequestError(f"{random_weights} draws of weights: it takes at least one, and no precision beside")
     if random_weights is None and init != "default":
         raise RequestError(f"the initialisation {init} goes with random weights; say how many draws (--random-weights)")
-
-
-def described(subject: Model, taker: Taker, found: Survey, measures: Mapping[str, Definition]) -> EffectiveResult:
-    """The result that shows what a survey found."""
-    plan, images = taker.plan, found.images
-    where = places(taker.rows, subject, whole=plan.method == "occlusion")
-    return EffectiveResult(
-        model=subject.info(),
-        input_size=subject.require_input_size(),
-        layers=tuple(
-            _layer(row, found.maps[row.name], where[row.name], measures, plan, found.count) for row in taker.rows
-        ),
-        source=images.source,
-        normalisation=None if images.normalisation is None else vars(images.normalisation),
-        seed=plan.seed,
-        interval=METHOD.replace("over images", "over draws of weights") if found.draws else METHOD,
-        skipped=images.skipped,
-        partial=found.partial,
-        method=plan.method,
-        notes=found.notes,
-        precision=found.precision,
-        draws=found.draws,
-        pictures=pictures(images),
-    )
 
 
 def _sized(model: Model, images: Any) -> Model:

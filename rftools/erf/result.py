@@ -98,9 +98,7 @@ class EffectiveResult(Result[EffectiveLayer]):
 
     def to_npz(self, path: str | Path) -> None:
         """Write the maps as an NPZ that `numpy.load` opens without pickle: float64, named by `keys`."""
-        maps: dict[str, Any] = {key: row.map for key, row in zip(self.keys(), self.layers, strict=True)}
-        with atomic_write(path) as stream:
-            np.savez_compressed(stream, **maps)
+        write_maps(path, {key: row.map for key, row in zip(self.keys(), self.layers, strict=True)})
 
     def columns(self) -> tuple[str, ...]:
         return (
@@ -119,6 +117,13 @@ class EffectiveResult(Result[EffectiveLayer]):
 
     def records(self) -> Sequence[Sequence[Any]]:
         return [_record(row) for row in self.layers]
+
+
+def write_maps(path: str | Path, maps: Mapping[str, NDArray[np.float64]]) -> None:
+    """Maps by name as an NPZ, whole or not at all."""
+    arrays: dict[str, Any] = dict(maps)
+    with atomic_write(path) as stream:
+        np.savez_compressed(stream, **arrays)
 
 
 def _record(row: EffectiveLayer) -> tuple[Any, ...]:

@@ -126,19 +126,14 @@ class Promise:
 
 def until_precise(model: Model, taker: Taker, images: Given | Dataset[Any], promise: Promise, strict: bool) -> Survey:
     """Maps of ever more images until every asked interval is as narrow as promised, or ``promise.most`` are spent."""
-    seed = taker.plan.seed
-    given = gather(images, model, count=promise.most, seed=seed, strict=strict)
+    given = gather(images, model, count=promise.most, seed=taker.plan.seed, strict=strict)
     most = min(promise.most, len(given.inputs))
-    maps: dict[str, NDArray[np.float32]] = {}
-    done, goal = 0, min(FIRST, most)
-    while True:
-        more = _more(model, taker, given.inputs[done:goal], done, most)
-        maps = {name: np.concatenate([maps[name], more[name]]) if maps else more[name] for name in more or maps}
-        done = length(maps)
-        wide = promise.kept(maps, seed)
-        if not wide or taker.log.interrupted or done >= most:
-            break
-        goal = min(most, int(np.ceil(done * GROWTH)))
+
+    def take(start: int, stop: int) -> Maps:
+        return _more(model, taker, given.inputs[start:stop], start, most)
+
+    maps, wide = grown(promise, take, most, taker.plan.seed, lambda: taker.log.interrupted)
+    done = length(maps)
     stated = {
         "asked": promise.precision,
         "measures": list(promise.definitions),
@@ -147,7 +142,26 @@ def until_precise(model: Model, taker: Taker, images: Given | Dataset[Any], prom
         "max_images": promise.most,
         "missed": wide,
     }
-    return Survey(maps, given, done, partial=taker.log.interrupted, notes=tuple(taker.log.notes), precision=stated)
+    return Survey(maps, given, done, taker.log.interrupted, tuple(taker.log.notes), precision=stated)
+
+
+def grown(
+    promise: Promise,
+    take: Callable[[int, int], Maps],
+    most: int,
+    seed: int,
+    stopped: Callable[[], bool] = lambda: False,
+) -> tuple[Maps, list[dict[str, Any]]]:
+    """Maps of images 0, 1, ... as ``take(start, stop)`` gives them until the promise is kept; what is still wide."""
+    maps: dict[str, NDArray[np.float32]] = {}
+    goal = min(FIRST, most)
+    while True:
+        more = take(length(maps), goal)
+        maps = {name: np.concatenate([maps[name], more[name]]) if maps else more[name] for name in more or maps}
+        wide = promise.kept(maps, seed)
+        if not wide or stopped() or length(maps) >= most:
+            return maps, wide
+        goal = min(most, int(np.ceil(length(maps) * GROWTH)))
 
 
 def _more(model: Model, taker: Taker, inputs: torch.Tensor, done: int, most: int) -> Maps:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rftools.plots import scene as sc
-from rftools.plots.theme import COLOURMAP, FONTS, Theme
+from rftools.plots.theme import COLOURMAP, DIVERGING, FONTS, Theme
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -216,7 +216,7 @@ class _Panel:
             y=y,
             zmin=low,
             zmax=high,
-            colorscale=COLOURMAP.capitalize(),
+            colorscale=DIVERGING if mark.diverging else COLOURMAP.capitalize(),
             showscale=mark.bar is not None,
             colorbar={"title": {"text": _plain(mark.bar or ""), "side": "right"}, **self._bar_place()},
         )

@@ -40,7 +40,7 @@ def heat(result: EffectiveResult, layer: str | None = None) -> Scene:
     ``layer`` defaults to the last one; 1-D maps are drawn as curves, 3-D ones as their sum over the first axis.
     """
     row = _pick(result, layer)
-    shown = _flat(row)
+    shown = flat(row)
     title = f"{short(row.name, 40)}: unit ({', '.join(map(str, row.unit))}), {row.images} images"
     if shown.ndim == 1:
         return _profile_1d(row, shown, title)
@@ -53,7 +53,7 @@ def heat(result: EffectiveResult, layer: str | None = None) -> Scene:
         Axis("input column", "px", limits=extent[:2]),
         Axis("input row", "px", limits=(-0.5, extent[3]), reversed=True),
     )
-    marks = _outlines(row, extent)
+    marks = outlines(row, extent)
     return Scene(
         panels=(
             Panel(title="linear", x=x, y=y, marks=(linear, *marks), equal=True),
@@ -78,7 +78,7 @@ def _pick(result: EffectiveResult, layer: str | None) -> EffectiveLayer:
     return rows[-1]
 
 
-def _flat(row: EffectiveLayer) -> NDArray[np.float64]:
+def flat(row: EffectiveLayer) -> NDArray[np.float64]:
     """The map, at most 2-D, as shares of its maximum."""
     values = np.abs(np.asarray(row.map, dtype=np.float64))
     while values.ndim > 2:
@@ -93,7 +93,8 @@ def _decades(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(values >= FLOOR, logs, np.nan)
 
 
-def _outlines(row: EffectiveLayer, frame: tuple[float, float, float, float]) -> list[Mark]:
+def outlines(row: EffectiveLayer, frame: Extent) -> list[Mark]:
+    """The theoretical window, the one-sigma ellipse and the unit's centre, over a map in input pixels."""
     marks: list[Mark] = []
     window = _window(row)
     if window is not None:
@@ -118,7 +119,7 @@ def _outlines(row: EffectiveLayer, frame: tuple[float, float, float, float]) -> 
 
 
 def _centroid(row: EffectiveLayer) -> tuple[float, float]:
-    values = _flat(row)
+    values = flat(row)
     total = values.sum()
     y, x = np.indices(values.shape)
     return float((x * values).sum() / total), float((y * values).sum() / total)
@@ -176,7 +177,7 @@ def growth(result: EffectiveResult, measure: str = "luo_centre") -> Scene:
     found = [row.measures.get(measure) for row in rows]
     x = numbers(range(len(rows)))
     effective = numbers(None if m is None else m.value for m in found)
-    theoretical = numbers(_clipped_size(row) for row in rows)
+    theoretical = numbers(clipped_size(row) for row in rows)
     hover = tuple(f"{row.name or '(model)'}: {value:.3g} px" for row, value in zip(rows, effective, strict=True))
     marks: tuple[Mark, ...] = (
         Line(colour="series-2", label="theoretical, inside the image", x=x, y=theoretical, dash="dash", markers=True),
@@ -204,9 +205,16 @@ def growth(result: EffectiveResult, measure: str = "luo_centre") -> Scene:
     )
 
 
-def _clipped_size(row: EffectiveLayer) -> float | None:
+def clipped_size(row: EffectiveLayer) -> float | None:
+    """The side of the theoretical window inside the image, the axes' geometric mean."""
     sides = [hull[1] - hull[0] + 1 for axis in _axes(row) if (hull := axis.get("clipped")) is not None]
     return float(np.prod(sides)) ** (1 / len(sides)) if sides else None
+
+
+def measure_axis(result: EffectiveResult, measure: str) -> Axis:
+    """A measure's axis, with its unit where it has one."""
+    unit = next((row.measures[measure].unit for row in result if measure in row.measures), "1")
+    return Axis(measure, None if unit == "1" else unit)
 
 
 def sheet(result: EffectiveResult) -> Scene:
@@ -228,13 +236,13 @@ def sheet(result: EffectiveResult) -> Scene:
 
 
 def _thumbnail(row: EffectiveLayer) -> Panel:
-    values = _flat(row)
+    values = flat(row)
     hidden = Axis(visible=False)
     if values.ndim == 1:
         line = Line(x=numbers(range(len(values))), y=numbers(values))
         return Panel(title=short(row.name, 24), x=hidden, y=hidden, marks=(line,), legend=False)
     extent = (-0.5, values.shape[1] - 0.5, -0.5, values.shape[0] - 0.5)
-    outline = [mark for mark in _outlines(row, extent) if isinstance(mark, Rect)]
+    outline = [mark for mark in outlines(row, extent) if isinstance(mark, Rect)]
     return Panel(
         title=short(row.name, 24),
         x=Axis(visible=False, limits=extent[:2]),
@@ -282,7 +290,7 @@ def profile(result: EffectiveResult, layers: tuple[str, ...] = ()) -> Scene:
         raise RequestError("no layer has an effective map; nothing to draw")
     marks = []
     for index, row in enumerate(rows):
-        distance, mean = radial(_flat(row), _centre(row))
+        distance, mean = radial(flat(row), _centre(row))
         reach = np.flatnonzero(mean > 1e-3)
         kept = slice(0, int(reach[-1]) + 2 if len(reach) else 1)
         x, y = numbers(distance[kept]), numbers(mean[kept])
