@@ -1,9 +1,9 @@
 """Do 95 % intervals of effective measures cover the truth in 95 %? And does --precision keep its promise?
 
 Three small nets, 20,000 images each; the value from all of them is the truth, and repeats draw 50 of them with
-replacement, so that a repeat is what a user would get from 50 images of that kind. Printed: for each measure, in how many
-repeats the interval held the truth, and the measures that miss 93 to 97 %; then how often the value at which --precision
-stopped lies within its promise of the truth.
+replacement, so that a repeat is what a user would get from 50 images of that kind. Printed: for each measure, in how
+many repeats the interval held the truth, and which measures miss 93 to 97 %; then how often the value at which
+--precision stopped lies within its promise of the truth.
 
 python benchmarks/coverage_intervals.py             # about eight minutes on two cores
 python benchmarks/coverage_intervals.py 200         # fewer repeats
