@@ -17,9 +17,11 @@ COMMANDS = {
     "erf": "Effective receptive field of layers, from gradients.",
     "sparsity": "What pruning left: zeros, taps, shapes of kernels.",
     "orientation": "Which way the surviving taps of each kernel point.",
+    "tuning": "Orientation tuning of filters, from gratings.",
     "report": "One self-contained HTML page about a checkpoint.",
     "check": "Exit 1 when a net breaks a limit: for continuous integration.",
     "train": "Train a net and leave checkpoints.",
+    "prune": "Prune a trained net and write what is left.",
     "models": "List the nets that come with rftools.",
     "demo": "Train a small net, analyse it, write its report.",
 }

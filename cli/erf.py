@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import glob
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rftools.cli.options import check_outputs, emit, load_model, models_options, output_options, parse_unit
+from rftools.cli.options import (
+    check_outputs,
+    emit,
+    load_model,
+    models_options,
+    output_options,
+    parse_unit,
+    progress_bar,
+)
 from rftools.errors import RequestError, closest
 
 if TYPE_CHECKING:
@@ -116,7 +122,7 @@ def one(model: Model, images: str | None, options: dict[str, Any]) -> EffectiveR
     """One model's effective fields."""
     from rftools.erf import effective
 
-    with _progress() as progress:
+    with progress_bar("images") as progress:
         result = effective(model, images, progress=progress, **options)
     tell(result)
     return result
@@ -127,7 +133,7 @@ def several(models: list[Model], images: str | None, options: dict[str, Any]) ->
     from rftools.erf import compare
 
     models, labels = in_order(models)
-    with _progress() as progress:
+    with progress_bar("images") as progress:
         result = compare(models, images, labels=labels, progress=progress, **options)
     tell(result.results[0])
     if result.partial:
@@ -195,24 +201,3 @@ def precision_line(stated: Any) -> str:
 
 def _norm(norm: object) -> str:
     return "unknown (inputs as they are)" if norm is None else str(norm)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        """Images a second so far."""
-
-        def render(self, task: Task) -> Text:
-            return Text(f"{(task.completed / task.elapsed) if task.elapsed else 0:.1f} images/s")
-
-    columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("images", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

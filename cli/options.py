@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,8 +62,18 @@ def models_options(function: F) -> F:
 
 def _model_options(function: F, argument: Callable[[F], F]) -> F:
     for decorate in (
-        click.option("--seed", default=0, show_default=True, type=int, help="Of all that is random, weights too."),
-        click.option("--input-size", metavar="CxHxW", help="Input size, without the batch (CxL, CxHxW, CxDxHxW)."),
+        click.option(
+            "--seed",
+            default=0,
+            show_default=True,
+            type=click.IntRange(min=0),
+            help="Of all that is random, weights too.",
+        ),
+        click.option(
+            "--input-size",
+            metavar="CxHxW",
+            help="Input size without the batch (CxL, CxHxW, CxDxHxW); several inputs by commas.",
+        ),
         click.option("--weights", metavar="FILE", help="Weights for a SPEC that has none of its own."),
         click.option("--model", metavar="SPEC", help="Architecture for a SPEC that is a plain state dict."),
         argument,
@@ -80,24 +92,29 @@ def output_options(function: F) -> F:
     return function
 
 
-def table_options(function: F) -> F:
-    """``--group-by`` and ``--csv``; the command gets them as ``group_by, csv_path``."""
-    for decorate in (
-        click.option("--csv", "csv_path", metavar="FILE", help="Write the table as CSV."),
-        click.option(
-            "--group-by", type=click.Choice(["layer", "filter"]), default="layer", show_default=True, help="Its rows."
-        ),
-    ):
-        function = decorate(function)
-    return function
+def table_options(*groups: str) -> Callable[[F], F]:
+    """``--group-by`` and ``--csv``; the command gets them as ``group_by, csv_path``. The first group is the default."""
+
+    def decorated(function: F) -> F:
+        for decorate in (
+            click.option("--csv", "csv_path", metavar="FILE", help="Write the table as CSV."),
+            click.option(
+                "--group-by", type=click.Choice(groups), default=groups[0], show_default=True, help="Its rows."
+            ),
+        ):
+            function = decorate(function)
+        return function
+
+    return decorated
 
 
 def load_model(spec: str, model: str | None, weights: str | None, input_size: str | None, seed: int = 0) -> Model:
     """The model that `model_options` names."""
     from rftools.loading import load
 
-    size = None if input_size is None else parse_size(input_size)
-    return load(spec, model=model, weights=weights, input_size=size, seed=seed)
+    sizes = [] if input_size is None else [parse_size(part) for part in input_size.split(",")]
+    loaded = load(spec, model=model, weights=weights, input_size=sizes[0] if sizes else None, seed=seed)
+    return dataclasses.replace(loaded, other_inputs=tuple(sizes[1:])) if sizes[1:] else loaded
 
 
 def check_outputs(json_path: str | None, output: str | None, other: str | None = None) -> None:
@@ -225,3 +242,23 @@ def weights_of(
     if model is None and weights is None and is_weight_file(spec) and not is_checkpoint(read_weight_file(Path(spec))):
         return Path(spec)
     return load_model(spec, model, weights, input_size, seed)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on a terminal's standard error, to be told (done, total); None where there is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{what}, {(task.completed / task.elapsed) if task.elapsed else 0:.1f}/s")
+
+    columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

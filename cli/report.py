@@ -16,7 +16,9 @@ from rftools.errors import RequestError
 @click.option("--model", metavar="SPEC", help="Architecture for a SPEC that is a plain state dict.")
 @click.option("--weights", metavar="FILE", help="Weights for a SPEC that has none of its own.")
 @click.option("--input-size", metavar="CxHxW", help="Input size, without the batch (CxL, CxHxW, CxDxHxW).")
-@click.option("--seed", default=0, show_default=True, type=int, help="Of all that is random, weights too.")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of all that is random, weights too."
+)
 @click.option("-o", "--output", metavar="FILE", required=True, help="The page, .html.")
 @click.option(
     "--json", "json_path", metavar="FILE", help="Write findings and results as JSON too (- for standard output)."

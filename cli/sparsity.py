@@ -13,7 +13,7 @@ from rftools.cli.options import check_outputs, emit, model_options, output_optio
 @click.option(
     "--relative", type=float, default=0.01, show_default=True, help="Near zero in standard deviations of the layer."
 )
-@table_options
+@table_options("layer", "filter", "input", "tap", "threshold", "storage")
 @output_options
 def command(
     spec: str,
@@ -39,4 +39,5 @@ def command(
     from rftools.weights import sparsity
 
     result = sparsity(subject, threshold=threshold, relative=relative)
-    emit(result, json_path, output, result.by_filter() if group_by == "filter" else None, csv_path)
+    table = None if group_by == "layer" else getattr(result, f"by_{group_by}")()
+    emit(result, json_path, output, table, csv_path)

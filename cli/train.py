@@ -10,6 +10,7 @@ import click
 from rftools.errors import RequestError
 
 if TYPE_CHECKING:
+    from rftools.models.schedules import Pruning
     from rftools.models.training import Epoch, Options, Progress, Recipe, Watcher
 
 
@@ -29,6 +30,28 @@ if TYPE_CHECKING:
 @click.option("--amp", is_flag=True, help="bfloat16 where it is safe.")
 @click.option("--channels-last", is_flag=True, help="Channels-last memory format.")
 @click.option("--compile", "compiled", is_flag=True, help="Compile the net with torch.compile.")
+@click.option(
+    "--prune",
+    metavar="SCHEDULE",
+    help="Set the smallest weights to zero on the way: constant:0.5@begin=200, polynomial:0.0->0.9@2e..8e (e: epochs).",
+)
+@click.option(
+    "--keep", metavar="SHARE", help="The share to keep, for a --prune without a sparsity: constant@begin=200."
+)
+@click.option(
+    "--prune-every", default="20", show_default=True, metavar="STEPS", help="Renew the masks so often (1e: an epoch)."
+)
+@click.option(
+    "--prune-scope",
+    type=click.Choice(["layer", "global"]),
+    default="layer",
+    show_default=True,
+    help="A threshold each, or one for all.",
+)
+@click.option(
+    "--prune-layers", multiple=True, metavar="PATTERN[=S]", help="Only these layers, with a sparsity of their own."
+)
+@click.option("--prune-depthwise", is_flag=True, help="Depthwise kernels too.")
 @click.option("--resume", is_flag=True, help="Go on after the run's last checkpoint.")
 def command(
     spec: str,
@@ -39,6 +62,12 @@ def command(
     run: str,
     resume: bool,
     compiled: bool,
+    prune: str | None,
+    keep: str | None,
+    prune_every: str,
+    prune_scope: str,
+    prune_layers: tuple[str, ...],
+    prune_depthwise: bool,
     **given: Any,
 ) -> None:
     """Train SPEC on a data set; the study's recipe is the default.
@@ -48,16 +77,21 @@ def command(
       rftools train rftools:vgg-dilated --data patches --epochs 5 -o runs/dilated
     """
     from rftools.models.data import load_data
-    from rftools.models.runs import prepare_run
+    from rftools.models.pruning import make_pruner
+    from rftools.models.runs import merit, prepare_run
     from rftools.models.training import Options, train
 
-    options = Options(compile=compiled, **given)
+    pruning = make_pruning(prune, keep, prune_every, prune_scope, prune_layers, prune_depthwise)
+    options = Options(compile=compiled, pruning=pruning, **given)
     options.check()
     prepare_run(run, resume=resume)
     if download:
         _download(data_name, data_dir)
     train_set, test_set = (load_data(data_name, split, root=data_dir, size=size) for split in ("train", "test"))
     recipe, options = make_recipe(spec, len(train_set.classes), train_set.input_size[0], options)
+    if options.pruning is not None:  # a pattern that matches nothing is told before anything is said or done
+        steps = options.steps_an_epoch(len(train_set))
+        make_pruner(recipe.make(), options.pruning, per_epoch=steps, total=steps * options.epochs)
     print(f"{spec} on {data_name}: {len(train_set)} pictures to learn from, {len(test_set)} held out", file=sys.stderr)
     try:
         history = train(recipe, train_set, test_set, run, options, resume=resume, watcher=make_watcher())
@@ -66,9 +100,30 @@ def command(
         raise
     if not history:
         raise RequestError(f"{run} has no epoch")
-    best = max(history, key=lambda epoch: epoch.val_accuracy)
+    best = max(history, key=lambda epoch: merit(vars(epoch)))
     chance = 1 / len(train_set.classes)
-    print(f"best held-out accuracy {best.val_accuracy:.1%} (chance {chance:.1%}), epoch {best.epoch}: {run}/best.pt")
+    left = "" if best.sparsity is None else f", sparsity {best.sparsity:.3f} (keeps {1 - best.sparsity:.3f})"
+    print(
+        f"best held-out accuracy {best.val_accuracy:.1%} (chance {chance:.1%}){left}, epoch {best.epoch}: {run}/best.pt"
+    )
+
+
+def make_pruning(
+    schedule: str | None, keep: str | None, every: str, scope: str, layers: tuple[str, ...], depthwise: bool
+) -> Pruning | None:
+    """What ``--prune`` and the options beside it ask for; they say nothing without it."""
+    from rftools.models.schedules import Pruning, parse_share
+
+    if schedule is not None:
+        share = None if keep is None else parse_share(keep, "--keep")
+        return Pruning(schedule, every, scope, layers, depthwise, share)
+    alone = {"--keep": keep, "--prune-layers": layers, "--prune-depthwise": depthwise}
+    for flag, value in alone.items():
+        if value:
+            raise RequestError(
+                f"{flag} prunes nothing without --prune SCHEDULE, such as --prune constant:0.5@begin=200"
+            )
+    return None
 
 
 def _download(name: str, data_dir: str | None) -> None:
@@ -107,10 +162,15 @@ def make_watcher() -> Watcher:
     from rftools.models.training import Watcher
 
     class Lines(Watcher):
+        def note(self, line: str) -> None:
+            print(line, file=sys.stderr, flush=True)
+
         def end_epoch(self, epoch: Epoch) -> None:
+            left = "" if epoch.sparsity is None else f"sparsity {epoch.sparsity:.3f}, keep {1 - epoch.sparsity:.3f} "
             print(
                 f"epoch {epoch.epoch}: loss {epoch.loss:.4f} accuracy {epoch.accuracy:.3f} "
-                f"held out {epoch.val_loss:.4f} {epoch.val_accuracy:.3f} ({epoch.images_per_second:.0f} images/s)",
+                f"held out {epoch.val_loss:.4f} {epoch.val_accuracy:.3f} {left}"
+                f"({epoch.images_per_second:.0f} images/s)",
                 file=sys.stderr,
                 flush=True,
             )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.command("trf", short_help="Theoretical receptive field of every layer.")
 @model_options
 @click.option("--unit", metavar="i,j", help="The output unit that windows speak of (default: each map's centre).")
+@click.option("--of-input", type=int, default=0, metavar="N", help="Which of several inputs fields are in, from 0.")
 @click.option("--support", is_flag=True, help="List the input indices that reach the unit, per axis, in the JSON.")
 @click.option("--surviving", is_flag=True, help="Also what the weights that are not zero leave of each field.")
 @click.option("--objects", metavar="WxH", help="Mark the layers whose units cannot see a whole object of this size.")
@@ -32,6 +33,7 @@ def command(
     input_size: str | None,
     seed: int,
     unit: str | None,
+    of_input: int,
     support: bool,
     surviving: bool,
     objects: str | None,
@@ -56,14 +58,14 @@ def command(
     from rftools.trf.whatif import COLUMNS, compare, parse_setting, with_settings
 
     changes = [parse_setting(text) for text in settings]
-    result = theoretical(loaded, unit=where, surviving=surviving)
+    result = theoretical(loaded, unit=where, surviving=surviving, of=of_input)
     if result.capture == "record":
         print("recorded from one forward pass: true for the path that this input took", file=sys.stderr)
     result = dataclasses.replace(result, objects=_object(objects, result), with_support=support)
     if not changes:
         emit(_chosen(result, layers, depth), json_path, output)
         return
-    after = theoretical(with_settings(loaded, changes), unit=where, surviving=surviving)
+    after = theoretical(with_settings(loaded, changes), unit=where, surviving=surviving, of=of_input)
     after = _chosen(dataclasses.replace(after, objects=result.objects, with_support=support), layers, depth)
     if json_path == "-" or output is not None:
         emit(after, json_path, output)

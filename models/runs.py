@@ -77,12 +77,17 @@ def _same_request(folder: Path, content: Mapping[str, Any], asked: Mapping[str, 
             )
 
 
+def merit(entry: Mapping[str, Any]) -> tuple[float, float, int]:
+    """What an epoch is chosen by: held-out accuracy among those that are pruned furthest, then the earliest."""
+    return (entry.get("sparsity") or 0.0, entry["val_accuracy"], -entry["epoch"])
+
+
 def publish(folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
-    """Bring what follows from the checkpoints up to date: ``metrics.jsonl`` and ``best.pt`` (the earliest best)."""
+    """Bring what follows from the checkpoints up to date: ``metrics.jsonl`` and ``best.pt`` (see `merit`)."""
     write_text(folder / "metrics.jsonl", "".join(json.dumps(dict(entry)) + "\n" for entry in history))
     if not history:
         return
-    best = max(history, key=lambda entry: (entry["val_accuracy"], -entry["epoch"]))
+    best = max(history, key=merit)
     source = checkpoint_path(folder, best["epoch"])
     newest = best["epoch"] == history[-1]["epoch"]
     if source.exists() and (newest or not (folder / "best.pt").exists()):

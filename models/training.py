@@ -16,7 +16,9 @@ from rftools.errors import RequestError
 from rftools.models import randomness
 from rftools.models.checkpoint import save_checkpoint
 from rftools.models.data import Dataset, augment
+from rftools.models.pruning import Pruner, frozen_pruner, make_pruner, plan, with_masks, without_masks
 from rftools.models.runs import checkpoint_path, last_checkpoint, prepare_run, publish
+from rftools.models.schedules import Pruning
 
 MOST_STEPS = 1000  # the study's epoch
 
@@ -38,6 +40,7 @@ class Options:
     amp: bool = False
     channels_last: bool = False
     compile: bool = False
+    pruning: Pruning | None = None
 
     def check(self) -> None:
         """Raise `RequestError` for a value that can't be."""
@@ -49,15 +52,24 @@ class Options:
             raise RequestError(f"--lr is {self.lr}; it takes a positive number, such as 0.001")
         if not 0 <= self.seed < 2**32:
             raise RequestError(f"--seed is {self.seed}; it takes a whole number from 0 to {2**32 - 1}")
+        if self.pruning is not None:
+            self.pruning.check()
 
     def recorded(self) -> dict[str, Any]:
         """What decides the course of a run, whatever its length and device."""
-        return {name: value for name, value in vars(self).items() if name not in {"epochs", "device"}}
+        own = {name: value for name, value in vars(self).items() if name not in {"epochs", "device", "pruning"}}
+        return own | ({"prune": None} if self.pruning is None else self.pruning.recorded())
+
+    def steps_an_epoch(self, pictures: int) -> int:
+        """One pass over the data, at most the study's 1,000, where nothing else is asked."""
+        return self.steps_per_epoch or min(math.ceil(pictures / self.batch_size), MOST_STEPS)
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to; accuracies are shares, ``lr`` the last step's, times in seconds."""
+    """What one epoch came to; accuracies are shares, ``lr`` the last step's, times in seconds. ``sparsity`` is the
+    pruned share of the weights to prune, None where nothing is to be.
+    """
 
     epoch: int
     loss: float
@@ -67,6 +79,7 @@ class Epoch:
     lr: float
     seconds: float
     images_per_second: float
+    sparsity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,8 @@ class Progress:
 class Watcher:
     """Told of progress; the command line draws it. This one says nothing."""
 
+    def note(self, line: str) -> None: ...
+
     def begin(self, epochs: int, steps: int, device: str) -> None: ...
 
     def step(self, progress: Progress) -> None: ...
@@ -104,6 +119,7 @@ class Watcher:
 class _State:
     module: nn.Module
     optimizer: torch.optim.Optimizer
+    pruner: Pruner | None = None
     epoch: int = 0
     steps: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -158,12 +174,49 @@ def train(
     return [Epoch(**entry) for entry in state.history]
 
 
+def finetune(
+    module: nn.Module,
+    masks: Mapping[str, torch.Tensor],
+    train_set: Dataset,
+    test_set: Dataset,
+    options: Options,
+    *,
+    watcher: Watcher | None = None,
+) -> list[Epoch]:
+    """Train a pruned net on, in place, its masks (by layer) as they are. Nothing is written.
+
+    Raises:
+        RequestError: as `train` does.
+    """
+    options.check()
+    _check_alike(train_set, test_set)
+    device, watcher = pick_device(options.device), watcher or Watcher()
+    with randomness.seeded(options.seed):
+        state = _begin(Recipe({}, lambda: module), train_set, options, device)
+        state.pruner = frozen_pruner(module, masks)
+        loop = _Loop(state, options, device, (train_set, test_set), watcher)
+        watcher.begin(options.epochs, loop.steps, str(device))
+        try:
+            history = []
+            for _ in range(options.epochs):
+                history.append(loop.run_epoch())
+                watcher.end_epoch(history[-1])
+        finally:
+            watcher.close()
+            module.eval().to("cpu")
+    return history
+
+
 def _begin(recipe: Recipe, data: Dataset, options: Options, device: torch.device) -> _State:
     module = recipe.make().to(device).train()
     _check_output(module, data, device)
     if options.channels_last:
         module = module.to(memory_format=torch.channels_last)
-    return _State(module, torch.optim.Adam(_groups(module, options.l2), lr=options.lr, eps=1e-7))
+    pruner = None
+    if options.pruning is not None:
+        steps = options.steps_an_epoch(len(data))
+        pruner = make_pruner(module, options.pruning, per_epoch=steps, total=steps * options.epochs)
+    return _State(module, torch.optim.Adam(_groups(module, options.l2), lr=options.lr, eps=1e-7), pruner)
 
 
 def _groups(module: nn.Module, l2: float) -> list[dict[str, Any]]:
@@ -174,7 +227,10 @@ def _groups(module: nn.Module, l2: float) -> list[dict[str, Any]]:
 
 
 def _restore(state: _State, content: Mapping[str, Any]) -> None:
-    state.module.load_state_dict(content["state_dict"])
+    plain, masks = without_masks(content["state_dict"])
+    state.module.load_state_dict(plain)
+    if state.pruner is not None:
+        state.pruner.restore(masks)
     state.optimizer.load_state_dict(content["optimizer"])
     randomness.restore(content["random"])
     state.epoch, state.steps = int(content["epoch"]), int(content["schedule"]["steps"])
@@ -185,6 +241,8 @@ def _run_epochs(loop: _Loop, folder: Path, describe: Callable[[_State], dict[str
     """The order of writing is what a killed run relies on: the checkpoint first, then all that follows from it."""
     state, watcher = loop.state, loop.watcher
     board = _tensorboard(folder, state.epoch + 1)
+    for line in _plan(loop):
+        watcher.note(line)
     watcher.begin(loop.options.epochs, loop.steps, str(loop.device))
     try:
         while state.epoch < loop.options.epochs:
@@ -198,6 +256,13 @@ def _run_epochs(loop: _Loop, folder: Path, describe: Callable[[_State], dict[str
         watcher.close()
         if board is not None:
             board.close()
+
+
+def _plan(loop: _Loop) -> list[str]:
+    if loop.state.pruner is None:
+        return []
+    parameters = sum(p.numel() for p in loop.state.module.parameters() if p.requires_grad)
+    return plan(loop.state.pruner, parameters, per_epoch=loop.steps, total=loop.steps * loop.options.epochs)
 
 
 def _check_alike(train_set: Dataset, test_set: Dataset) -> None:
@@ -232,9 +297,7 @@ def _describer(recipe: Recipe, data: Dataset, options: Options) -> Callable[[_St
         channels = data.input_size[0]
         return {
             "arch": {"name": recipe.arch["name"], "arguments": dict(recipe.arch["arguments"])},
-            "state_dict": {
-                name: value.detach().cpu().contiguous() for name, value in state.module.state_dict().items()
-            },
+            "state_dict": _saved(state),
             "optimizer": state.optimizer.state_dict(),
             "schedule": {"lr": options.lr, "decay": options.decay, "steps": state.steps},
             "random": {"seed": options.seed, **randomness.states()},
@@ -248,6 +311,11 @@ def _describer(recipe: Recipe, data: Dataset, options: Options) -> Callable[[_St
         }
 
     return describe
+
+
+def _saved(state: _State) -> dict[str, torch.Tensor]:
+    plain = {name: value.detach().cpu().contiguous() for name, value in state.module.state_dict().items()}
+    return plain if state.pruner is None else with_masks(plain, state.pruner.masks)
 
 
 class _Loop:
@@ -267,8 +335,7 @@ class _Loop:
         self.images, self.labels = train_set.images.to(device), train_set.labels.to(device)
         self.test = (test_set.images.to(device), test_set.labels.to(device))
         self.flips = train_set.flips
-        own = math.ceil(len(train_set) / options.batch_size)
-        self.steps = options.steps_per_epoch or min(own, MOST_STEPS)
+        self.steps = options.steps_an_epoch(len(train_set))
 
     def run_epoch(self) -> Epoch:
         state, options = self.state, self.options
@@ -286,6 +353,8 @@ class _Loop:
             if step % 20 == 0 or step == self.steps:
                 rate = seen / (time.perf_counter() - begin)
                 self._report(Progress(state.epoch + 1, step, float(losses) / seen, float(hits) / seen, rate))
+        if state.pruner is not None:
+            state.pruner.apply()  # the last step moved what is pruned
         seconds = time.perf_counter() - begin
         val_loss, val_accuracy = self.evaluate()
         self._check_finite(val_loss)
@@ -299,6 +368,7 @@ class _Loop:
             lr=self._rate(),
             seconds=seconds,
             images_per_second=seen / seconds,
+            sparsity=None if state.pruner is None else state.pruner.sparsity,
         )
 
     def _batches(self, generator: torch.Generator) -> Iterator[torch.Tensor]:
@@ -313,6 +383,8 @@ class _Loop:
                 yield order[start : start + size].to(self.device)
 
     def _step(self, index: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.state.pruner is not None:
+            self.state.pruner.before_step(self.state.steps)
         batch = augment(self.images[index], generator, flip=self.flips)
         labels = self.labels[index]
         with self._precision():
@@ -374,6 +446,6 @@ def _log(board: Any, epoch: Epoch) -> None:
     if board is None:
         return
     for name, value in vars(epoch).items():
-        if name != "epoch":
+        if name != "epoch" and value is not None:
             board.add_scalar(name, value, epoch.epoch)
     board.flush()

@@ -14,7 +14,9 @@ from rftools._version import __version__
 if TYPE_CHECKING:
     from rftools.erf import effective
     from rftools.errors import RequestError
+    from rftools.gratings import tuning
     from rftools.loading import Model, load
+    from rftools.pruning import prune
     from rftools.reporting import report
     from rftools.trf import rule, theoretical
     from rftools.weights import orientation, sparsity
@@ -25,10 +27,12 @@ _HOME = {
     "effective": "erf",
     "load": "loading",
     "orientation": "weights",
+    "prune": "pruning",
     "report": "reporting",
     "rule": "trf",
     "sparsity": "weights",
     "theoretical": "trf",
+    "tuning": "gratings",
 }
 
 __all__ = [
@@ -38,10 +42,12 @@ __all__ = [
     "effective",
     "load",
     "orientation",
+    "prune",
     "report",
     "rule",
     "sparsity",
     "theoretical",
+    "tuning",
 ]
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from rftools.erf.result import EffectiveLayer, EffectiveResult, Measure
+from rftools.gratings import Estimate, FilterTuning, LayerTuning, TuningResult
 from rftools.results import ModelInfo
 from rftools.trf.result import AxisField, LayerField, Phase, TheoreticalResult
 from rftools.weights.results import (
+    Examples,
     Histogram,
     LayerOrientation,
     LayerSparsity,
@@ -116,11 +120,28 @@ def orientation(first: str = "conv1", q: float = 0.4) -> OrientationResult:
     rows = (
         LayerOrientation(
             first, 80, 65, 25.0, 0.3, 0.5, 0.01, q, q, Pooled(0.1, 20.0, 2),
-            Histogram(tuple(15.0 * i for i in range(13)), counts), null_radius=0.2,
+            Histogram(tuple(15.0 * i for i in range(13)), counts), null_radius=0.2, angle_low=10.0, angle_high=40.0,
+            examples=Examples(np.ones((3, 3, 3), dtype=np.float32), np.array([0.0, 45.0, np.nan])),
         ),
         LayerOrientation("conv2", 80, 0, None, None, None, None, None, None, None, Histogram((0.0, 180.0), (0,))),
     )  # fmt: skip
     return OrientationResult(model=MODEL, input_size=None, layers=rows)
+
+
+def tuning(first: str = "conv1") -> TuningResult:
+    turns = np.arange(8) * 22.5
+    curves = 1 + np.cos(np.deg2rad(2 * (turns - np.array([[40.0], [130.0]]))))
+    responses = np.stack([0.5 * curves, curves], axis=1)
+    one = Estimate(0.5, 0.4, 0.6)
+    filters = (
+        FilterTuning(0, 2.0, Estimate(40.0, 35.0, 45.0), 45.0, 0.3, "high", one, one, 0.5, 0.1, True, 45.0, 0.9, 1.5),
+        FilterTuning(1, 2.0, Estimate(130.0, 95.0, 165.0), 135.0, 0.2, None, one, one, 0.5, 0.7, False, 45.0, 0.9, 1.5),
+    )
+    row = LayerTuning(
+        first, (10, 10), (10.0, 10.0), (3, 3), 4.2, tuple(turns), (0.15, 0.3), 0.0, filters, 2, 1, 40.0, 1.0, 0.3,
+        {"global_osi": 0.5}, responses, kernels=np.ones((2, 3, 3, 3), dtype=np.float32),
+    )  # fmt: skip
+    return TuningResult(model=MODEL, input_size=(3, SIDE, SIDE), layers=(row, replace(row, name="conv2", kernels=None)))
 
 
 HISTORY = tuple(

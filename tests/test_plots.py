@@ -24,6 +24,7 @@ RESULTS = {
     "rftools.erf": drawn.effective,
     "rftools.sparsity": drawn.sparsity,
     "rftools.orientation": drawn.orientation,
+    "rftools.tuning": drawn.tuning,
     "history": lambda: drawn.HISTORY,
 }
 ALL = [(schema, kind) for schema, kinds in KINDS.items() for kind in kinds]

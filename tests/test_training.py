@@ -89,23 +89,27 @@ run(folder, epochs=4, resume=any(folder.glob("epoch-*.pt")))
 """
 
 
+def environment() -> dict[str, str]:
+    """Of a process that imports these tests."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent.parent)}
+
+
 def kill_at_random(folder: Path, kills: int, seed: int) -> None:
     """Start the run in a process of its own, SIGKILL it at random instants, and let the last start finish."""
     r = random.Random(seed)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent.parent)}
     started = time.monotonic()
-    first = subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder / "timing")], env=environment)
+    first = subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder / "timing")], env=environment())
     assert first.wait(timeout=300) == 0
     length = time.monotonic() - started
     for _ in range(kills):
-        process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder / "run")], env=environment)
+        process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder / "run")], env=environment())
         try:
             process.wait(timeout=r.uniform(0.3, 1.0) * length)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait(timeout=60)
     assert (
-        subprocess.run([sys.executable, "-c", SCRIPT, str(folder / "run")], env=environment, check=False).returncode
+        subprocess.run([sys.executable, "-c", SCRIPT, str(folder / "run")], env=environment(), check=False).returncode
         == 0
     )
 

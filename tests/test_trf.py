@@ -382,3 +382,19 @@ def test_parts_that_change_along_space_are_told_apart() -> None:
     assert last(net, (1, 9, 9), unit=(9, 8)).axes[0].support == (2, 3, 4, 5, 6)
     pooled = Functional(lambda self, x: forward(self, x)[:, :, :2].amax(2), conv(1), conv(5, padding=2))
     assert last(pooled, (1, 9, 9), unit=(8,)).axes[0].support == (0, 1, 2)
+
+
+def test_padding_by_hand_keeps_the_law() -> None:
+    """`F.pad` before a convolution is the convolution's own padding, axis by axis."""
+
+    class ByHand(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 3, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(F.pad(x, (1, 1, 1, 1)))
+
+    theirs = rf.theoretical(nn.Sequential(nn.Conv2d(1, 1, 3, 2, padding=1)), (1, 16, 16))["0"]
+    ours = rf.theoretical(ByHand(), (1, 16, 16))["conv"]
+    assert (ours.status, ours.axes) == ("exact", theirs.axes)

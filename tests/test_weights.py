@@ -19,11 +19,13 @@ from torch.nn.utils import prune
 
 import rftools as rf
 from rftools.weights.axial import rayleigh, resultant
+from rftools.weights.continuous import kuiper, rao, spacing_moments
 from rftools.weights.counts import n_of_m
 from rftools.weights.masks import masks_of
-from rftools.weights.null import Null, _drawn_sums, _normal_sums, lattice_test, moments
+from rftools.weights.null import Null, SphereNull, _drawn_sums, _normal_sums, lattice_test, moments, sphere_test
 from rftools.weights.shapes import coordinates, inertia, rank_of, spans_box
 from rftools.weights.signed import energies
+from rftools.weights.sphere import axes
 
 ALL = np.array(list(itertools.product([False, True], repeat=9)))
 
@@ -164,6 +166,139 @@ def test_the_lattice_test_finds_planted_lines() -> None:
     test = lattice_test((3, 3), np.array([2]), np.array([100]), 1.0, step=(1.0, 1.0))
     assert test is not None
     assert test.p == pytest.approx(1 / 10_000)
+
+
+def random_layer(generator: np.random.Generator, taps: np.ndarray, size: int = 9) -> np.ndarray:
+    return generator.random((len(taps), size)).argsort(1) < taps[:, None]
+
+
+@pytest.mark.parametrize("n", [8, 20, 60, 150, 900])
+def test_kuiper_and_rao_agree_with_pycircstat2(n: int) -> None:
+    hypothesis = pytest.importorskip("pycircstat2.hypothesis")
+    angles = 0.9 * np.random.default_rng(n).random(n) * math.pi
+    ones = np.ones(n, dtype=np.int64)
+    v, p = kuiper(angles, ones)
+    found = hypothesis.kuiper_test(2 * angles)
+    assert v * (math.sqrt(n) + 0.155 + 0.24 / math.sqrt(n)) == pytest.approx(found.V)
+    assert p == pytest.approx(found.pval, abs=0.03)  # theirs is simulated
+    u, p = rao(angles, ones)
+    found = hypothesis.rao_spacing_test(2 * angles)
+    assert u == pytest.approx(found.statistic)
+    assert p == pytest.approx(found.pval, abs=0.03)
+
+
+def test_rayleigh_mean_and_dispersion_agree_with_pycircstat2() -> None:
+    hypothesis = pytest.importorskip("pycircstat2.hypothesis")
+    descriptive = pytest.importorskip("pycircstat2.descriptive")
+    angles = np.random.default_rng(2).normal(1.0, 0.5, 40) % math.pi
+    length, mean = resultant(angles)
+    their_mean, their_length = descriptive.circ_mean_and_r(2 * angles)
+    assert length == pytest.approx(their_length)
+    assert mean == pytest.approx(their_mean / 2 % math.pi)
+    assert 1 - length == pytest.approx(1 - descriptive.circ_r(2 * angles))
+    assert rayleigh(40, length) == pytest.approx(hypothesis.rayleigh_test(2 * angles).pval, abs=1e-6)
+
+
+def test_repeated_angles_count_as_often_as_they_are() -> None:
+    angles = np.array([0.2, 1.0, 2.5])
+    counts = np.array([3, 1, 4])
+    apart = np.repeat(angles, counts)
+    for test in (kuiper, rao):
+        assert test(angles, counts) == pytest.approx(test(apart, np.ones(8, dtype=np.int64)))
+
+
+@pytest.mark.parametrize("n", [2, 10, 300])
+def test_spacings_have_their_exact_moments(n: int) -> None:
+    points = np.sort(np.random.default_rng(n).random((20_000, n)), axis=1)
+    spacings = np.diff(np.concatenate([points, points[:, :1] + 1], axis=1), axis=1)
+    drawn = np.abs(spacings - 1 / n).sum(1) / 2
+    mean, deviation = spacing_moments(n)
+    assert mean == pytest.approx(drawn.mean(), rel=0.01)
+    assert deviation == pytest.approx(drawn.std(), rel=0.03)
+
+
+@pytest.mark.parametrize("test", [kuiper, rao])
+@pytest.mark.parametrize("n", [20, 200])
+def test_continuous_tests_hold_their_level_on_continuous_angles(test, n: int) -> None:  # type: ignore[no-untyped-def]
+    angles = np.random.default_rng(7).random((1500, n)) * math.pi
+    ones = np.ones(n, dtype=np.int64)
+    rate = np.mean([test(own, ones)[1] < 0.05 for own in angles])
+    assert 0.035 < rate < 0.068
+
+
+def test_continuous_tests_reject_random_layers_on_a_lattice() -> None:
+    """Why p_lattice is there: the same layers, all perfectly random."""
+    generator = np.random.default_rng(8)
+    rejected = np.zeros(3)
+    for seed in range(100):
+        alive = random_layer(generator, np.full(200, 2))
+        angle = inertia(alive.astype(float), coordinates((3, 3))).angle
+        distinct, counts = np.unique(angle.round(9), return_counts=True)
+        length, _ = resultant(angle)
+        test = lattice_test((3, 3), np.array([2]), np.array([200]), length, step=(1.0, 1.0), draws=999, seed=seed)
+        assert test is not None
+        rejected += [kuiper(distinct, counts)[1] < 0.05, rao(distinct, counts)[1] < 0.05, test.p < 0.05]
+    assert (rejected[:2] > 95).all()
+    assert rejected[2] < 12
+
+
+def test_orientation_gives_the_continuous_tests_and_effect_sizes_with_intervals() -> None:
+    conv = nn.Conv2d(16, 16, 3)
+    generator = np.random.default_rng(3)
+    masks = ALL[ALL.sum(1) == 2][generator.choice(36, 256, p=np.r_[np.full(9, 2), np.full(27, 1)] / 45)]
+    conv.weight.data = torch.tensor(masks.reshape(16, 16, 3, 3), dtype=torch.float32)
+    row = rf.orientation(nn.Sequential(conv))["0"]
+    angle = inertia(masks.astype(float), coordinates((3, 3))).angle
+    distinct, counts = np.unique(angle.round(9), return_counts=True)
+    assert row.p_kuiper == pytest.approx(kuiper(distinct, counts)[1])
+    assert row.p_rao == pytest.approx(rao(distinct, counts)[1])
+    resampled = [resultant(generator.choice(angle, 256)) for _ in range(500)]
+    turned = [(math.degrees(m) - row.mean_angle + 90) % 180 - 90 for _, m in resampled]
+    assert row.angle_low - row.mean_angle == pytest.approx(np.quantile(turned, 0.025), abs=3)
+    assert row.angle_high - row.mean_angle == pytest.approx(np.quantile(turned, 0.975), abs=3)
+    assert row.anisotropy_low == row.anisotropy_high == pytest.approx(1)  # two taps are a line, always
+
+
+def sphere_p(generator: np.random.Generator, taps: np.ndarray, null: SphereNull, draws: int = 499) -> float:
+    found = axes(random_layer(generator, taps, 27).astype(float), np.ones(len(taps)), coordinates((3, 3, 3)))
+    counts = np.bincount(taps, minlength=28)
+    present = np.flatnonzero(counts)
+    test = sphere_test(null, present, counts[present], found.order, draws=draws)
+    assert test is not None
+    return test.p
+
+
+@pytest.mark.parametrize(("taps", "n"), [((2,), 30), ((3, 9), 60), ((2, 3), 1200)])
+def test_lattice_p_is_uniform_on_random_3d_masks(taps: tuple[int, ...], n: int) -> None:
+    generator = np.random.default_rng(5)
+    values = []
+    for seed in range(150):
+        null = SphereNull((3, 3, 3), (1.0,) * 3, seed) if seed % 30 == 0 else null  # noqa: F821
+        values.append(sphere_p(generator, generator.choice(taps, n), null))
+    assert stats.kstest(values, "uniform").pvalue > 0.01
+    assert np.mean(np.array(values) < 0.05) < 0.11
+
+
+def test_planted_3d_lines_are_found_and_random_ones_are_not() -> None:
+    generator = np.random.default_rng(0)
+    conv = nn.Conv3d(8, 8, 3)
+    conv.weight.data = torch.tensor(random_layer(generator, np.full(64, 3), 27).reshape(8, 8, 3, 3, 3)).float()
+    assert rf.orientation(nn.Sequential(conv))["0"].p_lattice > 0.01
+    conv.weight.data[:4] = 0
+    conv.weight.data[:4, :, 1, 1] = 1  # along x
+    row = rf.orientation(nn.Sequential(conv))["0"]
+    assert row.p_lattice == row.q == pytest.approx(1 / 10_000)
+    assert row.axes.order > row.null_radius
+
+
+def test_the_null_of_3d_kernels_by_brute_force() -> None:
+    """All masks of two taps of 2 x 2 x 2: 12 along an axis, 12 on a face's diagonal, 4 through the middle."""
+    null = SphereNull((2, 2, 2), (1.0,) * 3)[2]
+    assert null.exact
+    largest = null.parts[:, :3].max(1).round(6)
+    assert [int((largest == v).sum()) for v in (1.0, 0.5, round(1 / 3, 6))] == [12, 12, 4]
+    assert null.parts[:, 6].all()
+    np.testing.assert_allclose(null.probabilities @ null.parts, [1 / 3] * 3 + [0] * 3 + [1], atol=1e-12)
 
 
 def pruned_conv(amount: float = 0.6) -> nn.Conv2d:
@@ -350,6 +485,42 @@ def test_filters_by_brute_force() -> None:
         z = ((parts.xx - parts.yy).sum() + 2j * parts.xy.sum()) / (parts.xx + parts.yy).sum()
         assert found.anisotropy == pytest.approx(abs(z))
         assert found.angle == pytest.approx(math.degrees(np.angle(z)) / 2 % 180)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+def test_zeros_of_filters_and_inputs_by_brute_force(groups: int, kernel: int) -> None:
+    torch.manual_seed(groups)
+    conv = nn.Conv2d(4, 8, kernel, groups=groups)
+    prune.random_unstructured(conv, "weight", 0.5)
+    row = rf.sparsity(nn.Sequential(conv))["0"]
+    dense = torch.zeros(8, 4, kernel, kernel, dtype=torch.bool)  # by input channel of the whole layer; True where alive
+    for f in range(8):
+        first = (f * groups // 8) * (4 // groups)
+        dense[f, first : first + 4 // groups] = conv.weight[f] != 0
+    readers, taps = 8 // groups, kernel**2
+    assert list(row.filter_zeros) == [4 // groups * taps - int(dense[f].sum()) for f in range(8)]
+    assert list(row.input_zeros) == [readers * taps - int(dense[:, c].sum()) for c in range(4)]
+    assert sum(row.input_zeros) == sum(row.filter_zeros) == row.zeros
+
+
+def test_finer_tables_say_what_the_rows_say() -> None:
+    conv = pruned_conv()
+    result = rf.sparsity(nn.Sequential(conv))
+    row = result["0"]
+    alive = (conv.weight != 0).float()
+    inputs = result.by_input()
+    assert [r[1:] for r in inputs.records] == [
+        (c, 54, 54 - int(alive[:, c].sum()), pytest.approx(1 - float(alive[:, c].mean()))) for c in range(4)
+    ]
+    kept = alive.mean((0, 1))
+    assert {tap: share for _, tap, share in result.by_tap().records} == {
+        f"{i}x{j}": pytest.approx(float(kept[i, j])) for i in range(3) for j in range(3)
+    }
+    assert result.by_threshold().records == [("0", *point) for point in row.curve]
+    (layer, total) = result.by_storage().records
+    assert layer == ("0", 216 * 4, 8 * (216 - row.zeros) + 4 * 7, 4 * (216 - row.zeros) + 27, "")
+    assert total[1:4] == layer[1:4]
 
 
 def test_dead_inputs_of_groups() -> None:

@@ -1,6 +1,18 @@
 """From a module to the graph of its operators, named by module path."""
 
-from rftools.capture.export import capture, evaluating, example_input
+from rftools.capture.export import capture, evaluating
 from rftools.capture.graph import Graph, Layer, module_path, op_name, qualified_name
+from rftools.capture.inputs import Example, Inputs, example_of
 
-__all__ = ["Graph", "Layer", "capture", "evaluating", "example_input", "module_path", "op_name", "qualified_name"]
+__all__ = [
+    "Example",
+    "Graph",
+    "Inputs",
+    "Layer",
+    "capture",
+    "evaluating",
+    "example_of",
+    "module_path",
+    "op_name",
+    "qualified_name",
+]

@@ -14,6 +14,7 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 
 from rftools.capture.graph import Graph, name_layers, name_outputs
+from rftools.capture.inputs import Example, Inputs, example_of
 from rftools.capture.record import record
 from rftools.errors import RequestError
 
@@ -79,54 +80,78 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def example_input(module: nn.Module, input_size: tuple[int, ...]) -> torch.Tensor:
-    """Zeros of the input's size, on the module's device and in its precision, with a batch of one."""
-    own = next((p for p in (*module.parameters(), *module.buffers()) if p.is_floating_point()), None)
-    dtype = own.dtype if own is not None else torch.get_default_dtype()
-    device = own.device if own is not None else torch.device("cpu")
-    return torch.zeros((1, *input_size), dtype=dtype, device=device)
-
-
-def capture(module: nn.Module, input_size: tuple[int, ...]) -> Graph:
+def capture(
+    module: nn.Module, input_size: tuple[int, ...] | None = None, *, inputs: Inputs | None = None, of: int | str = 0
+) -> Graph:
     """The graph of one forward pass of ``module`` on an input of ``input_size`` ``(C, *spatial)``.
 
-    No weight is read: meta tensors and random ones give the same graph. The module is left as it was.
+    ``inputs`` stands for several: sizes or tensors by position or by name; ``of`` says which of them fields speak of,
+    and comes first in `Graph.inputs`. No weight is read: meta tensors and random ones give the same graph. The module
+    is left as it was.
 
     Raises:
         RequestError: the module refuses this input, or its forward cannot be captured.
     """
     if isinstance(module, getattr(torch._dynamo.eval_frame, "OptimizedModule", ())):
         module = cast(nn.Module, module._orig_mod)
-    example = example_input(module, input_size)
-    with evaluating(module), _quiet():
+    if inputs is None:
+        if input_size is None:
+            raise RequestError("a net is captured on an input; give its size (C, *spatial)")
+        inputs = [input_size]
+    example = example_of(module, inputs, of)
+    with evaluating(module), _quiet(), _plain_attention():
         try:
-            program = torch.export.export(module, (example,), strict=False)
-            if _has_regions(program.graph):
+            program = torch.export.export(module, example.args, dict(example.kwargs), strict=False)
+            if _has_regions(program.graph) or _has_symbols(program.graph):
                 return record(module, example)
             if _needs_functional_form(program.graph):
                 program = program.run_decompositions({})
         except Exception as error:
             _refuse_input(module, example, error)
             return record(module, example)
-    return _from_program(program)
+    return _from_program(program, example)
 
 
-def _refuse_input(module: nn.Module, example: torch.Tensor, error: Exception) -> None:
+@contextlib.contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Without the fused operators that put a whole encoder layer behind one name."""
+    mha = torch.backends.mha
+    before = mha.get_fastpath_enabled()
+    mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        mha.set_fastpath_enabled(before)
+
+
+def _refuse_input(module: nn.Module, example: Example, error: Exception) -> None:
     """Say so in one line where the module itself, not the capture, refuses the input."""
     try:
         with torch.no_grad():
-            module(example)
+            module(*example.args, **example.kwargs)
     except Exception as own:
-        size = "x".join(map(str, example.shape[1:]))
+        name = type(module).__name__
         reason = str(own).strip().splitlines()[0] if str(own).strip() else type(own).__name__
+        if "indices" in reason and "Long" in reason:
+            raise RequestError(
+                f"{name} looks its input up in a table (integer tokens), which have no pixels that a field could be"
+                " counted in; give the module that follows the embedding"
+            ) from error
+        several = "; several inputs are separated by commas" if "missing" in reason and "argument" in reason else ""
         raise RequestError(
-            f"{type(module).__name__} does not take an input of {size}: {reason}; give one that fits with --input-size"
+            f"{name} does not take an input of {example.text}: {reason}; give one that fits with --input-size{several}"
         ) from error
 
 
 def _has_regions(graph: fx.Graph) -> bool:
     """Whether a part of the net (under autocast, say) was put away in a graph of its own."""
     return any(str(getattr(node.target, "__name__", "")).startswith("wrap_with") for node in graph.nodes)
+
+
+def _has_symbols(graph: fx.Graph) -> bool:
+    """Whether a shape depends on the data and stays open; a recorded pass has one that did occur."""
+    values = (leaf for node in graph.nodes for leaf in pytree.tree_leaves(node.meta.get("val")))
+    return any(isinstance(n, torch.SymInt) for v in values if isinstance(v, torch.Tensor) for n in v.shape)
 
 
 def _needs_functional_form(graph: fx.Graph) -> bool:
@@ -144,6 +169,11 @@ def _needs_functional_form(graph: fx.Graph) -> bool:
     return False
 
 
+def _is_index(value: torch.Tensor) -> bool:
+    """Whether an input's values say where to read (indices, masks), and not what."""
+    return not (value.is_floating_point() or value.is_complex())
+
+
 def _is_view(node: fx.Node) -> bool:
     schema = getattr(node.target, "_schema", None)
     if schema is None:
@@ -151,11 +181,11 @@ def _is_view(node: fx.Node) -> bool:
     return schema.name.rpartition("::")[2] in VIEWS
 
 
-def _from_program(program: Any) -> Graph:
+def _from_program(program: Any, example: Example) -> Graph:
     signature = program.graph_signature
     nodes = tuple(node for node in program.graph.nodes if node.op == "call_function")
     placeholders = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
-    inputs = tuple(placeholders[name] for name in signature.user_inputs if isinstance(name, str))
+    inputs = [placeholders[name] for name in signature.user_inputs if isinstance(name, str)]
     values = {**program.state_dict, **program.constants}
     owners = {
         **signature.inputs_to_parameters,
@@ -163,12 +193,15 @@ def _from_program(program: Any) -> Graph:
         **getattr(signature, "inputs_to_lifted_tensor_constants", {}),
     }
     constants = {name: values[owner] for name, owner in owners.items() if owner in values}
+    constants.update(
+        {node.name: value for node, value in zip(inputs, example.tensors, strict=True) if _is_index(value)}
+    )
     by_name = {node.name: node for node in program.graph.nodes}
     flat = [by_name.get(name) if isinstance(name, str) else None for name in signature.user_outputs]
     outputs = name_outputs(pytree.tree_unflatten(flat, program.call_spec.out_spec))
     return Graph(
         nodes=nodes,
-        inputs=inputs,
+        inputs=(inputs[example.of], *inputs[: example.of], *inputs[example.of + 1 :]),
         outputs=outputs,
         constants=constants,
         layers=name_layers(nodes, outputs),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import weakref
 from typing import Any
 
 import torch
@@ -11,11 +10,13 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from rftools.capture.aliases import View, scattered, views_of, written
 from rftools.capture.graph import Graph, name_layers, name_outputs
+from rftools.capture.inputs import Example
 from rftools.errors import RequestError
 
 
-def record(module: nn.Module, example: torch.Tensor) -> Graph:
+def record(module: nn.Module, example: Example) -> Graph:
     """The graph of the operators that ran for ``example``: true for the path that this input took.
 
     Raises:
@@ -28,7 +29,7 @@ def record(module: nn.Module, example: torch.Tensor) -> Graph:
         handles.append(child.register_forward_hook(recorder.leaving, always_call=True))
     try:
         with torch.no_grad(), recorder:
-            returned = module(example)
+            returned = module(*example.args, **example.kwargs)
     finally:
         for handle in handles:
             handle.remove()
@@ -36,7 +37,7 @@ def record(module: nn.Module, example: torch.Tensor) -> Graph:
     nodes = tuple(node for node in recorder.graph.nodes if node.op == "call_function")
     return Graph(
         nodes=nodes,
-        inputs=(recorder.input,),
+        inputs=tuple(recorder.inputs),
         outputs=outputs,
         constants=recorder.constants,
         layers=name_layers(nodes, outputs),
@@ -47,18 +48,26 @@ def record(module: nn.Module, example: torch.Tensor) -> Graph:
 class _Recorder(TorchDispatchMode):
     """Writes every operator that runs into an ``fx.Graph``, with the modules that were running."""
 
-    def __init__(self, example: torch.Tensor) -> None:
+    def __init__(self, example: Example) -> None:
         super().__init__()
         self.graph = fx.Graph()
         self.constants: dict[str, torch.Tensor] = {}
         self.kept: list[torch.Tensor] = []  # a live tensor keeps its id its own
         self.nodes: dict[int, fx.Node] = {}
-        self.storages: dict[int, list[weakref.ref[torch.Tensor]]] = {}
+        self.views: dict[int, View] = {}
+        self.children: dict[int, list[torch.Tensor]] = {}
+        self.stale: set[int] = set()  # views of what was changed since; read anew when asked for
+        self.storages: dict[int, list[torch.Tensor]] = {}
         self.stack: list[tuple[str, tuple[str, str]]] = []
         self.calls: dict[str, int] = {}
-        self.input = self.graph.placeholder("input")
-        self.input.meta["val"] = example
-        self._map(example, self.input)
+        self.inputs: list[fx.Node] = []
+        for number, tensor in enumerate(example.tensors):
+            node = self.graph.placeholder(f"input_{number}")
+            node.meta["val"] = tensor
+            self._map(tensor, node)
+            self.inputs.insert(0 if number == example.of else len(self.inputs), node)
+            if not (tensor.is_floating_point() or tensor.is_complex()):
+                self.constants[node.name] = tensor
 
     def entering(self, path: str, module: nn.Module) -> Any:
         kind = f"{type(module).__module__}.{type(module).__qualname__}"
@@ -76,20 +85,33 @@ class _Recorder(TorchDispatchMode):
 
     def node_of(self, value: Any) -> Any:
         """The node that computed a tensor; other values as they are."""
-        return self.nodes.get(id(value)) if isinstance(value, torch.Tensor) else value
+        if not isinstance(value, torch.Tensor):
+            return value
+        if id(value) in self.stale:
+            self._read_anew(value)
+        return self.nodes.get(id(value))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        if func._schema.is_mutable:
-            self._check_no_view(func, args)
-        node = self.graph.create_node(
-            "call_function", func, pytree.tree_map(self._argument, args), pytree.tree_map(self._argument, kwargs)
-        )
-        node.meta["val"] = result
-        node.meta["nn_module_stack"] = dict(self.stack)
+        changed = written(func, args, kwargs)
+        for tensor in changed:
+            self._check_family(func, tensor)
+        node = self._emit(func, pytree.tree_map(self._argument, args), result, pytree.tree_map(self._argument, kwargs))
         self._give(result, node)
+        for tensor, view in views_of(func, args, kwargs, result):
+            self.views.setdefault(id(tensor), view)
+            self.children.setdefault(id(view.parent), []).append(tensor)
+        for tensor in changed:
+            self._map(tensor, node)
+            self._spread(tensor)
         return result
+
+    def _emit(self, func: Any, args: tuple[Any, ...], value: Any, kwargs: Any = None) -> fx.Node:
+        node = self.graph.create_node("call_function", func, args, kwargs or {})
+        node.meta["val"] = value
+        node.meta["nn_module_stack"] = dict(self.stack)
+        return node
 
     def _give(self, result: Any, node: fx.Node) -> None:
         if isinstance(result, torch.Tensor):
@@ -97,9 +119,7 @@ class _Recorder(TorchDispatchMode):
         elif isinstance(result, (list, tuple)):
             for index, item in enumerate(result):
                 if isinstance(item, torch.Tensor):
-                    element = self.graph.call_function(operator.getitem, (node, index))
-                    element.meta.update(val=item, nn_module_stack=node.meta["nn_module_stack"])
-                    self._map(item, element)
+                    self._map(item, self._emit(operator.getitem, (node, index), item))
 
     def _argument(self, value: Any) -> Any:
         if not isinstance(value, torch.Tensor):
@@ -109,23 +129,55 @@ class _Recorder(TorchDispatchMode):
             placeholder.meta["val"] = value
             self.constants[placeholder.name] = value
             self._map(value, placeholder)
-        return self.nodes[id(value)]
+        return self.node_of(value)
 
     def _map(self, tensor: torch.Tensor, node: fx.Node) -> None:
-        self.kept.append(tensor)
+        self.stale.discard(id(tensor))
         self.nodes[id(tensor)] = node
+        self.kept.append(tensor)
         if not tensor.is_meta:
-            self.storages.setdefault(tensor.untyped_storage().data_ptr(), []).append(weakref.ref(tensor))
+            self.storages.setdefault(tensor.untyped_storage().data_ptr(), []).append(tensor)
 
-    def _check_no_view(self, func: Any, args: Any) -> None:
-        target = args[0] if args and isinstance(args[0], torch.Tensor) else None
-        if target is None or target.is_meta or id(target) not in self.nodes:
+    def _spread(self, tensor: torch.Tensor) -> None:
+        """A tensor was written: whatever it is a view of changed with it, and the other views are to be read anew."""
+        self._outdate(tensor)
+        view = self.views.get(id(tensor))
+        if view is None:
+            return
+        parent = view.parent
+        node = scattered(view, self.node_of(parent), self.nodes[id(tensor)], tensor.shape, self._emit)
+        self._map(parent, node)
+        self._spread(parent)
+        self.stale.discard(id(tensor))
+
+    def _outdate(self, tensor: torch.Tensor) -> None:
+        for child in self.children.get(id(tensor), ()):
+            self.stale.add(id(child))
+            self._outdate(child)
+
+    def _read_anew(self, tensor: torch.Tensor) -> None:
+        view = self.views[id(tensor)]
+        args = (self.node_of(view.parent), *view.args)
+        if view.slot is None:
+            self._map(tensor, self._emit(view.func, args, tensor, view.kwargs))
+            return
+        pieces = view.func(view.parent, *view.args, **view.kwargs)
+        whole = self._emit(view.func, args, pieces, view.kwargs)
+        self._map(tensor, self._emit(operator.getitem, (whole, view.slot), tensor))
+
+    def _root(self, tensor: torch.Tensor) -> int:
+        while (view := self.views.get(id(tensor))) is not None:
+            tensor = view.parent
+        return id(tensor)
+
+    def _check_family(self, func: Any, target: torch.Tensor) -> None:
+        """Refuse a write into memory that is shared in a way which was not seen."""
+        if target.is_meta or id(target) not in self.nodes:
             return
         alike = self.storages.get(target.untyped_storage().data_ptr(), ())
-        sharing = {id(tensor) for reference in alike if (tensor := reference()) is not None}
-        if sharing - {id(target)}:
+        if len({self._root(tensor) for tensor in alike}) > 1:
             path = self.stack[-1][1][0] if self.stack else ""
             raise RequestError(
-                f"{func._schema.name} in {path or 'the model'} changes a view of another tensor in place, which"
-                " can't be followed here; write it without the in-place form, or make the model exportable"
+                f"{func._schema.name} in {path or 'the model'} changes memory in place that another tensor shares,"
+                " which can't be followed here; write it without the in-place form, or make the model exportable"
             )

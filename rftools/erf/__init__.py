@@ -3,6 +3,7 @@
 from rftools.erf.analysis import effective
 from rftools.erf.comparison import EffectiveComparison, compare
 from rftools.erf.measures import Frame, measure
+from rftools.erf.orientation import effective_orientation
 from rftools.erf.result import EffectiveLayer, EffectiveResult, Measure
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "Measure",
     "compare",
     "effective",
+    "effective_orientation",
     "measure",
 ]

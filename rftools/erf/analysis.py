@@ -275,7 +275,7 @@ def _place(row: LayerField, size: Sequence[int], whole: bool) -> Place:
     boxes = [None if whole else axis.clipped for axis in row.axes]
     box = tuple(slice(0, n) if b is None else slice(b[0], b[1] + 1) for b, n in zip(boxes, size, strict=True))
     frame = Frame(
-        centre=tuple(_centre(axis, n) for axis, n in zip(row.axes, size, strict=True)),
+        centre=tuple(centre_of(axis, n) for axis, n in zip(row.axes, size, strict=True)),
         sizes=tuple(axis.size for axis in row.axes),
         image=tuple(size),
         offset=tuple(s.start for s in box),
@@ -305,7 +305,7 @@ def _layer(
     )
 
 
-def _centre(axis: Any, length: int) -> float:
+def centre_of(axis: Any, length: int) -> float:
     """The unit's own centre along an axis: of its window, or of the image where the field is global."""
     if axis.window is None or (axis.global_ and axis.local_centre is None):
         return (length - 1) / 2

@@ -74,6 +74,36 @@ def layer_maps(
         return in_batches(inputs, batch_size, work, progress, log)
 
 
+def channel_maps(
+    module: nn.Module, inputs: torch.Tensor, target: Target, *, device: torch.device, batch_size: int
+) -> NDArray[np.float32]:
+    """The map of every channel of the target's unit, ``(channels, *spatial)``: mean over images and input channels of
+    ``|d y_c / d x|``. One backward pass a channel.
+    """
+    total: torch.Tensor | None = None
+    size = 1 if 0 in target.dims else max(1, batch_size)
+    with frozen(module, device):
+        for start in range(0, len(inputs), size):
+            own = _channels(module, inputs[start : start + size].to(device), target)
+            total = own if total is None else total + own
+    assert total is not None
+    if not bool(total.isfinite().all()):
+        raise RequestError(f"the gradient of layer {target.name!r} is not finite")
+    maps: NDArray[np.float32] = (total / len(inputs)).cpu().numpy()
+    return maps
+
+
+def _channels(module: nn.Module, batch: torch.Tensor, target: Target) -> torch.Tensor:
+    """Sums over the batch of each channel's ``|d y_c / d x|``, input channels averaged."""
+    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), batch.dtype)
+    x = batch.to(dtype).requires_grad_(True)
+    with torch.enable_grad():
+        unit = unit_of(unit_outputs(module, x, [target])[target.name], target)
+        channels = unit.reshape(unit.shape[0], -1).sum(0) if 0 not in target.dims else unit.reshape(-1)
+        maps = [_gradient(y, x, place + 1 < len(channels)).abs().mean(1).sum(0) for place, y in enumerate(channels)]
+    return torch.stack(maps).float().detach()
+
+
 @contextlib.contextmanager
 def frozen(module: nn.Module, device: torch.device) -> Iterator[None]:
     """Evaluation mode on the device with parameters that need no gradient; all as before afterwards."""
@@ -159,12 +189,17 @@ def _hook(taken: _Taken, path: str, wanted: Mapping[tuple[str, int], str]) -> An
     return keep
 
 
-def _scalar(output: torch.Tensor, target: Target, aggregation: str, generator: torch.Generator) -> torch.Tensor:
-    """The sum over the batch and the unit's channels; samples do not mix, so gradients stay apart."""
+def unit_of(output: torch.Tensor, target: Target) -> torch.Tensor:
+    """The target's place in an output: what is left are the batch and the channels."""
     index: list[Any] = [slice(None)] * output.ndim
     for dim, place in zip(target.dims, target.place, strict=True):
         index[dim] = place
-    unit = output[tuple(index)]
+    return output[tuple(index)]
+
+
+def _scalar(output: torch.Tensor, target: Target, aggregation: str, generator: torch.Generator) -> torch.Tensor:
+    """The sum over the batch and the unit's channels; samples do not mix, so gradients stay apart."""
+    unit = unit_of(output, target)
     if aggregation == "positive":
         return torch.relu(unit).sum()
     if aggregation == "power":

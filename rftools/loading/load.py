@@ -148,6 +148,7 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 def _from_checkpoint(path: Path, content: Mapping[str, Any], model: str | None) -> Model:
     from rftools.models import build
+    from rftools.models.pruning import without_masks
 
     arch = content["arch"]
     module = _build_arch(arch, path.name, model, build)
@@ -161,7 +162,10 @@ def _from_checkpoint(path: Path, content: Mapping[str, Any], model: str | None) 
         sha256=sha256_of(path),
         normalisation=None if not norm else Normalisation(tuple(norm["mean"]), tuple(norm["std"])),
         classes=tuple(content.get("classes", ())),
-        metadata={key: content[key] for key in ("epoch", "history", "data", "arch", "versions") if key in content},
+        metadata={
+            **{key: content[key] for key in ("epoch", "history", "data", "arch", "versions") if key in content},
+            "masked": tuple(sorted(without_masks(content["state_dict"])[1])),
+        },
     )
 
 

@@ -23,11 +23,12 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Model:
-    """A module with its provenance. ``input_size`` is ``(C, *spatial)``, without the batch.
+    """A module with its provenance. ``input_size`` is ``(C, *spatial)``, without the batch; ``other_inputs`` are the
+    sizes of what else its forward takes, in order.
 
     ``metadata`` holds what the checkpoint says of itself: ``epoch``, ``history`` (a list of dicts, one an epoch:
     ``epoch, loss, accuracy, val_loss, val_accuracy, lr, seconds, images_per_second``), ``data``, ``arch``
-    (``{"name", "arguments"}``), ``versions``.
+    (``{"name", "arguments"}``), ``versions``, ``masked`` (the layers whose weights came with a pruning mask).
     """
 
     module: nn.Module
@@ -39,6 +40,7 @@ class Model:
     classes: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     weights: str | None = None  # where weights that are from no file came from: ``random, seed 0``
+    other_inputs: tuple[tuple[int, ...], ...] = ()
 
     @property
     def parameters(self) -> int:

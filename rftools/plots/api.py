@@ -31,7 +31,18 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "animation": "effective_comparison:animation",
     },
     "rftools.sparsity": {"taps": "sparsity:taps", "layers": "sparsity:layers", "survival": "sparsity:survival"},
-    "rftools.orientation": {"polar": "orientation:rose"},
+    "rftools.orientation": {
+        "polar": "orientation:rose",
+        "depth": "orientation:depth",
+        "kernels": "orientation:kernels",
+    },
+    "rftools.tuning": {
+        "curves": "tuning:curves",
+        "polar": "tuning:polar",
+        "sheet": "tuning:sheet",
+        "map": "tuning:preferences",
+        "depth": "tuning:depth",
+    },
     "history": {"curves": "training:curves"},
 }
 BACKENDS = ("matplotlib", "plotly")

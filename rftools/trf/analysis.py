@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import fx
 
-from rftools.capture import Graph, Layer, capture
+from rftools.capture import Graph, Inputs, Layer, capture
 from rftools.errors import RequestError, no_layer
 from rftools.loading import Model, as_model
 from rftools.trf.engine import walk
@@ -20,6 +20,7 @@ from rftools.trf.field import Axis, Field, Part, worst
 from rftools.trf.result import AxisField, LayerField, Phase, Surviving, TheoreticalResult
 from rftools.trf.reverse import KERNELS, Reverse, unit_place
 from rftools.trf.rules import Answer, Rule
+from rftools.trf.rules.registry import shape_of
 from rftools.trf.sets import EMPTY, holes, hull
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def theoretical(
     unit: Unit | Mapping[str, Unit] | None = None,
     surviving: bool = False,
     rules: Mapping[str, Rule] | None = None,
+    inputs: Inputs | None = None,
+    of: int | str = 0,
 ) -> TheoreticalResult:
     """The theoretical receptive field of every layer, per input axis, exact or said not to be.
 
@@ -49,6 +52,8 @@ def theoretical(
         surviving: also walk back from the unit of every layer that holds weights, through the weights that are not
             zero, channel by channel: what pruning left of its field (inside the image).
         rules: rules for operators, by name (``"mylib.blur"``), which go before the registered ones.
+        inputs: all inputs of a model that takes several, in order or by name: sizes ``(C, *spatial)`` or tensors with
+            their batch. Fields are in the pixels of the input ``of``; the others are taken as constants.
 
     Raises:
         RequestError: the model does not take the input, or no layer's map holds the unit.
@@ -63,8 +68,10 @@ def theoretical(
     doi:10.23915/distill.00021; holes, phases and tables are this project's own.
     """
     subject = as_model(model, input_size)
-    size = subject.require_input_size()
-    graph = capture(subject.module, size)
+    if inputs is None:
+        inputs = [subject.require_input_size(), *subject.other_inputs]
+    graph = capture(subject.module, inputs=inputs, of=of)
+    size = shape_of(graph.inputs[0])[1:]
     own = _own_rules(rules)
     fields = walk(graph, own)
     units = _Units(unit, graph)
@@ -158,7 +165,7 @@ def spatial_dims(part: Part) -> list[int]:
 def _centre(part: Part, shape: Sequence[int], dims: Sequence[int]) -> Unit:
     unit = []
     for dim in dims:
-        carried = [axis for axis in part if dim in axis.dims]
+        carried = [axis for axis in part if dim in axis.moves_with]
         if len(carried) == 1:
             unit.append(shape[dim] // 2)
         else:

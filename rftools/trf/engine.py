@@ -21,6 +21,9 @@ NO_FIELD = frozenset(  # operators that read a tensor's shape only
         *("new_zeros", "new_ones", "new_full", "new_empty", "_assert_tensor_metadata"),
     )
 )
+SHAPED_BY_DATA = frozenset(  # an empty answer of these is one of many that the data may give
+    ("aten.index", "aten.nonzero", "aten.masked_select", "torchvision.nms", "aten.unique_dim", "aten._unique2")
+)
 
 
 def walk(graph: Graph, rules: Mapping[str, Rule]) -> dict[fx.Node, Answer]:
@@ -45,11 +48,13 @@ def _answer(
             return source[node.args[1]]  # type: ignore[index]
         return source
     reached = [fields[n] for n in node.all_input_nodes if fields.get(n) is not None]
-    if not reached or qualified_name(node) in NO_FIELD or not _has_elements(node):
+    if not reached or qualified_name(node) in NO_FIELD or not _has_tensor(node):
         return None
     causes = [cause for answer in reached if (cause := _cause(answer))]
     if causes:
         return _unknown(node, reached, causes[0])
+    if not _has_elements(node) and qualified_name(node) not in SHAPED_BY_DATA:
+        return None
     rule = find_rule(node, rules)
     where = f"{qualified_name(node)} in {module_path(node) or 'the model'}"
     if rule is None:
@@ -60,10 +65,18 @@ def _answer(
         return _unknown(node, reached, f"{where}: {reason}")
 
 
-def _has_elements(node: fx.Node) -> bool:
+def _tensors(node: fx.Node) -> list[torch.Tensor]:
     value = node.meta.get("val")
     values = value if isinstance(value, (list, tuple)) else [value]
-    return any(isinstance(item, torch.Tensor) and item.numel() != 0 for item in values)
+    return [item for item in values if isinstance(item, torch.Tensor)]
+
+
+def _has_tensor(node: fx.Node) -> bool:
+    return bool(_tensors(node))
+
+
+def _has_elements(node: fx.Node) -> bool:
+    return any(tensor.numel() != 0 for tensor in _tensors(node))
 
 
 def _cause(answer: Answer) -> str | None:

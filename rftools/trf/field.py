@@ -140,6 +140,13 @@ class Axis:
             own.add(self.law.dim)
         return frozenset(own)
 
+    @property
+    def moves_with(self) -> frozenset[int]:
+        """The tensor dimensions along which the field moves, padding that sees nothing left aside."""
+        if self.law is None:
+            return self.dims
+        return frozenset() if self.law.dim is None else frozenset({self.law.dim})
+
     def worsen(self, status: str) -> Axis:
         return replace(self, status=worst([self.status, status]))
 
@@ -148,10 +155,10 @@ class Axis:
         if dim not in self.dims:
             return self._padded(dim, taps)
         table = join([self.table.take(dim, row) for row in taps.rows()])
-        if self.law is None or self.law.dim != dim:
-            return replace(self, table=table, law=self.law if self.law and self.law.dim is None else None).worsen(
-                "exact" if self.law and self.law.dim is None else "unit"
-            )
+        if self.law is None:
+            return replace(self, table=table).worsen("unit")
+        if self.law.dim != dim:  # the table knows units in the padding along ``dim``, which see nothing
+            return replace(self, table=table.compress())
         law = self.law.through(taps)
         stride = abs(self.law.stride)
         least = None if self.least is None else self.least + taps.span * stride
@@ -164,7 +171,7 @@ class Axis:
         if not blind.any():
             return self
         table = self.table.take(dim, np.where(blind, -1, 0))
-        return replace(self, table=table).worsen("unit")
+        return replace(self, table=table)
 
     def reduce(self, dim: int) -> Axis:
         """After a reduction over all of dimension ``dim``, which keeps length 1."""
@@ -172,6 +179,8 @@ class Axis:
             return self
         left = self.dims - {dim}
         table = self.table.reduce(dim)
+        if self.law is not None and self.law.dim != dim:
+            return replace(self, table=table.compress())
         if not left and self._spans(table):
             status = "exact" if self.status == "unit" else self.status
             return replace(self, table=table, law=None, global_=True, least=math.inf, status=status)

@@ -64,6 +64,7 @@ def _layer(layer: Kernels, threshold: float | None, relative: float) -> LayerSpa
     counts, living = found.counts, found.living
     zeros = int(weight.size - counts @ found.taps)
     near, curve = _near_zero(weight, threshold, relative)
+    by_filter, by_input = survivors_by_channel(found, layer.groups)
     common = {
         "name": layer.name,
         "shape": tuple(weight.shape),
@@ -77,7 +78,8 @@ def _layer(layer: Kernels, threshold: float | None, relative: float) -> LayerSpa
         "curve": curve,
         "storage": storage(weight, zeros),
         "n_of_m": n_of_m(weight),
-        "filter_zeros": tuple((weight[0].size - survivors_by_filter(found)).tolist()),
+        "filter_zeros": tuple((weight[0].size - by_filter).tolist()),
+        "input_zeros": tuple((weight.size // len(by_input) - by_input).tolist()),
         "note": layer.note,
     }
     if not layer.kernel:
@@ -99,11 +101,18 @@ def _layer(layer: Kernels, threshold: float | None, relative: float) -> LayerSpa
     )
 
 
-def survivors_by_filter(found: Masks) -> NDArray[np.int64]:
-    """How many weights of each filter are not zero."""
+def survivors_by_channel(found: Masks, groups: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many weights that are not zero each filter has, and each input channel is read by; filters in group order."""
     if found.alive.shape[1] == 1:
-        return np.count_nonzero(found.living, axis=1)
-    return np.array([found.taps[own].sum() for own in found.index], dtype=np.int64)
+        by_input = found.living.reshape(groups, -1, found.living.shape[1]).sum(axis=1)
+        return np.count_nonzero(found.living, axis=1), by_input.reshape(-1).astype(np.int64)
+    filters, inputs = found.index.shape
+    by_filter, by_group = np.empty(filters, dtype=np.int64), np.zeros((groups, inputs), dtype=np.int64)
+    for place, own in enumerate(found.index):  # a filter at a time: stays in the cache
+        taps = found.taps[own]
+        by_filter[place] = taps.sum()
+        by_group[place * groups // filters] += taps
+    return by_filter, by_group.reshape(-1)
 
 
 def dead_inputs(living: NDArray[np.bool_], groups: int = 1) -> int:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from rftools.errors import RequestError
 from rftools.loading import Model
 from rftools.weights.axial import benjamini_hochberg, rayleigh, resultant
+from rftools.weights.continuous import kuiper, rao
 from rftools.weights.masks import Masks, masks_of
-from rftools.weights.null import Null, lattice_test
-from rftools.weights.results import FilterOrientation, Histogram, LayerOrientation, OrientationResult, Pooled
+from rftools.weights.null import Null, SphereNull, lattice_test, sphere_test
+from rftools.weights.results import Examples, FilterOrientation, Histogram, LayerOrientation, OrientationResult, Pooled
 from rftools.weights.shapes import Inertia, coordinates, inertia
 from rftools.weights.signed import signed
 from rftools.weights.source import Kernels, collect
@@ -32,6 +33,7 @@ BOOTSTRAPS = 1000
 FEW = 1024  # distinct masks
 NORMAL_FROM = 2000  # kernels whose bootstrap sums are normal
 Floats = NDArray[np.float64]
+Nulls = dict[tuple[tuple[int, ...], tuple[float, ...]], Null]  # by kernel and step
 
 
 def orientation(
@@ -41,6 +43,7 @@ def orientation(
     jumps: Mapping[str, tuple[float, ...]] | None = None,
     seed: int = 0,
     signs: bool = False,
+    examples: int = 0,
 ) -> OrientationResult:
     """Which way kernels point: axial statistics a layer, tested against the lattice's own null.
 
@@ -54,6 +57,8 @@ def orientation(
             of its output where it is a transposed convolution); with it angles are those in the input.
         seed: of the null's draws and the bootstrap.
         signs: also what the weights' signs say (``row.signed``): blobs, edges or lines, and which way kernels rise.
+        examples: also keep so many kernels of each layer (``row.examples``), evenly through their orientations, to be
+            drawn.
 
     Raises:
         RequestError: an unknown mass; a model without weights.
@@ -72,8 +77,8 @@ def orientation(
     layers = [layer for layer in weights.layers if layer.kernel]
     if not layers:
         raise RequestError(f"{weights.info.name} has no convolution, so no kernel has an orientation")
-    nulls: dict[tuple[tuple[int, ...], tuple[float, ...]], Null] = {}
-    rows = [_layer(layer, mass, (jumps or {}).get(layer.name), seed, nulls) for layer in layers]
+    nulls: Nulls = {}
+    rows = [_layer(layer, mass, (jumps or {}).get(layer.name), seed, nulls, examples) for layer in layers]
     if signs:
         rows = [_with_signs(row, layer) for row, layer in zip(rows, layers, strict=True)]
     adjusted = benjamini_hochberg([row.p_lattice for row in rows])
@@ -88,29 +93,43 @@ def _layer(
     mass: str,
     jump: tuple[float, ...] | None,
     seed: int,
-    nulls: dict[tuple[tuple[int, ...], tuple[float, ...]], Null],
+    nulls: Nulls,
+    examples: int,
 ) -> LayerOrientation:
     note = _why_none(layer)
     if note is not None and math.prod(layer.kernel) == 1:
-        return _blank(layer.name, int(np.count_nonzero(layer.weight)), note)
+        return blank(layer.name, int(np.count_nonzero(layer.weight)), note)
     found = masks_of(layer.weight)
     living = int(found.counts[found.alive.any(axis=1)].sum())
     if note is not None:
-        return _blank(layer.name, living, note)
+        return blank(layer.name, living, note)
     if not living:
-        return _blank(layer.name, 0, "every kernel is dead")
+        return blank(layer.name, 0, "every kernel is dead")
     step = _step(layer, jump)
     if len(layer.kernel) == 3:
-        return _on_the_sphere(layer, mass, found, step, "taps" if jump is None else "px")
+        row = _on_the_sphere(layer, mass, found, step, "taps" if jump is None else "px")
+        return row if mass != "survivors" else _test_axes(row, _null_of(nulls, layer.kernel, step, seed), found)
     shapes, index = _shapes(layer, mass, found, coordinates(layer.kernel, step))
     counts = np.bincount(index.reshape(-1), minlength=len(shapes.xx)) if mass == "survivors" else np.ones(index.size)
     present = shapes.mass > 0
     units = "taps" if jump is None else "px"
-    row = _describe(layer.name, shapes.only(present), counts[present].astype(np.int64), units, seed)
+    row = describe(layer.name, shapes.only(present), counts[present].astype(np.int64), units, seed)
     if mass == "survivors":  # the null speaks of which taps survive, not of what they weigh
-        null = nulls.setdefault((layer.kernel, step), Null(layer.kernel, step, seed))
-        row = _test(row, null, found)
+        row = _test(row, _null_of(nulls, layer.kernel, step, seed), found)
+    if examples:
+        row = dataclasses.replace(row, examples=_examples(layer, shapes, index, examples))
     return _by_filter(row, shapes, index)
+
+
+def _examples(layer: Kernels, shapes: Inertia, index: NDArray[Any], most: int) -> Examples:
+    """At most so many living kernels, evenly through their orientations, those without one last."""
+    which = index.reshape(-1)
+    alive = np.flatnonzero((shapes.mass > 0)[which])
+    angles = np.degrees(shapes.angle)[which[alive]]
+    order = alive[np.argsort(angles, kind="stable")]  # NaN comes last
+    chosen = order[np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(np.int64)]
+    kernels = layer.weight.reshape(-1, *layer.kernel)[chosen].copy()
+    return Examples(kernels, np.degrees(shapes.angle)[which[chosen]])
 
 
 def _shapes(layer: Kernels, mass: str, found: Masks, positions: Floats) -> tuple[Inertia, NDArray[Any]]:
@@ -141,10 +160,10 @@ def _on_the_sphere(layer: Kernels, mass: str, found: Masks, step: tuple[float, .
     values = found.alive.astype(np.float64) if mass == "survivors" else _masses(layer, mass)
     counts = found.counts.astype(np.float64) if mass == "survivors" else np.ones(len(values))
     own = axes(values, counts, coordinates(layer.kernel, step))
-    blank = _blank(layer.name, own.kernels, "3-D: axes on the sphere, see axes")
+    none = blank(layer.name, own.kernels, "3-D: axes on the sphere, see axes")
     pooled = Pooled(own.pooled_anisotropy, None, own.pooled_rank)
     return dataclasses.replace(
-        blank, oriented=own.oriented, anisotropy=own.anisotropy, pooled=pooled, units=units, axes=own
+        none, oriented=own.oriented, anisotropy=own.anisotropy, pooled=pooled, units=units, axes=own
     )
 
 
@@ -160,7 +179,8 @@ def _why_none(layer: Kernels) -> str | None:
     return None
 
 
-def _blank(name: str, kernels: int, note: str) -> LayerOrientation:
+def blank(name: str, kernels: int, note: str) -> LayerOrientation:
+    """A layer without orientation; ``note`` says why."""
     empty = Histogram(EDGES, (0,) * (len(EDGES) - 1))
     return LayerOrientation(name, kernels, 0, None, None, None, None, None, None, None, empty, note=note)
 
@@ -176,17 +196,23 @@ def _step(layer: Kernels, jump: tuple[float, ...] | None) -> tuple[float, ...]:
     )
 
 
-def _describe(name: str, shapes: Inertia, counts: NDArray[np.int64], units: str, seed: int) -> LayerOrientation:
+def describe(name: str, shapes: Inertia, counts: NDArray[np.int64], units: str, seed: int) -> LayerOrientation:
+    """One layer's axial statistics from its kernels' inertia, each ``counts`` times; no test against the lattice."""
     angle, weights = shapes.angle, counts.astype(np.float64)
     has = ~np.isnan(angle)
     oriented = int(counts[has].sum())
     length, mean = resultant(angle[has], weights[has]) if oriented else (None, None)
     z = np.where(has, np.exp(2j * np.nan_to_num(angle)), 0)
-    parts = np.stack([z.real, z.imag, has, shapes.xx, shapes.xy, shapes.yy], axis=1)
+    parts = np.stack([z.real, z.imag, has, shapes.xx, shapes.xy, shapes.yy, shapes.anisotropy], axis=1)
     sums = resampled_sums(parts, counts, np.random.default_rng((seed, 3)))
-    low = high = None
+    low = high = angle_low = angle_high = p_kuiper = p_rao = None
     if length is not None and oriented > 1:
         low, high = unbiased_interval(np.hypot(sums[:, 0], sums[:, 1]) / np.maximum(sums[:, 2], 1), length)
+        p_kuiper, p_rao = kuiper(angle[has], counts[has])[1], rao(angle[has], counts[has], seed)[1]
+    if mean is not None and oriented > 1:
+        turned = np.angle((sums[:, 0] + 1j * sums[:, 1]) * np.exp(-2j * mean)) / 2
+        angle_low, angle_high = np.degrees(mean + np.quantile(turned, [0.025, 0.975])).tolist()
+    spread = np.quantile(sums[:, 6] / weights.sum(), [0.025, 0.975]).tolist() if weights.sum() > 1 else [None, None]
     return LayerOrientation(
         name=name,
         kernels=int(counts.sum()),
@@ -197,11 +223,17 @@ def _describe(name: str, shapes: Inertia, counts: NDArray[np.int64], units: str,
         p_rayleigh=None if length is None else rayleigh(oriented, length),
         p_lattice=None,
         q=None,
-        pooled=_pooled(shapes, weights, sums[:, 3:]),
+        pooled=_pooled(shapes, weights, sums[:, 3:6]),
         histogram=_histogram(np.degrees(angle[has]), counts[has]),
         units=units,
         resultant_low=low,
         resultant_high=high,
+        angle_low=angle_low,
+        angle_high=angle_high,
+        anisotropy_low=spread[0],
+        anisotropy_high=spread[1],
+        p_kuiper=p_kuiper,
+        p_rao=p_rao,
     )
 
 
@@ -257,6 +289,24 @@ def _pooled(shapes: Inertia, weights: Floats, sums: Floats) -> Pooled:
         many = Inertia(sums[:, 0], sums[:, 1], sums[:, 2], sums[:, 0])
         low, high = unbiased_interval(many.anisotropy, anisotropy)
     return Pooled(anisotropy, None if math.isnan(angle) else math.degrees(angle), rank, low, high)
+
+
+def _null_of(nulls: Nulls, kernel: tuple[int, ...], step: tuple[float, ...], seed: int) -> Null:
+    """The lattice's null, one for all layers that have the lattice."""
+    if (kernel, step) not in nulls:
+        nulls[kernel, step] = (SphereNull if len(kernel) == 3 else Null)(kernel, step, seed)
+    return nulls[kernel, step]
+
+
+def _test_axes(row: LayerOrientation, null: Null, found: Masks) -> LayerOrientation:
+    if row.axes is None or row.axes.order is None or not isinstance(null, SphereNull):
+        return row
+    taps = np.bincount(found.taps, weights=found.counts).astype(np.int64)
+    present = np.flatnonzero(taps)
+    test = sphere_test(null, present, taps[present], row.axes.order)
+    if test is None:
+        return row
+    return dataclasses.replace(row, p_lattice=test.p, p_error=test.error, null_radius=test.radius)
 
 
 def _test(row: LayerOrientation, null: Null, found: Masks) -> LayerOrientation:

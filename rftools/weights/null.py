@@ -15,30 +15,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.weights.shapes import coordinates, inertia
+from rftools.weights.sphere import longest_axes, products, symmetric, tensors
 
 Complexes = NDArray[np.complex128]
 Floats = NDArray[np.float64]
 MOST_MASKS = 20_000  # enumerated up to here, sampled beyond
 SAMPLED = 5_000  # masks drawn for a number of taps that has more
 NORMAL_FROM = {True: 100, False: 5000}  # kernels that make a layer's sum normal; True: symmetric lattices
+SPHERE_NORMAL_FROM = 1000  # of 3-D kernels
 SAME = 1e-8  # lengths closer than this are the same
 COARSE = 0.1  # a share of ties above this decides nothing
 
 
 @dataclass(frozen=True)
 class Moments:
-    """The directions of all masks of one number of taps: distinct ``exp(2 i theta)`` (0 for a mask that has none)
-    and each one's probability. ``exact``: enumerated, not sampled.
+    """The directions of all masks of one number of taps and each one's probability. ``exact``: enumerated, not sampled.
+
+    ``parts`` are what is summed over a layer: real and imaginary part of ``exp(2 i theta)`` (on the sphere six entries
+    of ``u u^T``) and, last, whether there is a direction at all; ``(values, 3)`` or ``(values, 7)``.
     """
 
-    values: Complexes
+    parts: Floats
     probabilities: Floats
     exact: bool
 
-    @cached_property
-    def parts(self) -> Floats:
-        """Real part, imaginary part and whether there is a direction, ``(values, 3)``."""
-        return np.stack([self.values.real, self.values.imag, self.values != 0], axis=1)
+    @property
+    def values(self) -> Complexes:
+        """``exp(2 i theta)``, 0 for a mask without a direction."""
+        return self.parts[:, 0] + 1j * self.parts[:, 1]
 
     @cached_property
     def mean_and_covariance(self) -> tuple[Floats, Floats]:
@@ -66,17 +70,40 @@ class Null:
         return self._known[taps]
 
     def _work_out(self, taps: int) -> Moments:
-        size = math.prod(self.kernel)
-        exact = math.comb(size, taps) <= MOST_MASKS
-        masks = _all_masks(size, taps) if exact else _some_masks(size, taps, self.seed)
+        masks, exact = self._masks(taps)
         angle = inertia(masks.astype(np.float64), coordinates(self.kernel, self.step)).angle
         z = np.where(np.isnan(angle), 0, np.exp(2j * np.nan_to_num(angle)))
         if not exact:  # a lattice looks the same in a mirror, a square one after a quarter turn: no bias from sampling
             z = np.concatenate([z, z.conj()])
             z = np.concatenate([z, -z]) if self.symmetric else z
-            return Moments(z, np.full(len(z), 1 / len(z)), exact)
+            return Moments(_planar(z), np.full(len(z), 1 / len(z)), exact)
         _, first, counts = np.unique(np.round(z, 9) + 0.0, return_index=True, return_counts=True)
-        return Moments(z[first], counts / counts.sum(), exact)
+        return Moments(_planar(z[first]), counts / counts.sum(), exact)
+
+    def _masks(self, taps: int) -> tuple[NDArray[np.bool_], bool]:
+        """All masks with so many taps, or seeded ones where there are too many; and which of the two."""
+        size = math.prod(self.kernel)
+        exact = math.comb(size, taps) <= MOST_MASKS
+        return (_all_masks(size, taps) if exact else _some_masks(size, taps, self.seed)), exact
+
+
+def _planar(z: Complexes) -> Floats:
+    return np.stack([z.real, z.imag, z != 0], axis=1)
+
+
+class SphereNull(Null):
+    """The nulls of a 3-D lattice: how the longest axes of random masks lie."""
+
+    def _work_out(self, taps: int) -> Moments:
+        masks, exact = self._masks(taps)
+        has, axis = longest_axes(tensors(masks.astype(np.float64), coordinates(self.kernel, self.step)))
+        axis = np.where(has[:, None], axis, 0.0)
+        if not exact:  # no bias from sampling: mirrored, and on a cube turned
+            signs = np.array([[1, 1, 1], [-1, 1, 1], [1, -1, 1], [1, 1, -1]])
+            orders = list(itertools.permutations(range(3))) if self.symmetric else [(0, 1, 2)]
+            axis = np.concatenate([axis[:, order] * sign for order in orders for sign in signs])
+        parts = np.concatenate([products(axis), axis.any(axis=1, keepdims=True)], axis=1)
+        return Moments(parts, np.full(len(parts), 1 / len(parts)), exact)
 
 
 def moments(kernel: tuple[int, ...], taps: int, step: tuple[float, ...], seed: int = 0) -> Moments:
@@ -148,16 +175,46 @@ def lattice_test(
     """
     null = null or Null(kernel, step, seed)
     draw = np.random.default_rng((seed, 7))
-    groups = [(null[t], n) for t, n in zip(taps.tolist(), kernels.tolist(), strict=True) if n and t]
-    groups = [(group, n) for group, n in groups if np.any(group.values)]
+    groups = _groups(null, taps, kernels)
     if not groups:
         return None
-    if sum(n for _, n in groups) >= NORMAL_FROM[null.symmetric]:
-        sums = _normal_sums(groups, draws, draw)
-    else:
-        sums = sum((_drawn_sums(group, n, draws, draw) for group, n in groups), np.zeros((draws, 3)))
+    sums = _sums(groups, NORMAL_FROM[null.symmetric], draws, draw)
     lengths = np.hypot(sums[:, 0], sums[:, 1]) / np.maximum(sums[:, 2], 1)
     return _compare(lengths, length, draw, all(group.exact for group, _ in groups))
+
+
+def sphere_test(
+    null: SphereNull, taps: NDArray[np.int64], kernels: NDArray[np.int64], order: float, *, draws: int = 9999
+) -> LatticeTest | None:
+    """The same for axes on the sphere: is ``order = (3 l1 - 1) / 2``, l1 the largest eigenvalue of the mean ``u u^T``,
+    larger than random taps of the same numbers would make it? ``radius`` is the 95 % quantile of the order.
+
+    >>> test = sphere_test(SphereNull((3, 3, 3), (1.0,) * 3), np.array([2]), np.array([50]), 0.9, draws=999)
+    >>> test.p
+    0.001
+    """
+    draw = np.random.default_rng((null.seed, 7))
+    groups = _groups(null, taps, kernels)
+    if not groups:
+        return None
+    sums = _sums(groups, SPHERE_NORMAL_FROM, draws, draw)
+    means = symmetric(sums[:, :6] / np.maximum(sums[:, 6:], 1))
+    orders = (3 * np.linalg.eigvalsh(means)[:, 2] - 1) / 2
+    return _compare(orders, order, draw, all(group.exact for group, _ in groups))
+
+
+def _groups(null: Null, taps: NDArray[np.int64], kernels: NDArray[np.int64]) -> list[tuple[Moments, int]]:
+    """The nulls of the numbers of taps that occur and have directions, with how many kernels have them."""
+    groups = [(null[t], n) for t, n in zip(taps.tolist(), kernels.tolist(), strict=True) if n and t]
+    return [(group, n) for group, n in groups if np.any(group.parts[:, -1])]
+
+
+def _sums(groups: list[tuple[Moments, int]], normal_from: int, draws: int, draw: np.random.Generator) -> Floats:
+    """Layers' sums under the null ``(draws, parts)``: drawn kernel by kernel, or normal where there are many."""
+    if sum(n for _, n in groups) >= normal_from:
+        return _normal_sums(groups, draws, draw)
+    width = groups[0][0].parts.shape[1]
+    return sum((_drawn_sums(group, n, draws, draw) for group, n in groups), np.zeros((draws, width)))
 
 
 def _normal_sums(groups: list[tuple[Moments, int]], draws: int, draw: np.random.Generator) -> Floats:
@@ -166,17 +223,17 @@ def _normal_sums(groups: list[tuple[Moments, int]], draws: int, draw: np.random.
     covariance = np.sum([n * c for (_, c), (_, n) in zip(both, groups, strict=True)], axis=0)
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0))
-    sums: Floats = mean + draw.standard_normal((draws, 3)) @ root.T
+    sums: Floats = mean + draw.standard_normal((draws, len(mean))) @ root.T
     return sums
 
 
 def _drawn_sums(group: Moments, number: int, draws: int, draw: np.random.Generator) -> Floats:
     """Sums over ``number`` kernels: kernel by kernel, or, where that is less, how many have each direction."""
-    if number > len(group.values):
+    if number > len(group.parts):
         sums: Floats = draw.multinomial(number, group.probabilities, size=draws) @ group.parts
         return sums
-    total = np.zeros((draws, 3))
     parts = group.parts
+    total = np.zeros((draws, parts.shape[1]))
     edges = np.cumsum(group.probabilities)[:-1]
     for _ in range(number):
         which = (

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rftools.results import Result, plain
 from rftools.weights.signed import Signed
@@ -47,7 +50,8 @@ class LayerSparsity:
     ``taps[n]`` kernels have ``n`` survivors; ``expected_taps`` is the binomial's expectation at the same density.
     ``survival`` is how often each tap position survives (share, shaped like the kernel). ``dead_inputs`` counts the
     input channels that no filter reads. ``curve`` lists (threshold in standard deviations, share below it).
-    ``n_of_m`` is an N:M pattern ("2:4") that all weights keep, ``filter_zeros`` the zeros of each filter.
+    ``n_of_m`` is an N:M pattern ("2:4") that all weights keep, ``filter_zeros`` the zeros of each filter,
+    ``input_zeros`` those of the weights that read each input channel.
     """
 
     name: str
@@ -68,6 +72,7 @@ class LayerSparsity:
     storage: dict[str, int] | None = None
     n_of_m: str | None = None
     filter_zeros: tuple[int, ...] = ()
+    input_zeros: tuple[int, ...] = ()
     note: str | None = None
 
 
@@ -114,6 +119,39 @@ class SparsityResult(Result[LayerSparsity]):
             records += [(row.name, f, each, zeros, zeros / each) for f, zeros in enumerate(row.filter_zeros)]
         return Grouped(("layer", "filter", "weights", "zeros", "sparsity"), records)
 
+    def by_input(self) -> Grouped:
+        """One row an input channel: the weights that read it, how many are zero, and the share."""
+        records = []
+        for row in self.layers:
+            each = row.weights // max(len(row.input_zeros), 1)
+            records += [(row.name, c, each, zeros, zeros / each) for c, zeros in enumerate(row.input_zeros)]
+        return Grouped(("layer", "input", "weights", "zeros", "sparsity"), records)
+
+    def by_tap(self) -> Grouped:
+        """One row a tap position, its indices from 0 at the top left: the share of kernels that keep it."""
+        records = []
+        for row in self.layers:
+            if row.survival is not None:
+                kept = np.asarray(row.survival, dtype=np.float64)
+                records += [
+                    (row.name, "x".join(map(str, place)), float(share)) for place, share in np.ndenumerate(kept)
+                ]
+        return Grouped(("layer", "tap", "survival"), records)
+
+    def by_threshold(self) -> Grouped:
+        """The near-zero curve: one row a layer and threshold, in standard deviations of the layer's weights."""
+        records = [(row.name, edge, share) for row in self.layers for edge, share in row.curve]
+        return Grouped(("layer", "threshold (sd)", "share below"), records)
+
+    def by_storage(self) -> Grouped:
+        """One row a layer: bytes as dense float32, CSR and bit mask with values, and the N:M pattern that it keeps."""
+        kinds = ("dense", "csr", "bitmask")
+        records = [
+            (row.name, *((row.storage or {}).get(kind) for kind in kinds), row.n_of_m or "") for row in self.layers
+        ]
+        totals = [sum((row.storage or {}).get(kind, 0) for row in self.layers) for kind in kinds]
+        return Grouped(("layer", *kinds, "N:M"), [*records, ("(total)", *totals, "")])
+
 
 def _sparsity_record(name: str, shape: str, row: LayerSparsity | Total) -> tuple[Any, ...]:
     shapes = row.shapes
@@ -151,13 +189,24 @@ class FilterOrientation:
 
 
 @dataclass(frozen=True)
+class Examples:
+    """Kernels ``(n, height, width)`` in the order of their angles (degrees; NaN, last: none)."""
+
+    kernels: NDArray[np.float32] = field(repr=False)
+    angles: NDArray[np.float64] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class LayerOrientation:
     """Which way one layer's kernels point. Angles in degrees in [0, 180): 0 along x, counter-clockwise as seen.
 
     ``kernels`` have survivors, ``oriented`` of them an anisotropy above zero. ``anisotropy`` is the mean over
     ``kernels``. ``p_lattice`` tests ``resultant`` against random taps on the same lattice, ``q`` is it after
-    Benjamini and Hochberg over the layers. ``filters`` are the pooled inertias of each filter. ``note`` says why a
-    layer has no orientation. A 3-D layer has ``axes`` and no angle; its anisotropies are fractional ones.
+    Benjamini and Hochberg over the layers. ``p_kuiper`` and ``p_rao``, like ``p_rayleigh``, take angles to be
+    continuous: on a lattice they reject random layers too. ``*_low`` and ``*_high`` are 95 % bootstrap intervals
+    over kernels, the mean angle's may reach beyond [0, 180). ``filters`` are the pooled inertias of each filter.
+    ``note`` says why a layer has no orientation. A 3-D layer has ``axes`` and no angle; its anisotropies are fractional
+    ones, and ``p_lattice`` and ``null_radius`` are about ``axes.order``.
     """
 
     name: str
@@ -174,6 +223,12 @@ class LayerOrientation:
     units: str = "taps"
     resultant_low: float | None = None
     resultant_high: float | None = None
+    angle_low: float | None = None
+    angle_high: float | None = None
+    anisotropy_low: float | None = None
+    anisotropy_high: float | None = None
+    p_kuiper: float | None = None
+    p_rao: float | None = None
     p_error: float | None = None
     null_radius: float | None = None
     spanning_filters: int | None = None
@@ -182,6 +237,7 @@ class LayerOrientation:
     axes: Axes | None = None
     signed: Signed | None = None
     note: str | None = None
+    examples: Examples | None = field(default=None, repr=False, compare=False)  # not in the JSON
 
 
 @dataclass(frozen=True, repr=False)
@@ -192,20 +248,32 @@ class OrientationResult(Result[LayerOrientation]):
 
     mass: str = "survivors"
     seed: int = 0
+    of: str = "weights"  # or "effective": the ellipses of each channel's effective field, kernels being channels
 
     def _body(self) -> dict[str, Any]:
-        return {"mass": self.mass, "seed": self.seed, "layers": [plain(row) for row in self.layers]}
+        return {
+            "of": self.of,
+            "mass": self.mass,
+            "seed": self.seed,
+            "layers": [self._layer(row) for row in self.layers],
+        }
+
+    def _layer(self, row: LayerOrientation) -> dict[str, Any]:
+        body: dict[str, Any] = plain(dataclasses.replace(row, examples=None))
+        del body["examples"]
+        return body
 
     def columns(self) -> tuple[str, ...]:
-        return ("layer", "kernels", "oriented", "angle", "R", "anisotropy", "p Rayleigh", "p lattice", "q",
-                "pooled anisotropy", "pooled angle", "rank", "note")  # fmt: skip
+        return ("layer", "kernels", "oriented", "angle", "R", "low", "high", "anisotropy", "p lattice", "q",
+                "p Rayleigh", "p Kuiper", "p Rao", "pooled anisotropy", "pooled angle", "rank", "note")  # fmt: skip
 
     def records(self) -> Sequence[Sequence[Any]]:
         rows = []
         for row in self.layers:
             pooled = (None,) * 3 if row.pooled is None else (row.pooled.anisotropy, row.pooled.angle, row.pooled.rank)
-            tests = (row.mean_angle, row.resultant, row.anisotropy, row.p_rayleigh, row.p_lattice, row.q)
-            rows.append((row.name, row.kernels, row.oriented, *tests, *pooled, row.note or ""))
+            size = (row.mean_angle, row.resultant, row.resultant_low, row.resultant_high, row.anisotropy)
+            tests = (row.p_lattice, row.q, row.p_rayleigh, row.p_kuiper, row.p_rao)
+            rows.append((row.name, row.kernels, row.oriented, *size, *tests, *pooled, row.note or ""))
         return rows
 
     def by_sign(self) -> Grouped:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,11 @@ def collect(model: Model | nn.Module | Mapping[str, torch.Tensor] | str | Path) 
             _from_state(dict(model), "the state dict"), ModelInfo("state dict", "state dict", None, _count(model))
         )
     loaded = as_model(model)
-    return _finish(_from_module(loaded.module), loaded.info(), loaded.input_size, known=True)
+    masked_in_file = loaded.metadata.get("masked", ())
+    layers = [
+        replace(own, zero_kind="mask") if own.name in masked_in_file else own for own in _from_module(loaded.module)
+    ]
+    return _finish(layers, loaded.info(), loaded.input_size, known=True)
 
 
 def _from_path(path: Path) -> Weights:

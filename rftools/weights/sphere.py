@@ -43,6 +43,32 @@ def fractional_anisotropy(eigenvalues: Floats) -> Floats:
     return found
 
 
+def tensors(mass: Floats, positions: Floats) -> Floats:
+    """Inertia ``(kernels, 3, 3)`` of kernels ``mass`` ``(kernels, taps)`` about their centroids; 0 where no tap is."""
+    total = np.maximum(mass.sum(1), 1e-300)
+    mean = mass @ positions / total[:, None]
+    second = np.einsum("kt,ti,tj->kij", mass, positions, positions, optimize=True) / total[:, None, None]
+    found: Floats = second - mean[:, :, None] * mean[:, None, :]
+    return found
+
+
+def longest_axes(inertia: Floats) -> tuple[NDArray[np.bool_], Floats]:
+    """Which kernels have one longest axis, and it, ``(kernels, 3)``."""
+    values, vectors = np.linalg.eigh(inertia)
+    return values[:, 2] - values[:, 1] > TOLERANCE, vectors[:, :, 2]
+
+
+def products(axis: Floats) -> Floats:
+    """The six different entries of ``u u^T``: xx, yy, zz, xy, xz, yz, ``(axes, 6)``."""
+    x, y, z = axis.T
+    return np.stack([x * x, y * y, z * z, x * y, x * z, y * z], axis=1)
+
+
+def symmetric(entries: Floats) -> Floats:
+    """The matrices ``(..., 3, 3)`` whose entries `products` lists."""
+    return entries[..., np.array([[0, 3, 4], [3, 1, 5], [4, 5, 2]])]
+
+
 def axes(mass: Floats, counts: Floats, positions: Floats) -> Axes:
     """The axes of kernels ``mass`` ``(distinct, taps)``, each ``counts`` times, at ``positions`` ``(taps, 3)``.
 
@@ -54,18 +80,15 @@ def axes(mass: Floats, counts: Floats, positions: Floats) -> Axes:
     """
     has = mass.sum(1) > 0
     mass, counts = mass[has], counts[has]
-    total = mass.sum(1)
-    mean = mass @ positions / total[:, None]
-    second = np.einsum("kt,ti,tj->kij", mass, positions, positions, optimize=True) / total[:, None, None]
-    tensors = second - mean[:, :, None] * mean[:, None, :]
-    values, vectors = np.linalg.eigh(tensors)
-    one = values[:, 2] - values[:, 1] > TOLERANCE
-    own = np.linalg.eigvalsh(np.tensordot(counts, tensors, axes=1))
+    inertia = tensors(mass, positions)
+    values = np.linalg.eigvalsh(inertia).astype(np.float64)
+    one, longest = longest_axes(inertia)
+    own = np.linalg.eigvalsh(np.tensordot(counts, inertia, axes=1)).astype(np.float64)
     rank = int((own > TOLERANCE * max(1.0, float(own[2]))).sum())
     spread = eigen = None
     if one.any():
-        longest = vectors[one][:, :, 2]
-        spread, eigen = np.linalg.eigh(np.einsum("k,ki,kj->ij", counts[one], longest, longest) / counts[one].sum())
+        entries = products(longest[one])
+        spread, eigen = np.linalg.eigh(symmetric(counts[one] @ entries / counts[one].sum()))
     return Axes(
         kernels=int(counts.sum()),
         oriented=int(counts[one].sum()),

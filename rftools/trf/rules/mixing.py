@@ -105,7 +105,6 @@ ELEMENTWISE = [
     "lift_fresh_copy",
     "to",
     "_to_copy",
-    "copy",
     "type_as",
     "float_power",
     "true_divide",
@@ -127,7 +126,6 @@ ELEMENTWISE = [
     "real",
     "imag",
     "absolute",
-    "fill",
     "heaviside",
     "copysign",
     "bernoulli",
@@ -147,6 +145,23 @@ ELEMENTWISE = [
     "i0",
     "logaddexp",
     "logaddexp2",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "logical_and",
+    "logical_or",
+    "logical_not",
+    "logical_xor",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_not",
+    "floor_divide",
 ]
 
 
@@ -461,6 +476,24 @@ def along_channels(call: Call) -> Answer:
     dim = call.get("dim", 1)
     whole = join_fields(fields, torch.broadcast_shapes(*[f.shape for f in fields]))
     return whole.reduce(dim, keepdim=False)
+
+
+@rule("torchvision.roi_align", "torchvision.roi_pool", "torchvision.ps_roi_align", "torchvision.ps_roi_pool")
+def region_pool(call: Call) -> Answer:
+    """The boxes are data: any position may be read."""
+    shape, fields = call.shape, []
+    image, boxes = call.field("input"), call.field("rois")
+    wide = (shape[0], *[1] * (len(shape) - 1))
+    if image is not None:
+        fields.append(image.reduce(*range(len(image.shape))).reshape([1] * len(shape)).expand(shape).bounded())
+    if boxes is not None:
+        fields.append(boxes.reduce(1).reshape(wide).expand(shape))
+    return _several(call, join_fields(fields, shape))
+
+
+def _several(call: Call, field: Field) -> Answer:
+    value = call.node.meta["val"]
+    return [field] * len(value) if isinstance(value, (list, tuple)) else field
 
 
 @rule("torchvision.deform_conv2d")

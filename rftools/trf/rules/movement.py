@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
-
-import torch
-from torch import fx
 
 from rftools.trf.field import Field, concatenate_fields, join_fields
+from rftools.trf.rules.padding import pad_with_constant
 from rftools.trf.rules.registry import Answer, Call, NoRule, rule, shape_of
 
 SAME_ELEMENTS = [
@@ -203,74 +200,22 @@ def unfold(call: Call) -> Answer:
     return concatenate_fields(pieces, [1] * size, len(call.shape) - 1, call.shape)
 
 
-@rule("aten.index_select")
-def index_select(call: Call) -> Answer:
-    return call.main("self").take(call["dim"], call.constant("index").flatten().tolist())
+@rule("aten.copy")
+def copy(call: Call) -> Answer:
+    """``self.copy_(src)``: nothing is left of what was there."""
+    source = call.field("src")
+    return None if source is None else source.expand(call.shape)
 
 
-@rule("aten.index")
-def index(call: Call) -> Answer:
-    """Advanced indexing with constant tensors in one dimension; the other dimensions whole."""
-    indices: list[Any] = list(call["indices"])
-    used = [d for d, value in enumerate(indices) if value is not None]
-    if len(used) != 1:
-        return _index_many(call, indices)
-    dim = used[0]
-    values = _constant_index(call, indices[dim])
-    field = call.main("self")
-    if values.dtype == torch.bool:
-        if values.dim() != 1:
-            raise NoRule("a mask over several dimensions")
-        values = values.nonzero().flatten()
-    size = field.shape[dim]
-    taken = field.take(dim, (values.flatten() % size).tolist())
-    return taken.reshape((*taken.shape[:dim], *values.shape, *taken.shape[dim + 1 :]))
+@rule("aten.fill", "aten.zero")
+def fill(call: Call) -> Answer:
+    value = call.field_of(call.arguments.get("value"))
+    return None if value is None else value.expand(call.shape)
 
 
-def _constant_index(call: Call, value: fx.Node) -> torch.Tensor:
-    if call.fields.get(value) is not None:
-        raise NoRule("indices that depend on the data")
-    found = call.evaluate(value)
-    if not isinstance(found, torch.Tensor):
-        raise NoRule("indices whose values are not known")
-    return found
-
-
-def _index_many(call: Call, indices: list[Any]) -> Answer:
-    """Constant index tensors in neighbouring dimensions: those dimensions are flattened first."""
-    used = [d for d, value in enumerate(indices) if value is not None]
-    if used != list(range(used[0], used[-1] + 1)):
-        raise NoRule("index tensors in dimensions that are not neighbours")
-    values = torch.broadcast_tensors(*[_constant_index(call, indices[d]) for d in used])
-    if values[0].dtype == torch.bool:
-        raise NoRule("masks in several dimensions")
-    field = call.main("self")
-    first, last = used[0], used[-1] + 1
-    flat = torch.zeros_like(values[0])
-    for d, value in zip(used, values, strict=True):
-        flat = flat * field.shape[d] + value % field.shape[d]
-    merged = field.reshape((*field.shape[:first], math.prod(field.shape[first:last]), *field.shape[last:]))
-    taken = merged.take(first, flat.flatten().tolist())
-    return taken.reshape(call.shape)
-
-
-@rule("aten.gather")
-def gather(call: Call) -> Answer:
-    """Constant indices that are the same all along the other dimensions; else said to be a bound."""
-    field, dim, index = call.main("self"), call["dim"], call.constant("index")
-    dim %= len(field.shape)
-    rows = index.movedim(dim, 0).flatten(1)
-    if (rows == rows[:, :1]).all() and all(index.shape[d] == n for d, n in enumerate(field.shape) if d != dim):
-        return field.take(dim, rows[:, 0].tolist())
-    shape = call.shape
-    if any(shape[d] != n for d, n in enumerate(field.shape) if d != dim):
-        raise NoRule("gather that also crops")
-    return field.reduce(dim).expand_dim(dim, shape[dim]).bounded()
-
-
-@rule("aten.diagonal", "aten.diagonal_copy", "aten.as_strided", "aten.scatter", "aten.index_put", "aten.masked_select")
-def irregular(call: Call) -> Answer:
-    raise NoRule("elements move in a way that has no rule yet")
+@rule("aten.as_strided")
+def by_memory(call: Call) -> Answer:
+    raise NoRule("what it reads depends on how the tensor lies in memory")
 
 
 @rule("aten.where")
@@ -283,17 +228,34 @@ def slice_scatter(call: Call) -> Answer:
     """A copy of ``self`` with a slice replaced by ``src``."""
     base, source, dim = call.field("self"), call.field("src"), call.get("dim", 0)
     shape = call.shape
-    size = shape[dim]
+    dim, size = dim % len(shape), shape[dim]
     if "index" in call.arguments:
-        rows = range(size)[call["index"] :][:1]
+        index = call["index"] % size
+        rows = range(index, index + 1)
         source = None if source is None else source.reshape((*shape[:dim], 1, *shape[dim + 1 :]))
     else:
         rows = range(size)[slice(call["start"], call["end"], call["step"])]
     if len(rows) == size:
         return source
-    place = {position: k for k, position in enumerate(rows)}
+    if base is None and source is not None and rows.step == 1:
+        return pad_with_constant(source, dim, rows.start, size - rows.stop)
+    return _replaced(base, source, rows, dim, shape)
+
+
+def _replaced(base: Field | None, source: Field | None, rows: range, dim: int, shape: tuple[int, ...]) -> Answer:
+    """``base`` with ``source`` at ``rows`` of ``dim``, run by run."""
     pieces: list[Field | None] = []
-    for position in range(size):
-        origin, at = (source, place[position]) if position in place else (base, position)
-        pieces.append(None if origin is None else origin.take(dim, [at]))
-    return concatenate_fields(pieces, [1] * size, dim, shape)
+    lengths: list[int] = []
+    done = 0
+    runs = [(rows.start, len(rows))] if rows.step == 1 else [(row, 1) for row in rows]
+    for number, (start, length) in enumerate(runs):
+        if start > done:
+            pieces.append(None if base is None else base.take(dim, range(done, start)))
+            lengths.append(start - done)
+        pieces.append(None if source is None else source.take(dim, range(number, number + length)))
+        lengths.append(length)
+        done = start + length
+    if done < shape[dim]:
+        pieces.append(None if base is None else base.take(dim, range(done, shape[dim])))
+        lengths.append(shape[dim] - done)
+    return concatenate_fields(pieces, lengths, dim, shape)

@@ -49,19 +49,26 @@ def _pad(call: Call, mode: str) -> Field:
 
 
 def _pad_dim(field: Field, dim: int, before: int, after: int, mode: str) -> Field:
+    if mode == "constant":
+        return pad_with_constant(field, dim, before, after)
     size = field.shape[dim]
     length = size + before + after
-    if mode == "constant":
-        if field.carries(dim):
-            return field.window(dim, Taps.periodic(1, 1, [[-before]], length, size))
-        kept = field.take(dim, range(max(-before, 0), size - max(-after, 0)))
-        before, after = max(before, 0), max(after, 0)
-        shape = (*field.shape[:dim], length, *field.shape[dim + 1 :])
-        return concatenate_fields([None, kept, None], [before, kept.shape[dim], after], dim, shape)
     fold = FOLDS[mode]
     if field.carries(dim):
         return field.window(dim, Taps.folded(before, length, lambda i: fold(i, size)))
     return field.take(dim, fold(np.arange(length) - before, size).tolist())
+
+
+def pad_with_constant(field: Field, dim: int, before: int, after: int) -> Field:
+    """``field`` with that many places that see nothing on either side (negative: so many cut off)."""
+    size = field.shape[dim]
+    length = size + before + after
+    if field.carries(dim):
+        return field.window(dim, Taps.periodic(1, 1, [[-before]], length, size))
+    kept = field.take(dim, range(max(-before, 0), size - max(-after, 0)))
+    before, after = max(before, 0), max(after, 0)
+    shape = (*field.shape[:dim], length, *field.shape[dim + 1 :])
+    return concatenate_fields([None, kept, None], [before, kept.shape[dim], after], dim, shape)
 
 
 INTERPOLATIONS = {

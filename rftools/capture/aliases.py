@@ -1,0 +1,93 @@
+"""Views of one memory: what a write through one of them means for the others, said without writing in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from rftools.errors import RequestError
+
+Emit = Callable[[Any, tuple[Any, ...], Any], Any]
+SAME_ELEMENTS = frozenset(["view", "unsqueeze", "squeeze", "_unsafe_view", "_reshape_alias", "unflatten", "flatten"])
+PIECES = frozenset(["split", "split_with_sizes", "chunk", "unbind", "tensor_split"])
+
+
+@dataclass(frozen=True)
+class View:
+    """``tensor`` is what ``func(parent, *args, **kwargs)`` returned, or its element ``slot``."""
+
+    parent: torch.Tensor
+    func: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    slot: int | None
+
+    @property
+    def name(self) -> str:
+        return str(self.func._schema.name).rpartition("::")[2]
+
+
+def views_of(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> list[tuple[torch.Tensor, View]]:
+    """The views that an operator returned of its first argument."""
+    arguments = func._schema.arguments
+    alias = arguments[0].alias_info if arguments else None
+    if alias is None or alias.is_write or not args or not isinstance(args[0], torch.Tensor):
+        return []
+    rest = (args[0], func, tuple(args[1:]), kwargs)
+    if isinstance(result, torch.Tensor):
+        return [] if result is args[0] else [(result, View(*rest, None))]
+    return [(item, View(*rest, slot)) for slot, item in enumerate(result) if isinstance(item, torch.Tensor)]
+
+
+def written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    """The tensors that an operator changes in place."""
+    found = []
+    for position, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            value = args[position] if position < len(args) else kwargs.get(argument.name)
+            found += [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+    return found
+
+
+def scattered(view: View, before: Any, after: Any, shape: torch.Size, emit: Emit) -> Any:
+    """The parent's node once the view's became ``after``: the view's way back.
+
+    Raises:
+        RequestError: a view that has no way back here (a diagonal, a window, strides by hand).
+    """
+    aten, parent, name = torch.ops.aten, view.parent, view.name
+    arguments = view.args
+    if name in {"detach", "alias"}:
+        return after
+    if name in SAME_ELEMENTS:
+        return emit(aten.view.default, (after, list(parent.shape)), parent)
+    if name in {"transpose", "t"}:
+        return emit(view.func, (after, *arguments), parent)
+    if name == "permute":
+        order = [d % parent.dim() for d in arguments[0]]
+        return emit(aten.permute.default, (after, [order.index(d) for d in range(len(order))]), parent)
+    if name == "slice":
+        return emit(aten.slice_scatter.default, (before, after, *arguments), parent)
+    if name == "select":
+        return emit(aten.select_scatter.default, (before, after, *arguments), parent)
+    if name in PIECES:
+        return _piece_scattered(view, before, after, shape, emit)
+    raise RequestError(
+        f"a write through aten::{name} changes another tensor in place, which can't be followed here;"
+        " write it without the in-place form, or make the model exportable"
+    )
+
+
+def _piece_scattered(view: View, before: Any, after: Any, shape: torch.Size, emit: Emit) -> Any:
+    aten, parent, slot = torch.ops.aten, view.parent, view.slot or 0
+    if view.name == "unbind":
+        dim = view.args[0] if view.args else view.kwargs.get("dim", 0)
+        return emit(aten.select_scatter.default, (before, after, dim, slot), parent)
+    dim = view.args[1] if len(view.args) > 1 else view.kwargs.get("dim", 0)
+    pieces = view.func(parent, *view.args, **view.kwargs)
+    start = sum(piece.shape[dim] for piece in pieces[:slot])
+    return emit(aten.slice_scatter.default, (before, after, dim, start, start + shape[dim], 1), parent)

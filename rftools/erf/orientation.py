@@ -1,0 +1,104 @@
+"""Orientation of effective fields: which way the ellipse of each channel's field points."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rftools.erf.analysis import choose
+from rftools.erf.gradients import Target, channel_maps
+from rftools.erf.images import Given, gather
+from rftools.errors import RequestError
+from rftools.loading import Model, as_model
+from rftools.models.training import pick_device
+from rftools.trf import LayerField, theoretical
+from rftools.weights import LayerOrientation, OrientationResult
+from rftools.weights.directions import blank, describe
+from rftools.weights.results import FilterOrientation
+from rftools.weights.shapes import Inertia, coordinates, inertia
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.utils.data import Dataset
+
+Floats = NDArray[np.float64]
+
+
+def effective_orientation(
+    model: Model | nn.Module,
+    images: Given | Dataset[Any] = None,
+    layers: Sequence[str] | str | None = None,
+    *,
+    input_size: tuple[int, ...] | None = None,
+    count: int = 8,
+    batch_size: int = 8,
+    device: str = "auto",
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> OrientationResult:
+    """Which way the effective fields of a layer's channels point: `orientation` of gradients instead of weights.
+
+    A channel's map is ``mean over images and input channels of |d y_c / d x[p]|`` at the layer's central unit; its
+    orientation and anisotropy ``(l1 - l2)/(l1 + l2)`` are those of the map's second moments. The layer's statistics
+    are as for weights, with channels for kernels, in input pixels; there is no lattice, so ``p_lattice`` and ``q`` are
+    None, and ``p_rayleigh`` is the test to read.
+
+    Args:
+        images: as for `effective`; white noise where not given.
+        layers: names or patterns; by default all layers that hold weights and have a map. The cost is one backward pass
+            a channel.
+
+    Raises:
+        RequestError: a net whose input is not two-dimensional; what `effective` raises.
+
+    >>> import torch
+    >>> conv = torch.nn.Conv2d(1, 2, 3, padding=1)
+    >>> _ = torch.nn.init.zeros_(conv.weight)
+    >>> conv.weight.data[0, 0, 1] = conv.weight.data[1, 0, :, 1] = 1.0  # a horizontal and a vertical line
+    >>> row = effective_orientation(torch.nn.Sequential(conv), input_size=(1, 9, 9))["0"]
+    >>> [one.angle for one in row.filters], row.pooled.rank
+    ([0.0, 90.0], 2)
+    """
+    subject = as_model(model, input_size)
+    size = subject.require_input_size()
+    if len(size) != 3:
+        raise RequestError(f"ellipses need an input of two axes; this net takes {len(size) - 1}")
+    rows = choose(theoretical(subject), subject.module, layers)
+    given = gather(images, subject, count=count, seed=seed)
+    found = []
+    for place, row in enumerate(rows):
+        target = Target(row.name, row.unit_dims, row.unit or ())
+        maps = channel_maps(subject.module, given.inputs, target, device=pick_device(device), batch_size=batch_size)
+        found.append(_layer(row, maps, seed))
+        if progress is not None:
+            progress(place + 1, len(rows))
+    return OrientationResult(
+        model=subject.info(), input_size=size, layers=tuple(found), mass="abs", seed=seed, of="effective"
+    )
+
+
+def _layer(row: LayerField, maps: NDArray[np.float32], seed: int) -> LayerOrientation:
+    box = tuple(slice(None) if a.clipped is None else slice(a.clipped[0], a.clipped[1] + 1) for a in row.axes)
+    shapes = ellipses(maps[(slice(None), *box)])
+    alive = shapes.mass > 0
+    if not alive.any():
+        return blank(row.name, 0, "the gradient of every channel is zero at these images")
+    own = describe(row.name, shapes.only(alive), np.ones(int(alive.sum()), dtype=np.int64), "px", seed)
+    filters = tuple(
+        FilterOrientation(int(c), float(shapes.anisotropy[c]), None if np.isnan(a) else float(np.degrees(a)))
+        for c, a in enumerate(shapes.angle)
+        if alive[c]
+    )
+    return dataclasses.replace(own, filters=filters, filter_anisotropy=own.anisotropy)
+
+
+def ellipses(maps: NDArray[np.float32]) -> Inertia:
+    """The second moments of maps ``(channels, height, width)`` about their own centroids, y up."""
+    positions = coordinates(maps.shape[1:])
+    flat = maps.reshape(len(maps), -1)
+    parts = [inertia(own[None].astype(np.float64), positions) for own in flat]
+    return Inertia(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("xx", "xy", "yy", "mass")))

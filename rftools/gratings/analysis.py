@@ -1,0 +1,225 @@
+"""`tuning`: from a model to how the filters of its layers answer to gratings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rftools.erf.analysis import centre_of, choose
+from rftools.erf.gradients import Target
+from rftools.errors import RequestError, closest
+from rftools.gratings.filters import describe
+from rftools.gratings.intervals import METHOD
+from rftools.gratings.measures import RESPONSES
+from rftools.gratings.responses import respond
+from rftools.gratings.result import TuningResult
+from rftools.gratings.stimuli import NYQUIST, Place, Sweep, as_input, default_frequencies, patterns
+from rftools.loading import Model, as_model
+from rftools.models.training import pick_device
+from rftools.trf import LayerField, theoretical
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Task:
+    """Layers whose units have one centre and field, and the gratings that they all are shown."""
+
+    place: Place
+    sweep: Sweep
+    rows: tuple[LayerField, ...]
+
+
+def tuning(
+    model: Model | nn.Module,
+    layers: Sequence[str] | str | None = None,
+    *,
+    input_size: tuple[int, ...] | None = None,
+    orientations: int = 24,
+    frequencies: Sequence[float] | None = None,
+    phases: int = 8,
+    contrast: float = 1.0,
+    size: float = 1.0,
+    temporal: float | None = None,
+    response: str = "F0",
+    device: str = "auto",
+    batch_size: int = BATCH,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> TuningResult:
+    """How the filters of each layer are tuned to the orientation and spatial frequency of gratings.
+
+    A disc of grating, as large as the theoretical field of the layer's central unit and centred on it, is shown at
+    every orientation (of its bars), frequency and phase. A filter's response is ``F0``, the mean over phases of
+    ``relu(y)``, or ``F1``, the amplitude of the first harmonic of ``y`` over phases, ``y`` being the layer's output.
+    Preferred orientation and global OSI are angle and length of ``sum r exp(2 i theta) / sum r`` at the preferred
+    frequency.
+
+    Args:
+        layers: names or patterns; by default all layers that hold weights and have a map.
+        orientations: how many, evenly over 180 degrees (an even number).
+        frequencies: in cycles a pixel; by default half octaves from half a cycle a field to 0.5.
+        contrast: of the grating about mid-grey, above 0 up to 1 (all channels alike).
+        size: the disc's diameter in diagonals of the field; 1 covers the field whole.
+        temporal: cycles a frame of the drift, for nets over frames; by default one cycle a field, 0.25 at most.
+        response: ``F0`` or ``F1``.
+        seed: of the bootstrap.
+
+    Raises:
+        RequestError: a net without a picture plane, a layer without a map, a number out of its range.
+
+    >>> import torch
+    >>> net = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 5, padding=2, bias=False))
+    >>> stripes = torch.tensor([-1.0, 1, 2, 1, -1]) - 0.4
+    >>> net[0].weight.data[:] = stripes.reshape(5, 1)  # horizontal bars
+    >>> row = tuning(net, input_size=(1, 15, 15))["0"]
+    >>> round(row.filters[0].orientation.value, 3), row.filters[0].selective
+    (0.0, True)
+
+    Source: Mazurek, Kager, Van Hooser, "Robust quantification of orientation selectivity and direction selectivity",
+    Front. Neural Circuits 2014, doi:10.3389/fncir.2014.00092; Ringach, Shapley, Hawken, J. Neurosci. 2002,
+    doi:10.1523/JNEUROSCI.22-13-05639.2002.
+    """
+    subject = as_model(model, input_size)
+    image = subject.require_input_size()
+    _check(image, orientations, phases, contrast, size, temporal, response, frequencies)
+    rows = choose(theoretical(subject), subject.module, layers)
+    _check_maps(rows)
+    angles = tuple(180.0 * k / orientations for k in range(orientations))
+    tasks = _tasks(rows, image[1:], angles, frequencies, (phases, contrast, size), temporal)
+    total = sum(math.prod(task.sweep.shape) for task in tasks)
+    done, found = 0, {}
+    for task in tasks:
+        targets = [Target(row.name, row.unit_dims, row.unit or ()) for row in task.rows]
+        batches = _counted(_batches(task, subject, batch_size), done, total, progress)
+        outputs = respond(subject.module, batches, targets, pick_device(device))
+        done += math.prod(task.sweep.shape)
+        for row in task.rows:
+            own = describe(row, task.place, task.sweep, outputs[row.name], response, seed)
+            found[row.name] = replace(own, kernels=_kernels(subject, row))
+    return TuningResult(
+        model=subject.info(),
+        input_size=image,
+        layers=tuple(found[row.name] for row in rows),
+        response=response,
+        contrast=contrast,
+        size=size,
+        phases=phases,
+        seed=seed,
+        interval=METHOD,
+    )
+
+
+def _kernels(subject: Model, row: LayerField) -> NDArray[np.float32] | None:
+    """The kernels of a layer that reads the image itself, channels last; None of any other."""
+    from torch import nn
+
+    module = dict(subject.module.named_modules())[row.name.partition("#")[0]]
+    if not isinstance(module, nn.Conv2d) or module.groups > 1:
+        return None
+    reach = [d * (k - 1) + 1 for d, k in zip(module.dilation, module.kernel_size, strict=True)]
+    if module.in_channels != subject.require_input_size()[0] or reach != [axis.size for axis in row.axes]:
+        return None
+    kernels: NDArray[np.float32] = module.weight.detach().float().cpu().numpy().transpose(0, 2, 3, 1)
+    return kernels
+
+
+def _check(
+    image: tuple[int, ...],
+    orientations: int,
+    phases: int,
+    contrast: float,
+    size: float,
+    temporal: float | None,
+    response: str,
+    frequencies: Sequence[float] | None,
+) -> None:
+    if len(image) < 3:
+        raise RequestError("gratings have an orientation in a picture plane; a 1-D net has none")
+    if response not in RESPONSES:
+        raise RequestError(f"no response {response!r}{closest(response, RESPONSES)}; there are {', '.join(RESPONSES)}")
+    if orientations < 4 or orientations % 2:
+        raise RequestError(
+            f"{orientations} orientations; it takes an even number, 4 or more, so that each has its orthogonal"
+        )
+    if phases < 3:
+        raise RequestError(f"{phases} phases; a first harmonic takes 3 or more")
+    if not 0 < contrast <= 1:
+        raise RequestError(f"contrast {contrast:g} is not above 0 and up to 1")
+    if not (size > 0 and math.isfinite(size)):
+        raise RequestError(f"size {size:g}; the disc's diameter in fields is a positive number")
+    for name, values in (("frequency", frequencies), ("temporal frequency", None if temporal is None else [temporal])):
+        bad = [f for f in values or () if not 0 < f <= NYQUIST]
+        if bad or (values is not None and not len(values)):
+            raise RequestError(f"{name} {bad[0] if bad else 'none'} is not above 0 and up to {NYQUIST} cycles a sample")
+    if temporal is not None and len(image) != 4:
+        raise RequestError("a temporal frequency needs a net over frames (input CxDxHxW); this one takes pictures")
+
+
+def _check_maps(rows: Sequence[LayerField]) -> None:
+    for row in rows:
+        if not row.unit or len(row.axes) < 2:
+            raise RequestError(
+                f"layer {row.name!r} has no map, so none of its units has a place; name a layer before it"
+            )
+        if 0 in row.unit_dims:
+            raise RequestError(f"layer {row.name!r} folds places into the batch; name a layer before or after it")
+        if row.status == "unknown":
+            raise RequestError(
+                f"the field of layer {row.name!r} is unknown ({row.cause}); gratings have no size for it"
+            )
+
+
+def _tasks(
+    rows: Sequence[LayerField],
+    image: tuple[int, ...],
+    angles: tuple[float, ...],
+    frequencies: Sequence[float] | None,
+    numbers: tuple[int, float, float],
+    temporal: float | None,
+) -> list[Task]:
+    places: dict[Place, list[LayerField]] = {}
+    for row in rows:
+        centre = tuple(centre_of(axis, n) for axis, n in zip(row.axes, image, strict=True))
+        field = tuple(axis.size or axis.local_size or n for axis, n in zip(row.axes, image, strict=True))
+        places.setdefault(Place(centre, field, image), []).append(row)
+    tasks = []
+    for place, own in places.items():
+        chosen = default_frequencies(place.seen) if frequencies is None else tuple(sorted(set(map(float, frequencies))))
+        drift = 0.0
+        if len(image) == 3:
+            drift = temporal or min(0.25, 1 / min(place.field[0], image[0]))
+        phases, contrast, size = numbers
+        tasks.append(Task(place, Sweep(angles, chosen, phases, drift, contrast, size), tuple(own)))
+    return tasks
+
+
+def _batches(task: Task, subject: Model, batch_size: int) -> Iterator[NDArray[np.float32]]:
+    """Inputs in batches of about ``batch_size``: whole sets of phases."""
+    held: list[NDArray[np.float32]] = []
+    channels = subject.require_input_size()[0]
+    for pattern in patterns(task.place, task.sweep):
+        held.append(as_input(pattern, channels, subject.normalisation))
+        if len(held) * task.sweep.phases >= batch_size:
+            yield np.concatenate(held)
+            held = []
+    if held:
+        yield np.concatenate(held)
+
+
+def _counted(
+    batches: Iterator[NDArray[np.float32]], done: int, total: int, progress: Callable[[int, int], None] | None
+) -> Iterator[NDArray[np.float32]]:
+    for batch in batches:
+        yield batch
+        done += len(batch)
+        if progress is not None:
+            progress(done, total)
