@@ -129,7 +129,10 @@ def main() -> None:
     definitions = {name: d for name, d in REGISTRY.items() if 2 in d.ranks}
     pools = {name: pool(*net) for name, net in NETS.items()}
     print(f"pools of {POOL} images: {time.perf_counter() - begin:.0f} s", flush=True)
-    found = {name: covered(maps, place, definitions, repeats) for name, (maps, place) in pools.items()}
+    found = {}
+    for name, (maps, place) in pools.items():
+        found[name] = covered(maps, place, definitions, repeats)
+        print(f"{name}: {time.perf_counter() - begin:.0f} s", flush=True)
     rows = []
     for measure in definitions:
         shares = [found[name][measure] for name in NETS]

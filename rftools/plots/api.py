@@ -105,9 +105,9 @@ def plot(
 
 def _render(scene: Scene | Film, backend: str, name: str) -> Any:
     if isinstance(scene, Film):
-        if backend != "plotly":
-            raise RequestError("an animation is no figure of matplotlib; take plotly, or save it as .gif or .html")
-        return slider(scene, theme(name))
+        if backend == "plotly":
+            return slider(scene, theme(name))
+        scene = scene.side_by_side()
     return importlib.import_module(f"rftools.plots.backend_{backend}").render(scene, theme(name))
 
 
@@ -150,10 +150,11 @@ def _usual(result: Any, suffix: str) -> str | None:
 def _content(scene: Scene | Film, suffix: str, name: str) -> bytes:
     if suffix == ".html":
         return _html(scene, name)
-    if isinstance(scene, Film) != (suffix == ".gif"):
-        what = "an animation is a .gif or a .html" if isinstance(scene, Film) else "only an animation is a .gif"
-        raise RequestError(f"cannot draw that as {suffix}: {what}")
-    return gif(scene, theme(name)) if isinstance(scene, Film) else _static(scene, name, suffix)
+    if suffix != ".gif":
+        return _static(scene.side_by_side() if isinstance(scene, Film) else scene, name, suffix)
+    if not isinstance(scene, Film):
+        raise RequestError("cannot draw that as .gif: only an animation moves (--plot animation)")
+    return gif(scene, theme(name))
 
 
 def svg(scene: Scene, theme: str = "light", salt: str = "rftools") -> str:

@@ -46,9 +46,9 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
             "l": 70,
             "r": 30,
             "t": 60 + 30 * bool(scene.title) + 30 * any(panel.polar for panel in scene.panels),
-            "b": 70,
+            "b": 70 + 20 * (len(scene.panels) > 1),
         },
-        legend={"bgcolor": "rgba(0,0,0,0)"} | ({"orientation": "h", "y": -0.12} if len(scene.panels) > 1 else {}),
+        legend={"bgcolor": "rgba(0,0,0,0)"} | ({"orientation": "h", "y": -0.2} if len(scene.panels) > 1 else {}),
         barmode="overlay",
     )
     for note in figure.layout.annotations[: len(scene.panels)]:

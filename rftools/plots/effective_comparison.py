@@ -46,7 +46,12 @@ def difference(result: EffectiveComparison, layer: str | None = None, other: int
     ]
     panels.append(
         Panel(
-            title=f"{labels[1]} minus {labels[0]}", x=_x(extent), y=_y(extent), marks=(split,), equal=True, legend=False
+            title=f"{short(labels[1], 18)} minus {short(labels[0], 18)}",
+            x=_x(extent),
+            y=_y(extent),
+            marks=(split,),
+            equal=True,
+            legend=False,
         )
     )
     return Scene(
@@ -159,7 +164,7 @@ def animation(result: EffectiveComparison, layer: str | None = None) -> Film:
             values=np.sqrt(values), extent=extent, limits=(0.0, 1.0), bar="share of the maximum, square root"
         )
         panel = Panel(
-            title=f"{short(row.name, 30)}, {label}",
+            title=f"{short(row.name, 30)}, {short(label, 24)}",
             x=_x(extent),
             y=_y(extent),
             marks=(heat, *outlines(one, extent)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,12 @@ class Film:
     @property
     def caption(self) -> str:
         return self.scenes[0].caption
+
+    def side_by_side(self, columns: int = 4) -> Scene:
+        """All scenes in one drawing, where nothing can move."""
+        first = self.scenes[0]
+        panels = tuple(panel for scene in self.scenes for panel in scene.panels)
+        return replace(first, panels=panels, columns=min(columns, len(panels)))
 
 
 def gif(film: Film, theme: Theme) -> bytes:
