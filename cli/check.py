@@ -34,6 +34,7 @@ def command(
     model: str | None,
     weights: str | None,
     input_size: str | None,
+    seed: int,
     no_unproductive: bool,
     base: str | None,
     limits_file: str | None,
@@ -55,7 +56,7 @@ def command(
     limits += [gate.Limit("max-unproductive", 0.0)] if no_unproductive else []
     if not limits and base is None:
         raise RequestError("no limit was given; give one or more, such as --min-field 64 (see rftools check --help)")
-    loaded = load_model(spec, model, weights, input_size)
+    loaded = load_model(spec, model, weights, input_size, seed)
     outcomes, lines = run(loaded, limits, base)
     click.echo(FORMATTERS[form](loaded, outcomes, lines), nl=False)
     if lines or not all(outcome.ok for outcome in outcomes):

@@ -54,19 +54,24 @@ def parse_unit(text: str) -> tuple[int, ...]:
 
 
 def model_options(function: F) -> F:
-    """SPEC and what goes with it; the command gets them as ``spec, model, weights, input_size``."""
-    decorated: F = click.argument("spec")(_beside_spec(function))
-    return decorated
+    """SPEC and what goes with it; the command gets them as ``spec, model, weights, input_size, seed``."""
+    return _model_options(function, click.argument("spec"))
 
 
 def models_options(function: F) -> F:
-    """One SPEC or more and what goes with them; the command gets them as ``specs, model, weights, input_size``."""
-    decorated: F = click.argument("specs", nargs=-1, required=True, metavar="SPEC...")(_beside_spec(function))
-    return decorated
+    """As `model_options`, for one SPEC or several: the command gets ``specs``."""
+    return _model_options(function, click.argument("specs", metavar="SPEC [SPEC ...]", nargs=-1, required=True))
 
 
-def _beside_spec(function: F) -> F:
+def _model_options(function: F, argument: Callable[[F], F]) -> F:
     for decorate in (
+        click.option(
+            "--seed",
+            default=0,
+            show_default=True,
+            type=click.IntRange(min=0),
+            help="Of all that is random, weights too.",
+        ),
         click.option(
             "--input-size",
             metavar="CxHxW",
@@ -74,6 +79,7 @@ def _beside_spec(function: F) -> F:
         ),
         click.option("--weights", metavar="FILE", help="Weights for a SPEC that has none of its own."),
         click.option("--model", metavar="SPEC", help="Architecture for a SPEC that is a plain state dict."),
+        argument,
     ):
         function = decorate(function)
     return function
@@ -105,12 +111,12 @@ def table_options(*groups: str) -> Callable[[F], F]:
     return decorated
 
 
-def load_model(spec: str, model: str | None, weights: str | None, input_size: str | None) -> Model:
+def load_model(spec: str, model: str | None, weights: str | None, input_size: str | None, seed: int = 0) -> Model:
     """The model that `model_options` names."""
     from rftools.loading import load
 
     sizes = [] if input_size is None else [parse_size(part) for part in input_size.split(",")]
-    loaded = load(spec, model=model, weights=weights, input_size=sizes[0] if sizes else None)
+    loaded = load(spec, model=model, weights=weights, input_size=sizes[0] if sizes else None, seed=seed)
     return dataclasses.replace(loaded, other_inputs=tuple(sizes[1:])) if sizes[1:] else loaded
 
 
@@ -136,6 +142,8 @@ def emit(
     **plot_options: Any,
 ) -> None:
     """Show a result: as JSON where asked, as a picture where asked, as a table otherwise (``table`` if given)."""
+    if result.model.weights is not None:
+        print(f"weights: {result.model.weights}", file=sys.stderr)
     columns, records = table or (result.columns(), result.records())
     if csv_path is not None:
         write_csv(csv_path, columns, records)
@@ -155,7 +163,7 @@ def emit(
         print_table(result)
     else:
         print_rows(columns, records, title=result.model.name)
-    for note in result.notes():
+    for note in result.remarks():
         print(note, file=sys.stderr)
 
 
@@ -265,14 +273,16 @@ def _cell(value: Any) -> str:
     return str(value).replace("\t", " ").replace("\n", " ")
 
 
-def weights_of(spec: str, model: str | None, weights: str | None, input_size: str | None) -> Model | Path:
+def weights_of(
+    spec: str, model: str | None, weights: str | None, input_size: str | None, seed: int = 0
+) -> Model | Path:
     """What has the weights: a loaded model, or the path of a file that holds no architecture."""
     from rftools.loading.load import is_weight_file, read_weight_file
     from rftools.models import is_checkpoint
 
     if model is None and weights is None and is_weight_file(spec) and not is_checkpoint(read_weight_file(Path(spec))):
         return Path(spec)
-    return load_model(spec, model, weights, input_size)
+    return load_model(spec, model, weights, input_size, seed)
 
 
 @contextmanager
@@ -282,9 +292,14 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+    from rich.text import Text
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{what}, {(task.completed / task.elapsed) if task.elapsed else 0:.1f}/s")
+
+    columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -47,7 +47,6 @@ EXAMPLES = 100  # kernels of a layer that are drawn
     show_default=True,
     help="What a tap weighs: 1 where it is not zero, |w| or w^2.",
 )
-@click.option("--seed", default=0, show_default=True, type=int, help="Of the null's draws and the bootstrap.")
 @click.option("--signs", is_flag=True, help="What the signs say: blobs, edges or lines, and which way kernels rise.")
 @click.option("--kind", help="What -o draws: polar, depth or kernels; of several SPECs course or sheet.")
 @table_options("layer", "filter")
@@ -61,8 +60,8 @@ def command(
     layers: tuple[str, ...],
     images: str | None,
     count: int,
-    mass: str,
     seed: int,
+    mass: str,
     signs: bool,
     kind: str | None,
     group_by: str,
@@ -89,10 +88,10 @@ def command(
     results = []
     for spec in specs:
         if subject_of == "effective":
-            loaded = load_model(spec, model, weights, input_size)
+            loaded = load_model(spec, model, weights, input_size, seed)
             results.append(_of_effective_fields(loaded, layers, images, count, seed))
         else:
-            subject = weights_of(spec, model, weights, input_size)
+            subject = weights_of(spec, model, weights, input_size, seed)
             results.append(_of_weights(subject, mass, seed, signs, EXAMPLES if kind == "kernels" else 0))
     tables = [r.by_filter() if group_by == "filter" else r.by_sign() if signs else None for r in results]
     emit_all(results, json_path, output, tables, csv_path, kind=kind)

@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 @click.option("--count", default=64, show_default=True, type=click.IntRange(min=1), help="How many images at most.")
 @click.option("--data", "data_name", metavar="NAME", help="Data to fine-tune on; default: the checkpoint's own.")
 @click.option("--data-dir", metavar="DIR", help="Where the files of cifar or the pictures of folder are.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @click.option("--json", "json_path", metavar="FILE", help="Write what was done as JSON (- for standard output).")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The pruned checkpoint: .pt or .pth.")
 def command(
@@ -98,7 +97,7 @@ def command(
     request.check()
     check_target(output)
     check_outputs(json_path, None)
-    loaded = load_model(spec, model, weights, input_size)
+    loaded = load_model(spec, model, weights, input_size, seed)
     loaded.require_input_size()
     pictures = None
     if method in NEED_PICTURES:

@@ -16,6 +16,9 @@ from rftools.errors import RequestError
 @click.option("--model", metavar="SPEC", help="Architecture for a SPEC that is a plain state dict.")
 @click.option("--weights", metavar="FILE", help="Weights for a SPEC that has none of its own.")
 @click.option("--input-size", metavar="CxHxW", help="Input size, without the batch (CxL, CxHxW, CxDxHxW).")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of all that is random, weights too."
+)
 @click.option("-o", "--output", metavar="FILE", required=True, help="The page, .html.")
 @click.option(
     "--json", "json_path", metavar="FILE", help="Write findings and results as JSON too (- for standard output)."
@@ -34,6 +37,7 @@ def command(
     model: str | None,
     weights: str | None,
     input_size: str | None,
+    seed: int,
     output: str,
     json_path: str | None,
     markdown_path: str | None,
@@ -67,7 +71,7 @@ def command(
             raise RequestError(f"{written} exists; --force overwrites it")
     sizes = tuple(parse_object(text) for text in objects)
     check_count(len(specs))
-    loaded = [spec if Path(spec).is_dir() else load_model(spec, model, weights, input_size) for spec in specs]
+    loaded = [spec if Path(spec).is_dir() else load_model(spec, model, weights, input_size, seed) for spec in specs]
     from rftools.reporting import report
     from rftools.reporting.findings import Limits
 
@@ -79,6 +83,7 @@ def command(
         "--input-size": input_size,
     }
     flags = [*(["--no-effective"] if no_effective else []), *(["--count", str(count)] if count != 32 else [])]
+    flags += ["--seed", str(seed)] if seed else []
     flags += [word for name in layers for word in ("--layer", name)] + [w for o in objects for w in ("--object", o)]
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "report.json" if json_path == "-" else json_path
@@ -95,6 +100,7 @@ def command(
             effective=not no_effective,
             count=count,
             layers=list(layers) or None,
+            seed=seed,
         )
         if json_path == "-":
             click.echo(Path(folder, "report.json").read_text(encoding="utf-8"), nl=False)

@@ -21,6 +21,7 @@ def command(
     model: str | None,
     weights: str | None,
     input_size: str | None,
+    seed: int,
     threshold: float | None,
     relative: float,
     kind: str | None,
@@ -38,7 +39,7 @@ def command(
       rftools sparsity runs/dilated/best.pt -o sparsity.png
     """
     check_outputs(json_path, output, csv_path)
-    subjects = [weights_of(spec, model, weights, input_size) for spec in specs]
+    subjects = [weights_of(spec, model, weights, input_size, seed) for spec in specs]
     from rftools.weights import sparsity
 
     results = [sparsity(subject, threshold=threshold, relative=relative) for subject in subjects]

@@ -53,6 +53,7 @@ def command(
     model: str | None,
     weights: str | None,
     input_size: str | None,
+    seed: int,
     unit: str | None,
     of_input: int,
     support: bool,
@@ -80,7 +81,7 @@ def command(
 
     check_outputs(json_path, output)
     where = None if unit is None else parse_unit(unit)
-    loaded = load_model(spec, model, weights, input_size)
+    loaded = load_model(spec, model, weights, input_size, seed)
     if target_field is not None:
         _show_changes(loaded, target_field, json_path, output)
         return

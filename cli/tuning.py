@@ -41,7 +41,6 @@ def parse_frequencies(text: str | None) -> tuple[float, ...] | None:
 @click.option("--temporal", type=float, help="Cycles a frame, for nets over frames.")
 @click.option("--response", default="F0", show_default=True, help="F0 (mean rectified) or F1 (first harmonic).")
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=0, show_default=True, type=int, help="Of the bootstrap.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--kind", default=None, help="What -o draws: curves, polar, sheet, map or depth.")
 @table_options("layer", "filter")
@@ -76,7 +75,7 @@ def command(
     """
     check_outputs(json_path, output, csv_path)
     chosen = parse_frequencies(frequencies)
-    loaded = load_model(spec, model, weights, input_size)
+    loaded = load_model(spec, model, weights, input_size, seed)
     from rftools.gratings import tuning
 
     with progress_bar("gratings") as progress:

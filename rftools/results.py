@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which model a result speaks of; ``sha256`` is that of its file, null where there was none."""
+    """Which model a result speaks of; ``sha256`` is that of its file, null where there was none.
+
+    ``weights`` says where weights that are from no file came from: ``random, seed 0``.
+    """
 
     spec: str
     name: str
     sha256: str | None
     parameters: int
+    weights: str | None = None
 
 
 class Row(Protocol):
@@ -94,7 +98,7 @@ class Result(Generic[R]):
         """The rows of `table`: one sequence a layer, raw values in raw units."""
         raise NotImplementedError
 
-    def notes(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """Sentences that stand below the table."""
         return ()
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from rftools.erf.comparison import ComparedLayer, EffectiveComparison
+from rftools.erf.intervals import Difference
 from rftools.erf.result import EffectiveLayer, EffectiveResult, Measure
 from rftools.gratings import Estimate, FilterTuning, LayerTuning, TuningResult
 from rftools.results import ModelInfo
@@ -102,6 +104,16 @@ def effective(first: str = "conv1", luo: float = 5.0) -> EffectiveResult:
 
     rows = (of(first, 3, gauss(0, 1, 1, (10, 10))), of("conv2", 15, gauss(30, 3, 1.5, (10, 10))))
     return EffectiveResult(model=MODEL, input_size=(3, SIDE, SIDE), layers=rows, source="white noise", seed=3)
+
+
+def comparison(first: str = "conv1") -> EffectiveComparison:
+    results = tuple(effective(first, luo) for luo in (5.0, 6.0, 8.0))
+    layers = []
+    for name in (first, "conv2"):
+        change = [{"luo_centre": Difference(d, d - 0.1, d + 0.1, "px")} for d in (1.0, 3.0)]
+        layers.append(ComparedLayer(name, tuple(result[name] for result in results), tuple(change)))
+    labels = (first, "b", "c")
+    return EffectiveComparison(MODEL, (3, SIDE, SIDE), tuple(layers), labels=labels, results=results)
 
 
 def sparsity(first: str = "conv1", dead: int = 0) -> SparsityResult:

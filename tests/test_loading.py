@@ -190,3 +190,31 @@ def test_nan_weights_are_named_by_layer(tmp_path: Path) -> None:
 def test_unknown_specs(spec: str, message: str) -> None:
     with pytest.raises(rf.RequestError, match=message):
         rf.load(spec)
+
+
+@pytest.mark.parametrize("spec", ["rftools:vgg-dilated", "torchvision:squeezenet1_1", "timm:test_resnet"])
+def test_random_weights_follow_the_seed(spec: str) -> None:
+    """The same seed gives the same weights, another gives others; the callers' random state is as before."""
+    import numpy as np
+
+    def first(seed: int) -> torch.Tensor:
+        return torch.cat([p.detach().reshape(-1) for p in rf.load(spec, seed=seed).module.parameters() if p.ndim > 1])
+
+    torch.manual_seed(5)
+    before, numpys = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    again = first(0)
+    torch.rand(3)
+    assert torch.equal(again, first(0))
+    assert not torch.equal(again, first(1))
+    torch.random.set_rng_state(before)
+    rf.load(spec)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert (numpys == np.random.get_state()[1]).all()  # noqa: NPY002
+    assert rf.load(spec, seed=3).info().weights == "random, seed 3"
+
+
+def test_weights_of_a_file_are_not_said_to_be_random(tmp_path: Path) -> None:
+    model = rf.load("rftools:vgg-dilated")
+    torch.save(model.module.state_dict(), tmp_path / "plain.pt")
+    assert rf.load(tmp_path / "plain.pt", model="rftools:vgg-dilated").info().weights is None
+    assert rf.load("rftools:vgg-dilated", weights=tmp_path / "plain.pt").info().weights is None

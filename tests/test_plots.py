@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.stats
+import torch
 
 from rftools.errors import RequestError
 from rftools.plots import KINDS, check_format, describe, plot, save
@@ -23,6 +24,7 @@ from tests import drawn
 RESULTS = {
     "rftools.trf": drawn.theoretical,
     "rftools.erf": drawn.effective,
+    "rftools.erf-comparison": drawn.comparison,
     "rftools.sparsity": drawn.sparsity,
     "rftools.orientation": drawn.orientation,
     "rftools.tuning": drawn.tuning,
@@ -156,6 +158,56 @@ def test_map_draws_window_ellipse_and_centre() -> None:
     assert (ellipse.radii, ellipse.angle) == ((3.0, 1.5), 30.0)
     assert ellipse.centre == pytest.approx((10.0, 10.0), abs=0.05)
     assert next(scene.marks(sc.Points)).x == (10.0,)
+
+
+def test_contours_hold_their_share_of_the_sum() -> None:
+    """Pixels inside a contour of a smooth map hold the share that it is labelled with."""
+    from matplotlib.path import Path as Outline
+
+    from rftools.plots.effective import contours
+
+    y, x = np.mgrid[:80, :90]
+    blob = np.exp(-0.5 * (((x - 40) / 9) ** 2 + ((y - 35) / 5) ** 2))
+    lines = contours(blob)
+    assert [line.label for line in lines] == ["holds 20 %", "holds 50 %", "holds 99 %"]
+    for line, share in zip(lines, (0.2, 0.5, 0.99), strict=True):
+        assert isinstance(line, sc.Line)
+        inside = Outline(np.column_stack([line.x, line.y])[:-1]).contains_points(
+            np.column_stack([x.ravel(), y.ravel()])
+        )
+        assert blob.ravel()[inside].sum() / blob.sum() == pytest.approx(share, abs=0.03)
+
+
+def test_a_map_is_drawn_over_what_was_looked_at() -> None:
+    import rftools as rf
+
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 1, 5, padding=2))
+    result = rf.effective(net, torch.rand(3, 3, 16, 20), layers=["0"])
+    for name, image in (("first", result.pictures["first"]), ("mean", result.pictures["mean"])):
+        (drawn_image,) = describe(result, "map", image=name).marks(sc.Image)
+        assert drawn_image.pixels is not None
+        grey = image.astype(float) @ (0.299, 0.587, 0.114)
+        assert np.abs(drawn_image.pixels[..., 0] - (40 + 0.6 * grey)).max() <= 1
+    noise = rf.effective(net, "white", layers=["0"], input_size=(3, 16, 20), count=2)
+    assert not list(describe(noise, "map").marks(sc.Image))
+
+
+def test_growth_is_in_pixels_and_has_the_root_of_depth() -> None:
+    import rftools as rf
+
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(*[torch.nn.Conv2d(1, 1, 3, padding=1) for _ in range(4)])
+    result = rf.effective(net, torch.rand(4, 1, 21, 21))
+    lines = {line.label: line for line in describe(result, "growth").marks(sc.Line)}
+    effective = lines["effective (width of 95 % of the sum)"].y
+    for k, row in enumerate(result):
+        share = row.measures["relative_size"].value
+        assert share is not None
+        assert effective[k] == pytest.approx(share * (3 + 2 * k))
+    root = np.sqrt(np.arange(1, 5))
+    best = np.linalg.lstsq(root[:, None], np.array(effective), rcond=None)[0][0]
+    assert lines["as the root of depth"].y == pytest.approx(best * root)
 
 
 def test_effective_growth_has_the_interval() -> None:

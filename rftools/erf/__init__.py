@@ -1,8 +1,19 @@
 """Effective receptive fields: what a unit does see, from gradients."""
 
 from rftools.erf.analysis import effective
+from rftools.erf.comparison import EffectiveComparison, compare
 from rftools.erf.measures import Frame, measure
 from rftools.erf.orientation import effective_orientation
 from rftools.erf.result import EffectiveLayer, EffectiveResult, Measure
 
-__all__ = ["EffectiveLayer", "EffectiveResult", "Frame", "Measure", "effective", "effective_orientation", "measure"]
+__all__ = [
+    "EffectiveComparison",
+    "EffectiveLayer",
+    "EffectiveResult",
+    "Frame",
+    "Measure",
+    "compare",
+    "effective",
+    "effective_orientation",
+    "measure",
+]

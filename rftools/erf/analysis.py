@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rftools.capture import capture
-from rftools.erf.gradients import AGGREGATIONS, Target, layer_maps
-from rftools.erf.images import Given, gather
+from rftools.erf.attribution import check_method
+from rftools.erf.gradients import AGGREGATIONS
+from rftools.erf.images import Given, gather, pictures
 from rftools.erf.intervals import METHOD, measure_all
-from rftools.erf.measures import REGISTRY, Frame
+from rftools.erf.measures import REGISTRY, Definition, Frame
 from rftools.erf.result import EffectiveLayer, EffectiveResult
+from rftools.erf.survey import DRAWN, Place, Plan, Progress, Promise, Survey, Taker, over_draws, survey, until_precise
+from rftools.erf.weights import check_init
 from rftools.errors import RequestError, closest
 from rftools.loading import Model, as_model
 from rftools.models.training import pick_device
@@ -36,11 +40,17 @@ def effective(
     device: str = "auto",
     *,
     input_size: tuple[int, ...] | None = None,
-    count: int = 32,
+    count: int | None = None,
     batch_size: int = 16,
     seed: int = 0,
     strict: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    method: str = "gradient",
+    measures: Sequence[str] | None = None,
+    precision: float | None = None,
+    max_images: int | None = None,
+    random_weights: int | None = None,
+    init: str = "default",
+    progress: Progress | None = None,
 ) -> EffectiveResult:
     """What one unit of each layer sees: its gradient with respect to the input, aggregated over images.
 
@@ -54,9 +64,20 @@ def effective(
         layers: names or patterns (``layer4.*``); by default all layers that hold weights and have a map.
         unit: the output index; by default the centre of each layer's map.
         device: ``auto`` takes CUDA when present.
+        count: images at most where there are more, or noise images to make: 32 (4 a draw of random weights).
+        seed: of noise, of which of many files are taken, of random signs, weights and resampling.
+        method: ``gradient``, or one of captum's attributions, see `attribution_maps`.
+        measures: names of the measures to work out; by default all.
+        precision: look at ever more images until the half-width of each measure's interval (``radius_50`` where none
+            is named) is at most this share of its value, ``max_images`` (1,000) at most.
+        random_weights: average maps over this many draws of random weights instead, drawn as ``init`` says: the map of
+            a draw is what an image's is otherwise, so that intervals are over draws.
+
+    Ctrl-C ends it early: the result then holds the images that are done, and is ``partial``.
 
     Raises:
-        RequestError: no such layer, unit or aggregation; images that do not fit; a gradient that is not finite.
+        RequestError: no such layer, unit, aggregation, method or measure; images that do not fit; a gradient that is
+            not finite.
 
     >>> import torch
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3, padding=1), torch.nn.Conv2d(1, 1, 3, padding=1))
@@ -64,39 +85,139 @@ def effective(
     >>> result["1"].map.shape, int((result["1"].map > 0).sum())
     ((15, 15), 25)
     """
+    return examined(
+        model,
+        images,
+        layers,
+        unit,
+        aggregation,
+        device,
+        input_size=input_size,
+        count=count,
+        batch_size=batch_size,
+        seed=seed,
+        strict=strict,
+        method=method,
+        measures=measures,
+        precision=precision,
+        max_images=max_images,
+        random_weights=random_weights,
+        init=init,
+        progress=progress,
+    ).result()
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A model, the maps of its layers image by image, and the measures that are asked of them."""
+
+    subject: Model
+    taker: Taker
+    survey: Survey
+    measures: Mapping[str, Definition]
+
+    @property
+    def places(self) -> dict[str, Place]:
+        return places(self.taker.rows, self.subject, whole=self.taker.plan.method == "occlusion")
+
+    def result(self) -> EffectiveResult:
+        """The maps' means and their measures."""
+        plan, images, found, where = self.taker.plan, self.survey.images, self.survey, self.places
+        return EffectiveResult(
+            model=self.subject.info(),
+            input_size=self.subject.require_input_size(),
+            layers=tuple(
+                _layer(row, found.maps[row.name], where[row.name], self.measures, plan, found.count)
+                for row in self.taker.rows
+            ),
+            source=images.source,
+            normalisation=None if images.normalisation is None else vars(images.normalisation),
+            seed=plan.seed,
+            interval=METHOD.replace("over images", "over draws of weights") if found.draws else METHOD,
+            skipped=images.skipped,
+            partial=found.partial,
+            method=plan.method,
+            notes=found.notes,
+            precision=found.precision,
+            draws=found.draws,
+            pictures=pictures(images),
+        )
+
+
+def examined(
+    model: Model | nn.Module,
+    images: Given | Dataset[Any] = None,
+    layers: Sequence[str] | str | None = None,
+    unit: Unit | Mapping[str, Unit] | None = None,
+    aggregation: str = "abs",
+    device: str = "auto",
+    *,
+    input_size: tuple[int, ...] | None = None,
+    count: int | None = None,
+    batch_size: int = 16,
+    seed: int = 0,
+    strict: bool = False,
+    method: str = "gradient",
+    measures: Sequence[str] | None = None,
+    precision: float | None = None,
+    max_images: int | None = None,
+    random_weights: int | None = None,
+    init: str = "default",
+    progress: Progress | None = None,
+) -> Examined:
+    """As `effective`, with the maps of single images in place of what is said of them."""
+    check_method(method)
+    chosen_measures = definitions(measures or (["radius_50"] if precision is not None else None))
+    _check_options(aggregation, precision, max_images, random_weights, init)
+    subject = _sized(as_model(model, input_size), images)
+    graph = capture(subject.module, inputs=[subject.require_input_size(), *subject.other_inputs])
+    rows = choose(theoretical(subject, unit=unit, graph=graph), subject.module, layers)
+    taker = Taker(rows, Plan(aggregation, method, pick_device(device), batch_size, seed, progress), graph)
+    if precision is not None:
+        promise = Promise(precision, max_images or MOST, places(rows, subject), chosen_measures)
+        found = until_precise(subject, taker, images, promise, strict)
+    elif random_weights is not None:
+        given = gather(images, subject, count=random_weights * (count or DRAWN), seed=seed, strict=strict)
+        found = over_draws(subject, taker, given, random_weights, init)
+    else:
+        found = survey(subject, taker, gather(images, subject, count=count or COUNT, seed=seed, strict=strict))
+    return Examined(subject, taker, found, definitions(measures))
+
+
+COUNT = 32  # images, where nothing else is said
+MOST = 1000  # images that --precision spends at most, where nothing else is said
+
+
+def definitions(names: Sequence[str] | None) -> dict[str, Definition]:
+    """Measures by name, in the order asked; all where none is named.
+
+    Raises:
+        RequestError: there is none of that name.
+    """
+    if names is None:
+        return dict(REGISTRY)
+    for name in names:
+        if name not in REGISTRY:
+            raise RequestError(f"no measure {name!r}{closest(name, REGISTRY)}; there are {', '.join(REGISTRY)}")
+    return {name: REGISTRY[name] for name in names}
+
+
+def _check_options(
+    aggregation: str, precision: float | None, max_images: int | None, random_weights: int | None, init: str
+) -> None:
     if aggregation not in AGGREGATIONS:
         raise RequestError(
             f"no aggregation {aggregation!r}{closest(aggregation, AGGREGATIONS)}; there are {', '.join(AGGREGATIONS)}"
         )
-    subject = _sized(as_model(model, input_size), images)
-    graph = capture(subject.module, subject.require_input_size())
-    rows = theoretical(subject, unit=unit, graph=graph)
-    chosen = choose(rows, subject.module, layers)
-    given = gather(images, subject, count=count, seed=seed, strict=strict)
-    targets = [Target(row.name, row.unit_dims, row.unit or ()) for row in chosen]
-    total = len(given.inputs)
-    maps = layer_maps(
-        subject.module,
-        given.inputs,
-        targets,
-        aggregation=aggregation,
-        device=pick_device(device),
-        batch_size=batch_size,
-        seed=seed,
-        graph=graph,
-        progress=None if progress is None else lambda done: progress(done, total),
-    )
-    size = subject.require_input_size()[1:]
-    return EffectiveResult(
-        model=subject.info(),
-        input_size=subject.require_input_size(),
-        layers=tuple(_layer(row, maps[row.name], size, aggregation, seed) for row in chosen),
-        source=given.source,
-        normalisation=None if given.normalisation is None else vars(given.normalisation),
-        seed=seed,
-        interval=METHOD,
-        skipped=given.skipped,
-    )
+    if precision is not None and not 0 < precision < 1:
+        raise RequestError(f"precision {precision:g} is not between 0 and 1 (0 % and 100 %)")
+    if max_images is not None and (precision is None or max_images < 2):
+        raise RequestError(f"at most {max_images} images: that goes with a precision, and takes at least two")
+    check_init(init)
+    if random_weights is not None and (random_weights < 1 or precision is not None):
+        raise RequestError(f"{random_weights} draws of weights: it takes at least one, and no precision beside")
+    if random_weights is None and init != "default":
+        raise RequestError(f"the initialisation {init} goes with random weights; say how many draws (--random-weights)")
 
 
 def _sized(model: Model, images: Any) -> Model:
@@ -146,11 +267,14 @@ def _holds_weights(module: nn.Module) -> bool:
     return weight is not None and getattr(weight, "ndim", 0) >= 2
 
 
-def _layer(
-    row: LayerField, maps: NDArray[np.float32], size: Sequence[int], aggregation: str, seed: int
-) -> EffectiveLayer:
-    full = maps.mean(0, dtype=np.float64)
-    boxes = [axis.clipped for axis in row.axes]
+def places(rows: Sequence[LayerField], model: Model, *, whole: bool = False) -> dict[str, Place]:
+    """Each layer's place: the theoretical window inside the image, or the ``whole`` image (occluding windows blur)."""
+    size = model.require_input_size()[1:]
+    return {row.name: _place(row, size, whole) for row in rows}
+
+
+def _place(row: LayerField, size: Sequence[int], whole: bool) -> Place:
+    boxes = [None if whole else axis.clipped for axis in row.axes]
     box = tuple(slice(0, n) if b is None else slice(b[0], b[1] + 1) for b, n in zip(boxes, size, strict=True))
     frame = Frame(
         centre=tuple(centre_of(axis, n) for axis, n in zip(row.axes, size, strict=True)),
@@ -158,18 +282,28 @@ def _layer(
         image=tuple(size),
         offset=tuple(s.start for s in box),
     )
-    measures = measure_all(maps[(slice(None), *box)], frame, REGISTRY, seed=seed)
-    note = None if full.any() else "the gradient is zero everywhere: a dead unit at these images"
+    return Place(box, frame)
+
+
+def _layer(
+    row: LayerField,
+    maps: NDArray[np.float32],
+    place: Place,
+    measures: Mapping[str, Definition],
+    plan: Plan,
+    images: int,
+) -> EffectiveLayer:
+    full = maps.mean(0, dtype=np.float64)
     return EffectiveLayer(
         name=row.name,
         unit=row.unit or (),
-        images=len(maps),
-        aggregation=aggregation,
-        measures=measures,
+        images=images,
+        aggregation=plan.aggregation,
+        measures=measure_all(maps[(slice(None), *place.box)], place.frame, measures, seed=plan.seed),
         theoretical=_theoretical(row),
         map=full,
         scale=float(np.abs(full).max()),
-        note=note,
+        note=None if full.any() else "the gradient is zero everywhere: a dead unit at these images",
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from rftools.capture import Graph, evaluating
+from rftools.erf.batches import Log, in_batches
 from rftools.erf.cone import Cone, Unit
 from rftools.errors import RequestError
 
@@ -55,6 +56,7 @@ def layer_maps(
     seed: int,
     progress: Any = None,
     graph: Graph | None = None,
+    log: Log | None = None,
 ) -> Mapping[str, NDArray[np.float32]]:
     """Each target's map of every image, ``(N, *spatial)``, input channels aggregated.
 
@@ -67,29 +69,16 @@ def layer_maps(
     """
     if aggregation not in AGGREGATIONS:
         raise RequestError(f"no aggregation {aggregation!r}; there are {', '.join(AGGREGATIONS)}")
-    found: dict[str, list[NDArray[np.float32]]] = {target.name: [] for target in targets}
-    start, size = 0, max(1, batch_size)
     if any(0 in target.dims for target in targets):
-        size = 1  # a layer that folds space into the batch keeps one image apart from the next only alone
+        batch_size = 1  # a layer that folds space into the batch keeps one image apart from the next only alone
+
     with frozen(module, device):
-        cone = None if graph is None else cone_of(graph, module, targets, device, min(size, len(inputs)))
-        while start < len(inputs):
-            batch = inputs[start : start + size].to(device)
-            try:
-                maps = _batch(module, batch, targets, aggregation, seed + start, start, cone)
-            except torch.OutOfMemoryError:
-                if size == 1:
-                    raise RequestError(
-                        "out of memory with one image at a time; ask for fewer layers or a smaller input"
-                    ) from None
-                size = max(1, size // 2)
-                continue
-            for name, values in maps.items():
-                found[name].append(values)
-            start += len(batch)
-            if progress is not None:
-                progress(start)
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+        cone = None if graph is None else cone_of(graph, module, targets, device, min(batch_size, len(inputs)))
+
+        def work(batch: torch.Tensor, start: int) -> dict[str, NDArray[np.float32]]:
+            return _batch(module, batch.to(device), targets, aggregation, seed + start, start, cone)
+
+        return in_batches(inputs, batch_size, work, progress, log)
 
 
 def channel_maps(
@@ -116,7 +105,7 @@ def _channels(module: nn.Module, batch: torch.Tensor, target: Target) -> torch.T
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), batch.dtype)
     x = batch.to(dtype).requires_grad_(True)
     with torch.enable_grad():
-        unit = unit_of(_forward(module, x, [target])[target.name], target)
+        unit = unit_of(unit_outputs(module, x, [target])[target.name], target)
         channels = unit.reshape(unit.shape[0], -1).sum(0) if 0 not in target.dims else unit.reshape(-1)
         maps = [_gradient(y, x, place + 1 < len(channels)).abs().mean(1).sum(0) for place, y in enumerate(channels)]
     return torch.stack(maps).float().detach()
@@ -182,14 +171,14 @@ def _batch(
         return _by_cone(cone, batch.to(dtype), targets, aggregation, generator, first)
     x = batch.to(dtype).requires_grad_(True)
     with torch.enable_grad():
-        outputs = _forward(module, x, targets)
+        outputs = unit_outputs(module, x, targets)
         maps = {}
         for number, target in enumerate(targets):
             y = _scalar(outputs[target.name], target, aggregation, generator)
             keep = number + 1 < len(targets)
             gradient = _gradient(y, x, keep)
             _check_finite(gradient, target, first)
-            maps[target.name] = _aggregate(gradient.detach(), aggregation).cpu().numpy()
+            maps[target.name] = aggregate(gradient.detach(), aggregation)
     return maps
 
 
@@ -229,7 +218,7 @@ def _gradient(y: torch.Tensor, x: torch.Tensor, keep: bool) -> torch.Tensor:
     return torch.zeros_like(x) if gradient is None else gradient
 
 
-def _forward(module: nn.Module, x: torch.Tensor, targets: Sequence[Target]) -> dict[str, torch.Tensor]:
+def unit_outputs(module: nn.Module, x: torch.Tensor, targets: Sequence[Target]) -> dict[str, torch.Tensor]:
     taken = _Taken()
     modules = dict(module.named_modules())
     wanted = {(target.path, target.call): target.name for target in targets}
@@ -283,6 +272,12 @@ def _signs(unit: torch.Tensor, target: Target, generator: torch.Generator) -> to
     """A random sign for every channel of the unit, the same for all images."""
     shape = unit.shape[1:] if 0 not in target.dims else unit.shape
     return torch.randint(0, 2, shape, generator=generator).to(unit.device, unit.dtype) * 2 - 1
+
+
+def aggregate(gradient: torch.Tensor, aggregation: str) -> NDArray[np.float32]:
+    """Gradients or attributions ``(N, C, *spatial)`` with the input channels aggregated."""
+    array: NDArray[np.float32] = _aggregate(gradient, aggregation).cpu().numpy()
+    return array
 
 
 def _aggregate(gradient: torch.Tensor, aggregation: str) -> torch.Tensor:

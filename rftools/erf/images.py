@@ -31,6 +31,25 @@ class Images:
     skipped: tuple[str, ...] = ()
 
 
+def pictures(images: Images) -> dict[str, NDArray[np.uint8]]:
+    """The ``first`` image and the ``mean`` of all as ``height x width x 3`` pixels, where they have two axes."""
+    inputs = images.inputs
+    if inputs.ndim != 4 or inputs.shape[1] not in (1, 3):
+        return {}
+    return {"first": _pixels(inputs[0], images.normalisation), "mean": _pixels(inputs.mean(0), images.normalisation)}
+
+
+def _pixels(image: torch.Tensor, norm: Normalisation | None) -> NDArray[np.uint8]:
+    """The normalisation undone; without one, what is within 0..1 stays and the rest is stretched to it."""
+    values = image.double().numpy()
+    if norm is not None:
+        values = values * np.reshape(norm.std, (-1, 1, 1)) + np.reshape(norm.mean, (-1, 1, 1))
+    elif values.min() < 0 or values.max() > 1:
+        values = (values - values.min()) / max(float(np.ptp(values)), 1e-12)
+    pixels = np.clip(values * 255, 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+
+
 Given = torch.Tensor | NDArray[Any] | str | Path | Sequence[str | Path] | None
 
 
@@ -50,7 +69,7 @@ def gather(given: Given | Dataset[Any], model: Model, *, count: int, seed: int, 
     if isinstance(given, np.ndarray):
         return Images(_fitting(torch.from_numpy(np.ascontiguousarray(given)).float(), size, "the images"), "array")
     if isinstance(given, (str, Path)):
-        return _from_path(Path(given), model, count, strict)
+        return _from_path(Path(given), model, count, strict, seed)
     if isinstance(given, Sequence) and all(isinstance(item, (str, Path)) for item in given):
         return _from_files([Path(item) for item in given], f"{len(given)} files", model, strict)
     return _from_dataset(given, size, count)
@@ -103,7 +122,7 @@ def _fitting(inputs: torch.Tensor, size: tuple[int, ...], what: str) -> torch.Te
     return inputs
 
 
-def _from_path(path: Path, model: Model, count: int, strict: bool) -> Images:
+def _from_path(path: Path, model: Model, count: int, strict: bool, seed: int) -> Images:
     if not path.exists():
         raise RequestError(f"no such file or folder: {path}{closest(str(path), NOISES)}; noise is white or pink")
     if path.suffix.lower() in {".npy", ".npz"}:
@@ -112,7 +131,10 @@ def _from_path(path: Path, model: Model, count: int, strict: bool) -> Images:
         files = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
         if not files:
             raise RequestError(f"no images in {path} ({', '.join(ENDINGS)})")
-        return _from_files(files[:count], f"{path.name}/ ({min(len(files), count)} of {len(files)})", model, strict)
+        # Files are often sorted by class: a few of many are drawn, not the first ones.
+        order = np.random.default_rng(seed).permutation(len(files)) if count < len(files) else range(len(files))
+        chosen = [files[i] for i in order[:count]]
+        return _from_files(chosen, f"{path.name}/ ({len(chosen)} of {len(files)})", model, strict)
     return _from_files([path], path.name, model, strict=True)
 
 

@@ -298,19 +298,30 @@ def gaussian_r2(maps: Maps, frame: Frame) -> Maps:
 
 
 def _radius(maps: Maps, frame: Frame, share: float) -> Maps:
-    """The radius about the unit's centre within which ``share`` of the sum lies, between pixels by interpolation."""
+    """The radius about the unit's centre within which ``share`` of the sum lies.
+
+    A pixel's value is spread over the radii within half a pixel of its own: taken at one radius, the sum would rise in
+    steps, and a small change of the map would move the radius by a step or not at all.
+    """
     grids = [frame.positions(maps, a) - frame.centre[a] for a in range(maps.ndim - 1)]
     distance = np.sqrt(sum(g**2 for g in np.meshgrid(*grids, indexing="ij"))).reshape(-1)
     radii, ring = np.unique(np.round(distance, 6), return_inverse=True)
-    held = _cumulated(maps, ring.reshape(-1))
-    total = held[:, -1]
-    place = (held >= share * total[:, None]).argmax(1)
+    sums = np.diff(_cumulated(maps, ring.reshape(-1)), axis=1, prepend=0)
+    inner, outer = np.maximum(radii - 0.5, 0), radii + 0.5
+    edges, place = np.unique(np.concatenate([inner, outer]), return_inverse=True)
+    density = sums / (outer - inner)
+    slopes = np.zeros((len(maps), len(edges)))
+    slopes[:, place[: len(radii)]] = density  # inner edges that are one (both at zero) are added below
+    doubled = np.flatnonzero(inner == 0)
+    slopes[:, 0] = density[:, doubled].sum(1) if len(doubled) else slopes[:, 0]
+    slopes[:, place[len(radii) :]] -= density
+    held = np.concatenate([np.zeros((len(maps), 1)), (slopes.cumsum(1)[:, :-1] * np.diff(edges)).cumsum(1)], axis=1)
+    wanted = share * sums.sum(1)
+    last = np.maximum((held >= wanted[:, None]).argmax(1), 1)
     rows = np.arange(len(maps))
-    before = np.where(place > 0, held[rows, place - 1], 0.0)
-    inner = np.where(place > 0, radii[place - 1], 0.0)
-    gain = held[rows, place] - before
-    part = np.divide(share * total - before, gain, out=np.zeros_like(gain), where=gain > 0)
-    return np.where(total > 0, inner + part * (radii[place] - inner), np.nan)
+    below, gain = held[rows, last - 1], held[rows, last] - held[rows, last - 1]
+    part = np.divide(wanted - below, gain, out=np.zeros_like(gain), where=gain > 0)
+    return np.where(wanted > 0, edges[last - 1] + part * (edges[last] - edges[last - 1]), np.nan)
 
 
 @measure("radius_50", unit="px")
@@ -340,7 +351,7 @@ def _extent(maps: Maps, frame: Frame, axis: int) -> Maps:
     rank = maps.ndim - 1
     marginal = maps.sum(axis=tuple(i + 1 for i in range(rank) if i != axis))
     one = Frame((frame.centre[axis],), (None,), (frame.image[axis],), (frame.offset[axis],))
-    return 2 * _radius(marginal, one, 0.9545) + 1
+    return 2 * _radius(marginal, one, 0.9545)
 
 
 def _relative(axis_from_last: int) -> MeasureFunction:

@@ -56,6 +56,11 @@ class EffectiveResult(Result[EffectiveLayer]):
     interval: str = ""
     skipped: tuple[str, ...] = ()
     partial: bool = False
+    method: str = "gradient"
+    notes: tuple[str, ...] = ()
+    precision: Mapping[str, Any] | None = None
+    draws: Mapping[str, Any] | None = None
+    pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict, compare=False)
 
     def _body(self) -> dict[str, Any]:
         return {
@@ -67,6 +72,10 @@ class EffectiveResult(Result[EffectiveLayer]):
             "seed": self.seed,
             "interval": self.interval,
             "partial": self.partial,
+            "method": self.method,
+            "notes": list(self.notes),
+            "precision": plain(dict(self.precision)) if self.precision else None,
+            "random_weights": plain(dict(self.draws)) if self.draws else None,
             "layers": [
                 {
                     "name": row.name,
@@ -89,15 +98,13 @@ class EffectiveResult(Result[EffectiveLayer]):
 
     def to_npz(self, path: str | Path) -> None:
         """Write the maps as an NPZ that `numpy.load` opens without pickle: float64, named by `keys`."""
-        maps: dict[str, Any] = {key: row.map for key, row in zip(self.keys(), self.layers, strict=True)}
-        with atomic_write(path) as stream:
-            np.savez_compressed(stream, **maps)
+        write_maps(path, {key: row.map for key, row in zip(self.keys(), self.layers, strict=True)})
 
     def columns(self) -> tuple[str, ...]:
         return (
             "layer",
             "theoretical",
-            "effective",
+            "radius_50",
             "low",
             "high",
             "ratio",
@@ -112,6 +119,13 @@ class EffectiveResult(Result[EffectiveLayer]):
         return [_record(row) for row in self.layers]
 
 
+def write_maps(path: str | Path, maps: Mapping[str, NDArray[np.float64]]) -> None:
+    """Maps by name as an NPZ, whole or not at all."""
+    arrays: dict[str, Any] = dict(maps)
+    with atomic_write(path) as stream:
+        np.savez_compressed(stream, **arrays)
+
+
 def _record(row: EffectiveLayer) -> tuple[Any, ...]:
     def value(name: str) -> float | None:
         found = row.measures.get(name)
@@ -121,13 +135,13 @@ def _record(row: EffectiveLayer) -> tuple[Any, ...]:
     size: Any = sizes[0] if len(set(sizes)) == 1 else "x".join("-" if s is None else str(s) for s in sizes)
     if sizes and all(axis["global"] for axis in row.theoretical["axes"]):
         size = "global"
-    luo = row.measures.get("luo_centre", Measure(None, None, None, "px"))
+    radius = row.measures.get("radius_50", Measure(None, None, None, "px"))
     return (
         row.name or "(model)",
         size,
-        luo.value,
-        luo.low,
-        luo.high,
+        radius.value,
+        radius.low,
+        radius.high,
         value("relative_size"),
         value("ellipse_major"),
         value("ellipse_minor"),

@@ -27,6 +27,7 @@ def load(
     model: str | None = None,
     weights: str | Path | None = None,
     input_size: tuple[int, ...] | None = None,
+    seed: int = 0,
 ) -> Model:
     """Load a model from a spec: a file, ``rftools:NAME``, ``torchvision:NAME``, ``timm:NAME`` or a factory.
 
@@ -36,6 +37,7 @@ def load(
         model: the architecture, itself a spec, of a file that holds weights only.
         weights: a file of weights for a spec that has none of its own (its weights are random otherwise).
         input_size: ``(C, *spatial)``; goes before what the model says of itself.
+        seed: of the weights of a spec that has none of its own; the random state is as before afterwards.
 
     Raises:
         RequestError: no such file, net or package; a file that is no weights; weights that do not fit.
@@ -43,19 +45,52 @@ def load(
     >>> load("rftools:vgg-dilated").parameters
     25474
     """
-    text = str(spec)
+    from rftools.models.randomness import seeded
+
+    with seeded(seed):
+        loaded = _load(str(spec), model, weights, seed)
+    check_finite(loaded.module)
+    return loaded if input_size is None else dataclasses.replace(loaded, input_size=tuple(input_size))
+
+
+def _load(text: str, model: str | None, weights: str | Path | None, seed: int) -> Model:
     if is_weight_file(text):
         loaded = _from_file(Path(text), model)
         if weights is not None:
             raise RequestError(f"{Path(text).name} holds weights itself; leave out --weights {weights}")
-    else:
-        if model is not None:
-            raise RequestError(f"{text} is an architecture itself; leave out --model {model}, or name a weight file")
-        loaded = factories.build(text)
-        if weights is not None:
-            loaded = with_weights(loaded, Path(weights))
-    check_finite(loaded.module)
-    return loaded if input_size is None else dataclasses.replace(loaded, input_size=tuple(input_size))
+        return loaded
+    if model is not None:
+        raise RequestError(f"{text} is an architecture itself; leave out --model {model}, or name a weight file")
+    loaded = factories.build(text)
+    if weights is not None:
+        return with_weights(loaded, Path(weights))
+    known = text.partition(":")[0] in {"rftools", *factories.LIBRARIES}
+    return dataclasses.replace(loaded, weights=f"{'random' if known else 'as the factory makes them'}, seed {seed}")
+
+
+def redrawn(model: Model, seed: int) -> nn.Module:
+    """The architecture of a loaded model with new random weights, as its own constructor draws them.
+
+    >>> import torch
+    >>> net = load("rftools:vgg-dilated")
+    >>> torch.equal(next(redrawn(net, 0).parameters()), next(net.module.parameters()))
+    True
+
+    Raises:
+        RequestError: what was loaded does not name its architecture.
+    """
+    from rftools.models.randomness import seeded
+
+    arch = model.metadata.get("arch")
+    with seeded(seed):
+        if model.weights is not None:
+            arguments = arch["arguments"] if arch else {}
+            return factories.build(model.spec, **arguments).module.eval()
+        if arch is None:
+            raise RequestError(f"{model.name} does not say how it was built; name its architecture instead of the file")
+        name = str(arch["name"])
+        spec = name if ":" in name else f"rftools:{name}"
+        return factories.build(spec, **dict(arch.get("arguments", {}))).module.eval()
 
 
 def is_weight_file(spec: str) -> bool:

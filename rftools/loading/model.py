@@ -39,6 +39,7 @@ class Model:
     normalisation: Normalisation | None = None
     classes: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    weights: str | None = None  # where weights that are from no file came from: ``random, seed 0``
     other_inputs: tuple[tuple[int, ...], ...] = ()
 
     @property
@@ -48,7 +49,7 @@ class Model:
 
     def info(self) -> ModelInfo:
         """The part of a result's JSON that says which model it speaks of."""
-        return ModelInfo(spec=self.spec, name=self.name, sha256=self.sha256, parameters=self.parameters)
+        return ModelInfo(self.spec, self.name, self.sha256, self.parameters, self.weights)
 
     def require_input_size(self) -> tuple[int, ...]:
         """The input size, or the line that asks for it."""

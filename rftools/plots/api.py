@@ -11,6 +11,7 @@ from typing import Any
 
 from rftools.errors import RequestError, closest
 from rftools.files import atomic_write, check_writable
+from rftools.plots.film import Film, gif, slider
 from rftools.plots.scene import Scene
 from rftools.plots.theme import FONTS, theme
 
@@ -27,6 +28,12 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "growth": "effective:growth",
         "sheet": "effective:sheet",
         "profile": "effective:profile",
+    },
+    "rftools.erf-comparison": {
+        "difference": "effective_comparison:difference",
+        "growth": "effective_comparison:growth",
+        "curves": "effective_comparison:curves",
+        "animation": "effective_comparison:animation",
     },
     "rftools.sparsity": {"taps": "sparsity:taps", "layers": "sparsity:layers", "survival": "sparsity:survival"},
     "rftools.orientation": {
@@ -51,11 +58,16 @@ FORMATS = (*STATIC, ".html")
 
 
 def describe(result: Any, kind: str | None = None, **options: Any) -> Scene:
-    """What `plot` would draw: the scene, before any library draws it.
+    """What `plot` would draw: the scene (of an animation its first), before any library draws it.
 
     Raises:
         RequestError: no such kind or option for this result, or nothing in it to draw.
     """
+    built = _built(result, kind, **options)
+    return built.scenes[0] if isinstance(built, Film) else built
+
+
+def _built(result: Any, kind: str | None, **options: Any) -> Scene | Film:
     schema = _schema(result)
     kinds = KINDS[schema]
     name = next(iter(kinds)) if kind is None else kind
@@ -70,7 +82,7 @@ def describe(result: Any, kind: str | None = None, **options: Any) -> Scene:
                 f"the plot {name!r} has no option {option!r}{closest(option, known)}; "
                 f"it takes {', '.join(known) or 'none'}"
             )
-    scene: Scene = build(result, **options)
+    scene: Scene | Film = build(result, **options)
     return scene
 
 
@@ -96,10 +108,14 @@ def plot(
     """
     if backend not in BACKENDS:
         raise RequestError(f"no backend {backend!r}{closest(backend, BACKENDS)}; there are {', '.join(BACKENDS)}")
-    return _render(describe(result, kind, **options), backend, theme)
+    return _render(_built(result, kind, **options), backend, theme)
 
 
-def _render(scene: Scene, backend: str, name: str) -> Any:
+def _render(scene: Scene | Film, backend: str, name: str) -> Any:
+    if isinstance(scene, Film):
+        if backend == "plotly":
+            return slider(scene, theme(name))
+        scene = scene.side_by_side()
     return importlib.import_module(f"rftools.plots.backend_{backend}").render(scene, theme(name))
 
 
@@ -120,12 +136,33 @@ def save(result: Any, path: str | Path, *, kind: str | None = None, theme: str =
     Raises:
         RequestError: another suffix, a path that cannot be written, or what `plot` raises.
     """
-    check_format(path)
+    suffix = Path(path).suffix.lower()
+    moving = _schema(result) == "rftools.erf-comparison" and suffix == ".gif"
+    if not moving:
+        check_format(path)
     check_writable(path)
-    scene = describe(result, kind, **options)
-    content = _html(scene, theme) if Path(path).suffix.lower() == ".html" else _static(scene, theme, Path(path).suffix)
+    content = _content(_built(result, kind or _usual(result, suffix), **options), suffix, theme)
     with atomic_write(path) as stream:
         stream.write(content)
+
+
+def _usual(result: Any, suffix: str) -> str | None:
+    """What a file is drawn as where nothing is said: a series moves where it can, and is curves where it can't."""
+    if _schema(result) != "rftools.erf-comparison":
+        return None
+    if suffix == ".gif" or (suffix == ".html" and len(result.labels) > 2):
+        return "animation"
+    return "curves" if len(result.labels) > 2 else None
+
+
+def _content(scene: Scene | Film, suffix: str, name: str) -> bytes:
+    if suffix == ".html":
+        return _html(scene, name)
+    if suffix != ".gif":
+        return _static(scene.side_by_side() if isinstance(scene, Film) else scene, name, suffix)
+    if not isinstance(scene, Film):
+        raise RequestError("cannot draw that as .gif: only an animation moves (--plot animation)")
+    return gif(scene, theme(name))
 
 
 def svg(scene: Scene, theme: str = "light", salt: str = "rftools") -> str:
@@ -152,21 +189,28 @@ def _metadata(suffix: str) -> dict[str, Any]:
     return known[suffix]
 
 
-def _html(scene: Scene, name: str) -> bytes:
+def _html(scene: Scene | Film, name: str) -> bytes:
     import html
 
     colours = theme(name).colour
     figure = _render(scene, "plotly", name)
-    body = figure.to_html(full_html=False, include_plotlyjs=True, div_id="figure", config={"displaylogo": False})
+    body = figure.to_html(
+        full_html=False, include_plotlyjs=True, div_id="figure", auto_play=False, config={"displaylogo": False}
+    )
     page = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(scene.title or scene.panels[0].title)}</title>"
+        f"<title>{html.escape(_title(scene))}</title>"
         f"<style>body{{margin:1rem;background:{colours('background')};color:{colours('text')};"
         f"font-family:{', '.join(FONTS)}}}p{{max-width:70ch}}</style></head>"
         f"<body><main>{body}<p>{html.escape(scene.caption)}</p></main></body></html>\n"
     )
     return page.encode("utf-8")
+
+
+def _title(scene: Scene | Film) -> str:
+    first = scene.scenes[0] if isinstance(scene, Film) else scene
+    return first.title or first.panels[0].title
 
 
 def _schema(result: Any) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rftools.plots import scene as sc
-from rftools.plots.theme import COLOURMAP, Theme
+from rftools.plots.theme import COLOURMAP, DIVERGING, Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -254,7 +254,7 @@ class _Panel:
         image = self.axes.imshow(
             mark.values,
             extent=(left, right, bottom, top),
-            cmap=COLOURMAP,
+            cmap=DIVERGING if mark.diverging else COLOURMAP,
             vmin=low,
             vmax=high,
             interpolation="none",

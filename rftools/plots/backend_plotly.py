@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rftools.plots import scene as sc
-from rftools.plots.theme import COLOURMAP, FONTS, Theme
+from rftools.plots.theme import COLOURMAP, DIVERGING, FONTS, Theme
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -46,9 +46,9 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
             "l": 70,
             "r": 30,
             "t": 60 + 30 * bool(scene.title) + 30 * any(panel.polar for panel in scene.panels),
-            "b": 70,
+            "b": 70 + 20 * (len(scene.panels) > 1),
         },
-        legend={"bgcolor": "rgba(0,0,0,0)"} | ({"orientation": "h", "y": -0.12} if len(scene.panels) > 1 else {}),
+        legend={"bgcolor": "rgba(0,0,0,0)"} | ({"orientation": "h", "y": -0.2} if len(scene.panels) > 1 else {}),
         barmode="overlay",
     )
     for note in figure.layout.annotations[: len(scene.panels)]:
@@ -216,7 +216,7 @@ class _Panel:
             y=y,
             zmin=low,
             zmax=high,
-            colorscale=COLOURMAP.capitalize(),
+            colorscale=DIVERGING if mark.diverging else COLOURMAP.capitalize(),
             showscale=mark.bar is not None,
             colorbar={"title": {"text": _plain(mark.bar or ""), "side": "right"}, **self._bar_place()},
         )

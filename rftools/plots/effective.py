@@ -11,9 +11,11 @@ from rftools.errors import RequestError
 from rftools.plots.scene import (
     Axis,
     Band,
+    Dash,
     Ellipse,
     Extent,
     Heatmap,
+    Image,
     Line,
     Mark,
     Panel,
@@ -32,15 +34,18 @@ if TYPE_CHECKING:
 SMALL = 96  # pixels a side that a map on the sheet keeps
 FLOOR = 1e-4  # the log scale begins at this share of the maximum
 SHEET = 24  # maps on a contact sheet
+HELD = (20, 50, 99)  # per cent of the sum that contours hold, as area ratios do
+DASHES: tuple[Dash, ...] = ("solid", "dash", "dot")
 
 
-def heat(result: EffectiveResult, layer: str | None = None) -> Scene:
-    """One layer's map on a linear and a logarithmic scale, with the theoretical window and the one-sigma ellipse.
+def heat(result: EffectiveResult, layer: str | None = None, image: str = "first") -> Scene:
+    """One layer's map on a linear and a logarithmic scale, with the theoretical window and the one-sigma ellipse; and,
+    where it is known what was looked at, its contours over the ``first`` image or the ``mean`` of all.
 
     ``layer`` defaults to the last one; 1-D maps are drawn as curves, 3-D ones as their sum over the first axis.
     """
     row = _pick(result, layer)
-    shown = _flat(row)
+    shown = flat(row)
     title = f"{short(row.name, 40)}: unit ({', '.join(map(str, row.unit))}), {row.images} images"
     if shown.ndim == 1:
         return _profile_1d(row, shown, title)
@@ -53,20 +58,61 @@ def heat(result: EffectiveResult, layer: str | None = None) -> Scene:
         Axis("input column", "px", limits=extent[:2]),
         Axis("input row", "px", limits=(-0.5, extent[3]), reversed=True),
     )
-    marks = _outlines(row, extent)
+    marks = outlines(row, extent)
+    panels = [
+        Panel(title="linear", x=x, y=y, marks=(linear, *marks), equal=True),
+        Panel(title=f"logarithmic, from {FLOOR:g} of the maximum", x=x, y=y, marks=(decades, *marks), equal=True),
+    ]
+    picture = _picture(result, image, shown.shape)
+    if picture is not None:
+        over = (Image(pixels=picture, extent=extent), *contours(shown), *marks)
+        named = "the mean image" if image == "mean" else "the first image"
+        panels.append(Panel(title=f"contours over {named}", x=x, y=y, marks=over, equal=True))
     return Scene(
-        panels=(
-            Panel(title="linear", x=x, y=y, marks=(linear, *marks), equal=True),
-            Panel(title=f"logarithmic, from {FLOOR:g} of the maximum", x=x, y=y, marks=(decades, *marks), equal=True),
-        ),
-        columns=2,
+        panels=tuple(panels),
+        columns=len(panels),
         size=(470, 440),
         title=title,
         caption=f"Effective field ({row.aggregation} gradient) of one unit, mean over {row.images} images. The "
         "rectangle is the theoretical window, the ellipse one standard deviation of the map around its own mean, "
-        "the cross the unit's centre.",
+        "the cross the unit's centre."
+        + (f" Contours hold {', '.join(map(str, HELD))} % of the smoothed map's sum." if picture is not None else ""),
         alt=f"Heat map of the effective field of layer {short(row.name, 60)}; {_measure_words(row)}.",
     )
+
+
+def _picture(result: EffectiveResult, image: str, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    """What was looked at, in grey and paler, so that lines stand out; None where it is not known, or is noise."""
+    if image not in ("first", "mean"):
+        raise RequestError(f"no image {image!r}; there are the first and the mean")
+    pixels = result.pictures.get(image)
+    if pixels is None or pixels.shape[:2] != shape or result.source.endswith("noise"):
+        return None
+    grey = pixels.astype(np.float64) @ (0.299, 0.587, 0.114)
+    return np.repeat((40 + 0.6 * grey).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def contours(values: NDArray[np.float64]) -> list[Mark]:
+    """Lines around the smallest areas that hold `HELD` per cent of the sum, of the map smoothed over an eighth of its
+    own spread (single pixels of a map vary from one to the next).
+    """
+    from contourpy import contour_generator
+    from scipy.ndimage import gaussian_filter
+
+    smooth = gaussian_filter(values, _spread(values) / 8)
+    falling = np.sort(smooth, axis=None)[::-1]
+    sums = falling.cumsum()
+    lines: list[Mark] = []
+    for share, dash in zip(HELD, DASHES, strict=True):
+        level = falling[min(int(np.searchsorted(sums, share / 100 * sums[-1])), len(falling) - 1)]
+        x: list[float] = []
+        y: list[float] = []
+        for points in np.asarray(contour_generator(z=np.pad(smooth, 1)).lines(float(level)), dtype=object):
+            place = np.asarray(points, dtype=np.float64) - 1
+            x += [*place[:, 0].tolist(), np.nan]
+            y += [*place[:, 1].tolist(), np.nan]
+        lines.append(Line(colour="overlay-2", label=f"holds {share} %", x=numbers(x), y=numbers(y), dash=dash))
+    return lines
 
 
 def _pick(result: EffectiveResult, layer: str | None) -> EffectiveLayer:
@@ -78,7 +124,7 @@ def _pick(result: EffectiveResult, layer: str | None) -> EffectiveLayer:
     return rows[-1]
 
 
-def _flat(row: EffectiveLayer) -> NDArray[np.float64]:
+def flat(row: EffectiveLayer) -> NDArray[np.float64]:
     """The map, at most 2-D, as shares of its maximum."""
     values = np.abs(np.asarray(row.map, dtype=np.float64))
     while values.ndim > 2:
@@ -93,7 +139,8 @@ def _decades(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(values >= FLOOR, logs, np.nan)
 
 
-def _outlines(row: EffectiveLayer, frame: tuple[float, float, float, float]) -> list[Mark]:
+def outlines(row: EffectiveLayer, frame: Extent) -> list[Mark]:
+    """The theoretical window, the one-sigma ellipse and the unit's centre, over a map in input pixels."""
     marks: list[Mark] = []
     window = _window(row)
     if window is not None:
@@ -118,7 +165,7 @@ def _outlines(row: EffectiveLayer, frame: tuple[float, float, float, float]) -> 
 
 
 def _centroid(row: EffectiveLayer) -> tuple[float, float]:
-    values = _flat(row)
+    values = flat(row)
     total = values.sum()
     y, x = np.indices(values.shape)
     return float((x * values).sum() / total), float((y * values).sum() / total)
@@ -167,46 +214,96 @@ def _profile_1d(row: EffectiveLayer, values: NDArray[np.float64], title: str) ->
     )
 
 
-def growth(result: EffectiveResult, measure: str = "luo_centre") -> Scene:
-    """Effective against theoretical size through depth, with the intervals of ``measure``."""
+def _spread(values: NDArray[np.float64]) -> float:
+    """The root of the mean squared distance from the map's centroid, per axis."""
+    total = max(float(values.sum()), 1e-300)
+    squares = 0.0
+    for places in np.indices(values.shape):
+        mean = float((places * values).sum()) / total
+        squares += float(((places - mean) ** 2 * values).sum()) / total
+    return float(np.sqrt(squares / values.ndim))
+
+
+def growth(result: EffectiveResult, measure: str | None = None) -> Scene:
+    """Effective against theoretical size through depth, with the intervals of ``measure``: the width that holds 95.45 %
+    of the sum, where it is measured (``relative_size``). The dotted line grows with the root of depth, as in random
+    nets (Luo et al., arXiv:1701.04128).
+    """
     rows = list(result)
-    if not any(measure in row.measures for row in rows):
-        known = sorted({name for row in rows for name in row.measures})
+    known = sorted({name for row in rows for name in row.measures})
+    measure = measure or ("relative_size" if "relative_size" in known else "luo_centre")
+    if measure not in known:
         raise RequestError(f"no measure {measure!r}; measured are {', '.join(known) or 'none'}")
-    found = [row.measures.get(measure) for row in rows]
+    sizes = [_sizes(row, measure) for row in rows]
     x = numbers(range(len(rows)))
-    effective = numbers(None if m is None else m.value for m in found)
-    theoretical = numbers(_clipped_size(row) for row in rows)
+    effective = numbers(value for value, _, _ in sizes)
+    theoretical = numbers(clipped_size(row) for row in rows)
     hover = tuple(f"{row.name or '(model)'}: {value:.3g} px" for row, value in zip(rows, effective, strict=True))
-    marks: tuple[Mark, ...] = (
+    named = "width of 95 % of the sum" if measure == "relative_size" else measure
+    marks: list[Mark] = [
         Line(colour="series-2", label="theoretical, inside the image", x=x, y=theoretical, dash="dash", markers=True),
         Band(
             colour="series-1",
             label="95 % interval",
             x=x,
-            low=numbers(None if m is None else m.low for m in found),
-            high=numbers(None if m is None else m.high for m in found),
+            low=numbers(low for _, low, _ in sizes),
+            high=numbers(high for _, _, high in sizes),
         ),
-        Line(colour="series-1", label=f"effective ({measure})", x=x, y=effective, markers=True, hover=hover),
-    )
+        Line(colour="series-1", label=f"effective ({named})", x=x, y=effective, markers=True, hover=hover),
+    ]
+    if len(rows) > 2:
+        marks.append(Line(colour="muted", label="as the root of depth", x=x, y=_root(effective), dash="dot"))
     return Scene(
         panels=(
             Panel(
                 title="Effective against theoretical field",
                 x=Axis("layer", ticks=layer_ticks([row.name for row in rows]), limits=(-0.5, len(rows) - 0.5)),
                 y=Axis("side", "px"),
-                marks=marks,
+                marks=tuple(marks),
             ),
         ),
         caption="Side of the effective field with its 95 % interval (bootstrap over images) below the side of the "
-        "theoretical one, clipped to the image.",
+        "theoretical one, clipped to the image."
+        + (" The dotted line is the best one that grows with the root of depth." if len(rows) > 2 else ""),
         alt=f"Two curves over {len(rows)} layers of {result.model.name}: theoretical and effective field size.",
     )
 
 
-def _clipped_size(row: EffectiveLayer) -> float | None:
+def _sizes(row: EffectiveLayer, measure: str) -> tuple[float | None, float | None, float | None]:
+    """A measure with its interval; a share of the theoretical size in pixels of it."""
+    found = row.measures.get(measure)
+    if found is None:
+        return None, None, None
+    scale = _full_size(row) if measure == "relative_size" else 1.0
+    low, high = (None if limit is None else limit * scale for limit in (found.low, found.high))
+    return (None if found.value is None else found.value * scale), low, high
+
+
+def _full_size(row: EffectiveLayer) -> float:
+    """What `relative_size` is relative to: the theoretical size, where global the image's, the axes' geometric mean."""
+    sides = [axis["size"] or image for axis, image in zip(_axes(row), row.map.shape, strict=True)]
+    return float(np.prod(sides)) ** (1 / len(sides))
+
+
+def _root(effective: tuple[float, ...]) -> tuple[float, ...]:
+    """``c sqrt(1), c sqrt(2), ...`` with the c of least squares."""
+    root = np.sqrt(np.arange(1, len(effective) + 1))
+    values = np.array(effective)
+    there = np.isfinite(values)
+    share = float(root[there] @ values[there] / max(root[there] @ root[there], 1e-300))
+    return numbers(share * root)
+
+
+def clipped_size(row: EffectiveLayer) -> float | None:
+    """The side of the theoretical window inside the image, the axes' geometric mean."""
     sides = [hull[1] - hull[0] + 1 for axis in _axes(row) if (hull := axis.get("clipped")) is not None]
     return float(np.prod(sides)) ** (1 / len(sides)) if sides else None
+
+
+def measure_axis(result: EffectiveResult, measure: str) -> Axis:
+    """A measure's axis, with its unit where it has one."""
+    unit = next((row.measures[measure].unit for row in result if measure in row.measures), "1")
+    return Axis(measure, None if unit == "1" else unit)
 
 
 def sheet(result: EffectiveResult) -> Scene:
@@ -228,13 +325,13 @@ def sheet(result: EffectiveResult) -> Scene:
 
 
 def _thumbnail(row: EffectiveLayer) -> Panel:
-    values = _flat(row)
+    values = flat(row)
     hidden = Axis(visible=False)
     if values.ndim == 1:
         line = Line(x=numbers(range(len(values))), y=numbers(values))
         return Panel(title=short(row.name, 24), x=hidden, y=hidden, marks=(line,), legend=False)
     extent = (-0.5, values.shape[1] - 0.5, -0.5, values.shape[0] - 0.5)
-    outline = [mark for mark in _outlines(row, extent) if isinstance(mark, Rect)]
+    outline = [mark for mark in outlines(row, extent) if isinstance(mark, Rect)]
     return Panel(
         title=short(row.name, 24),
         x=Axis(visible=False, limits=extent[:2]),
@@ -282,7 +379,7 @@ def profile(result: EffectiveResult, layers: tuple[str, ...] = ()) -> Scene:
         raise RequestError("no layer has an effective map; nothing to draw")
     marks = []
     for index, row in enumerate(rows):
-        distance, mean = radial(_flat(row), _centre(row))
+        distance, mean = radial(flat(row), _centre(row))
         reach = np.flatnonzero(mean > 1e-3)
         kept = slice(0, int(reach[-1]) + 2 if len(reach) else 1)
         x, y = numbers(distance[kept]), numbers(mean[kept])

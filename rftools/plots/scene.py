@@ -84,6 +84,7 @@ class Heatmap(Mark):
     extent: Extent = (0, 1, 0, 1)
     limits: tuple[float, float] | None = None
     bar: str | None = None  # the colour bar's label
+    diverging: bool = False  # colours that part at zero
 
 
 @dataclass(frozen=True, eq=False)

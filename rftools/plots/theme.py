@@ -11,6 +11,8 @@ from rftools.errors import RequestError, closest
 FONTS = ("Inter", "Segoe UI", "Helvetica Neue", "Arial", "DejaVu Sans")
 #: Perceptually uniform, readable in grey and with any colour blindness.
 COLOURMAP = "cividis"
+#: Purple below zero, orange above, told apart with any colour blindness (ColorBrewer).
+DIVERGING = "PuOr_r"
 
 
 @dataclass(frozen=True)

@@ -254,6 +254,8 @@ def _embedded(data: Any) -> str:
 
 def _method(subject: Subject, limits: Limits, provenance: Provenance) -> list[tuple[str, str]]:
     facts = made(provenance)
+    if subject.model.weights is not None:
+        facts.append(("Weights", subject.model.weights))
     if subject.seconds:
         each = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in subject.seconds.items())
         facts.append(("Time of the analyses", f"{provenance.analysis_seconds:.1f} s ({each})"))

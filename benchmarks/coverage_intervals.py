@@ -1,0 +1,154 @@
+"""Do 95 % intervals of effective measures cover the truth in 95 %? And does --precision keep its promise?
+
+Three small nets, 20,000 images each; the value from all of them is the truth, and repeats draw 50 of them with
+replacement, so that a repeat is what a user would get from 50 images of that kind. Printed: for each measure, in how
+many repeats the interval held the truth, and which measures miss 93 to 97 %; then how often the value at which
+--precision stopped lies within its promise of the truth.
+
+python benchmarks/coverage_intervals.py             # about eight minutes on two cores
+python benchmarks/coverage_intervals.py 200         # fewer repeats
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+import rftools as rf
+from rftools.erf.analysis import examined
+from rftools.erf.intervals import measure_all
+from rftools.erf.measures import REGISTRY, Definition
+from rftools.erf.survey import Place, Promise, grown
+
+POOL = 20_000
+IMAGES = 50
+PRECISE = ("radius_50", "ellipse_major", "relative_size")
+
+
+def relu_chain() -> nn.Sequential:
+    """Four 3x3 convolutions with relu."""
+    layers: list[nn.Module] = []
+    for inputs in (3, 8, 8, 8):
+        layers += [nn.Conv2d(inputs, 8, 3, padding=1), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def dilated() -> nn.Sequential:
+    """Dilations 1, 2, 3 with batch norm and relu: holes, and a field that fills most of the image."""
+    layers: list[nn.Module] = []
+    for inputs, dilation in ((3, 1), (8, 2), (8, 3)):
+        layers += [nn.Conv2d(inputs, 8, 3, padding=dilation, dilation=dilation), nn.BatchNorm2d(8), nn.ReLU()]
+    return nn.Sequential(*layers[:-2])
+
+
+def pooled() -> nn.Sequential:
+    """Wide kernels, a max pooling whose winners change from image to image, and a unit that looks sideways."""
+    return nn.Sequential(
+        nn.Conv2d(3, 8, (3, 5), padding=(1, 2)), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3, padding=1)
+    )
+
+
+NETS: dict[str, tuple[Callable[[], nn.Sequential], str]] = {
+    "relu chain, white": (relu_chain, "white"),
+    "dilated, pink": (dilated, "pink"),
+    "pooled, pink": (pooled, "pink"),
+}
+
+
+def pool(build: Callable[[], nn.Sequential], noise: str, count: int = POOL) -> tuple[NDArray[np.float32], Place]:
+    """The maps of ``count`` images of the net's last layer, cut to its window, and where that lies."""
+    torch.manual_seed(3)
+    net = build()
+    found = examined(net, noise, str(len(net) - 1), input_size=(3, 20, 20), count=count, batch_size=256, seed=1)
+    (name,) = found.survey.maps
+    place = found.places[name]
+    return found.survey.maps[name][(slice(None), *place.box)], place
+
+
+def covered(
+    maps: NDArray[np.float32], place: Place, definitions: dict[str, Definition], repeats: int, images: int = IMAGES
+) -> dict[str, float]:
+    """In which share of repeats the interval of each measure holds the value from all maps."""
+    truth = {
+        name: m.value
+        for name, m in measure_all(maps.mean(0, dtype=np.float64)[None], place.frame, definitions, seed=0).items()
+    }
+    hits = dict.fromkeys(truth, 0)
+    draw = np.random.default_rng(7)
+    for repeat in range(repeats):
+        sample = maps[draw.integers(len(maps), size=images)]
+        for name, found in measure_all(sample, place.frame, definitions, seed=repeat).items():
+            hits[name] += holds(found.low, found.high, truth[name], found.unit)
+    return {name: n / repeats for name, n in hits.items()}
+
+
+def holds(low: float | None, high: float | None, truth: float | None, unit: str) -> bool:
+    """Whether an interval holds the truth; an angle's is on the circle of 180 degrees. No value has no interval."""
+    if truth is None:
+        return low is None
+    if low is None or high is None:
+        return False
+    if unit == "degrees":
+        return (truth - low) % 180 <= high - low
+    return low - 1e-9 * abs(truth) <= truth <= high + 1e-9 * abs(truth)
+
+
+def kept(maps: NDArray[np.float32], place: Place, precision: float, repeats: int) -> tuple[dict[str, float], float]:
+    """How often the value where --precision stopped is within its promise, and the mean of the images taken."""
+    definitions = {name: REGISTRY[name] for name in PRECISE}
+    promise = Promise(precision, 2000, {"layer": place}, definitions)
+    truth = measure_all(maps.mean(0, dtype=np.float64)[None], place.frame, definitions, seed=0)
+    hits, taken = dict.fromkeys(PRECISE, 0), 0
+    draw = np.random.default_rng(8)
+    for repeat in range(repeats):
+        order = draw.integers(len(maps), size=2000)
+        sample, _ = grown(promise, lambda a, b, order=order: {"layer": maps[order[a:b]]}, 2000, repeat)
+        values = measure_all(sample["layer"].mean(0, dtype=np.float64)[None], place.frame, definitions, seed=0)
+        taken += len(sample["layer"])
+        for name in PRECISE:
+            found, wanted = values[name].value or 0.0, truth[name].value or 0.0
+            hits[name] += abs(found - wanted) <= precision * abs(wanted)
+    return {name: n / repeats for name, n in hits.items()}, taken / repeats
+
+
+def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    print(f"\n{title}")
+    for row in [["", *columns], *rows]:
+        print(f"{row[0]:22}" + "".join(f"{cell:>20}" for cell in row[1:]))
+
+
+def main() -> None:
+    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    begin = time.perf_counter()
+    definitions = {name: d for name, d in REGISTRY.items() if 2 in d.ranks}
+    pools = {name: pool(*net) for name, net in NETS.items()}
+    print(f"pools of {POOL} images: {time.perf_counter() - begin:.0f} s", flush=True)
+    found = {}
+    for name, (maps, place) in pools.items():
+        found[name] = covered(maps, place, definitions, repeats)
+        print(f"{name}: {time.perf_counter() - begin:.0f} s", flush=True)
+    rows = []
+    for measure in definitions:
+        shares = [found[name][measure] for name in NETS]
+        marks = [f"{100 * s:.1f} %" + (" " if 0.93 <= s <= 0.97 else "*") for s in shares]
+        rows.append([measure, *marks])
+    show(f"coverage of 95 % intervals, {IMAGES} images, {repeats} repeats (* outside 93 to 97 %)", list(NETS), rows)
+    print(f"{time.perf_counter() - begin:.0f} s", flush=True)
+    rows = []
+    for precision in (0.05, 0.02):
+        results = {name: kept(maps, place, precision, repeats // 2) for name, (maps, place) in pools.items()}
+        for measure in PRECISE:
+            rows.append([f"{measure} {precision:.0%}", *(f"{100 * results[name][0][measure]:.1f} %" for name in NETS)])
+        rows.append([f"images, {precision:.0%}", *(f"{results[name][1]:.0f}" for name in NETS)])
+    show(f"--precision: within its promise of the truth, {repeats // 2} repeats", list(NETS), rows)
+    print(f"{time.perf_counter() - begin:.0f} s with torch {torch.__version__}, rftools {rf.__version__}")
+
+
+if __name__ == "__main__":
+    main()

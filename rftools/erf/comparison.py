@@ -1,0 +1,230 @@
+"""Several models on the same images: which differences of their effective fields hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rftools.erf.analysis import Examined, examined
+from rftools.erf.images import Given
+from rftools.erf.intervals import Difference, Sided, differences
+from rftools.erf.result import EffectiveLayer, EffectiveResult, write_maps
+from rftools.erf.survey import Place
+from rftools.errors import RequestError
+from rftools.loading import Model
+from rftools.results import ModelInfo, Result, plain
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.utils.data import Dataset
+
+SHOWN = ("radius_50", "relative_size", "ellipse_anisotropy", "edge_energy")  # in tables, where none was asked for
+
+
+@dataclass(frozen=True)
+class ComparedLayer:
+    """One layer of several models: its effective field in each, and how each but the first differs from the first."""
+
+    name: str
+    rows: tuple[EffectiveLayer, ...]
+    differences: tuple[Mapping[str, Difference], ...]
+
+
+@dataclass(frozen=True, repr=False)
+class EffectiveComparison(Result[ComparedLayer]):
+    """Effective fields of several models on the same images; ``model`` is the first, which the others differ from.
+
+    ``left_out`` are layers that not all models have.
+    """
+
+    SCHEMA: ClassVar[tuple[str, int]] = ("rftools.erf-comparison", 1)
+
+    labels: tuple[str, ...] = ()
+    results: tuple[EffectiveResult, ...] = field(default=(), compare=False)
+    left_out: tuple[str, ...] = ()
+    partial: bool = False
+
+    @property
+    def models(self) -> tuple[ModelInfo, ...]:
+        return tuple(result.model for result in self.results)
+
+    def _body(self) -> dict[str, Any]:
+        first = self.results[0].to_dict()
+        shared = {key: first[key] for key in ("images", "seed", "interval", "method")}
+        return shared | {
+            "models": [plain(model) for model in self.models],
+            "labels": list(self.labels),
+            "left_out": list(self.left_out),
+            "partial": self.partial,
+            "layers": [
+                {
+                    "name": layer.name,
+                    "measures": [{name: plain(m) for name, m in row.measures.items()} for row in layer.rows],
+                    "differences": [
+                        {name: plain(d) | {"holds": d.holds} for name, d in found.items()}
+                        for found in layer.differences
+                    ],
+                }
+                for layer in self.layers
+            ],
+        }
+
+    def shown(self) -> tuple[str, ...]:
+        """The measures of the table: the usual few, or those that were asked for."""
+        known = self.layers[0].rows[0].measures
+        usual = tuple(name for name in SHOWN if name in known)
+        return usual if len(known) > len(SHOWN) else tuple(known)
+
+    def columns(self) -> tuple[str, ...]:
+        if len(self.labels) == 2:
+            return ("layer", "measure", *self.labels, "difference", "low", "high", "holds")
+        return ("at", "layer", *self.shown(), f"{self.shown()[0]} since {self.labels[0]}", "low", "high", "holds")
+
+    def records(self) -> Sequence[Sequence[Any]]:
+        return self._pairs() if len(self.labels) == 2 else self._steps()
+
+    def _pairs(self) -> list[Sequence[Any]]:
+        found: list[Sequence[Any]] = []
+        for layer in self.layers:
+            for name in self.shown():
+                change = layer.differences[0][name]
+                pair = [row.measures[name].value for row in layer.rows]
+                found.append((layer.name, name, *pair, change.value, change.low, change.high, change.verdict))
+        return found
+
+    def _steps(self) -> list[Sequence[Any]]:
+        names, found = self.shown(), list[Sequence[Any]]()
+        for number, label in enumerate(self.labels):
+            for layer in self.layers:
+                values = [layer.rows[number].measures[name].value for name in names]
+                change = layer.differences[number - 1][names[0]] if number else Difference(None, None, None, "")
+                found.append((label, layer.name, *values, change.value, change.low, change.high, change.verdict))
+        return found
+
+    def to_npz(self, path: str | Path) -> None:
+        """Write all maps as an NPZ: float64, named by the number of the model, a colon and the layer (``1:conv``)."""
+        write_maps(
+            path,
+            {
+                f"{number}:{key}": row.map
+                for number, result in enumerate(self.results)
+                for key, row in zip(result.keys(), result.layers, strict=True)
+            },
+        )
+
+
+def compare(
+    models: Sequence[Model | nn.Module],
+    images: Given | Dataset[Any] = None,
+    *,
+    labels: Sequence[str] | None = None,
+    **options: Any,
+) -> EffectiveComparison:
+    """Effective fields of two or more models on the same images, and which differences from the first one hold.
+
+    Every difference has a 95 % interval from paired resampling: a resample takes the same images (or draws of random
+    weights) in both models, so that what images have in common drops out. A difference *holds* where its interval does
+    not contain zero; of many that are none, one in twenty holds by chance.
+
+    Args:
+        models: two or more, with inputs of one size; layers are matched by name.
+        images: as `rftools.effective` takes them.
+        labels: what the models are called in tables and plots; by default their names.
+        options: those of `rftools.effective`, except ``precision``.
+
+    Raises:
+        RequestError: fewer than two models, inputs of different sizes, no layer in common, or what `effective` raises.
+
+    >>> import torch
+    >>> nets = [torch.nn.Sequential(torch.nn.Conv2d(1, 1, k, padding=k // 2)) for k in (3, 5)]
+    >>> found = compare(nets, torch.rand(4, 1, 15, 15), labels=["small", "large"])
+    >>> found["0"].differences[0]["relative_size"].unit
+    '1'
+    """
+    if len(models) < 2:
+        raise RequestError(f"a comparison takes two models or more, not {len(models)}")
+    if options.get("precision") is not None:
+        raise RequestError("a precision is of one model; leave it out where several are compared")
+    first = examined(models[0], images, **options)
+    kept, found = [first.result()], list[Mapping[str, Mapping[str, Difference]]]()
+    for model in () if first.taker.log.interrupted else models[1:]:
+        other = _unless_interrupted(model, images, options)
+        if other is None:
+            break
+        _same_inputs(first, other)
+        found.append(_differences(first, other))
+        kept.append(other.result())
+        if other.taker.log.interrupted:
+            break
+    if not found:
+        raise KeyboardInterrupt
+    common = [row.name for row in kept[0] if all(any(r.name == row.name for r in result) for result in kept[1:])]
+    if not common:
+        raise RequestError("the models have no measured layer of the same name in common; name layers that they share")
+    every = dict.fromkeys(row.name for result in kept for row in result)
+    names = tuple(labels or (result.model.name for result in kept))[: len(kept)]
+    return EffectiveComparison(
+        model=kept[0].model,
+        input_size=kept[0].input_size,
+        layers=tuple(
+            ComparedLayer(name, tuple(result[name] for result in kept), tuple(changes[name] for changes in found))
+            for name in common
+        ),
+        labels=_distinct(names),
+        results=tuple(kept),
+        left_out=tuple(name for name in every if name not in common),
+        partial=len(kept) < len(models),
+    )
+
+
+def _unless_interrupted(model: Model | nn.Module, images: Any, options: Mapping[str, Any]) -> Examined | None:
+    """None where it was interrupted: a model of which a part is done is left out."""
+    try:
+        found = examined(model, images, **options)
+    except KeyboardInterrupt:
+        return None
+    return None if found.survey.partial else found
+
+
+def _same_inputs(first: Examined, other: Examined) -> None:
+    sizes = [part.subject.require_input_size() for part in (first, other)]
+    if sizes[0] != sizes[1]:
+        one, two = ("x".join(map(str, size)) for size in sizes)
+        raise RequestError(
+            f"{first.subject.name} takes inputs of {one}, {other.subject.name} of {two}; give both one --input-size"
+        )
+
+
+def _differences(first: Examined, other: Examined) -> dict[str, Mapping[str, Difference]]:
+    """Of each layer that both have, of each measure."""
+    sides = [(part.survey.maps, part.places) for part in (first, other)]
+    shared = [name for name in sides[0][0] if name in sides[1][0]]
+    seed = first.taker.plan.seed
+    found: dict[str, Mapping[str, Difference]] = {}
+    for name in shared:
+        one, two = (_cut(*side, name) for side in sides)
+        found[name] = differences(one, two, first.measures, seed=seed)
+    return found
+
+
+def _cut(maps: Mapping[str, NDArray[np.float32]], where: Mapping[str, Place], name: str) -> Sided:
+    return maps[name][(slice(None), *where[name].box)], where[name].frame
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The same name twice is told apart by its number.
+
+    >>> _distinct(["a", "a", "b"])
+    ('a (1)', 'a (2)', 'b')
+    """
+    taken: dict[str, int] = {}
+    found = []
+    for name in names:
+        taken[name] = taken.get(name, 0) + 1
+        found.append(f"{name} ({taken[name]})" if list(names).count(name) > 1 else name)
+    return tuple(found)
