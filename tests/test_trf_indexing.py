@@ -165,3 +165,17 @@ def test_a_copy_hides_what_was_there() -> None:
         return y
 
     assert np.unique([axis.size for axis in rf.theoretical(After(forward), SIZE)[""].axes]).tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    "cast", [lambda c, x: c.type_as(x), lambda c, x: c.to(x), lambda c, x: c.view_as(x[0, :2, :2, 0])]
+)
+def test_what_is_formed_like_a_tensor_does_not_see_it(cast: Callable[..., torch.Tensor]) -> None:
+    """Anchors cast to the type of a map are constants."""
+    constant = torch.arange(4.0)
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return x[..., :2, :2] + cast(constant, x).reshape(2, 2)
+
+    result = rf.theoretical(After(forward), SIZE)
+    assert (result[""].status, [axis.size for axis in result[""].axes]) == ("exact", [3, 3])

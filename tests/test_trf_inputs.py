@@ -86,3 +86,26 @@ def test_an_encoder_layer_is_not_taken_for_one_operator(learning: bool) -> None:
     assert result["conv"].axes[0].size == 3
     assert result["encoder.norm1"].axes[0].global_
     assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_what_a_forward_keeps_is_put_back() -> None:
+    """A net that remembers a table for the last shape is not left with one that has no values."""
+
+    class Remembering(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 3, padding=1)
+            self.grid = torch.empty(0)
+            self.register_buffer("count", torch.zeros(()))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if self.grid.shape != x.shape[2:]:
+                self.grid = torch.ones(x.shape[2:])
+            self.count = self.count + 1
+            return self.conv(x) + self.grid
+
+    net = Remembering()
+    assert rf.theoretical(net, (1, 8, 8))[""].axes[0].size == 3
+    assert net.grid.shape == (0,)
+    assert float(net.count) == 0
+    assert torch.isfinite(net(torch.rand(1, 1, 8, 8))).all()

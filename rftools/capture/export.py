@@ -99,7 +99,7 @@ def capture(
             raise RequestError("a net is captured on an input; give its size (C, *spatial)")
         inputs = [input_size]
     example = example_of(module, inputs, of)
-    with evaluating(module), _quiet(), _plain_attention():
+    with evaluating(module), _unchanged(module), _quiet(), _plain_attention():
         try:
             program = torch.export.export(module, example.args, dict(example.kwargs), strict=False)
             if _has_regions(program.graph) or _has_symbols(program.graph):
@@ -110,6 +110,22 @@ def capture(
             _refuse_input(module, example, error)
             return record(module, example)
     return _from_program(program, example)
+
+
+@contextlib.contextmanager
+def _unchanged(module: nn.Module) -> Iterator[None]:
+    """What a forward pass keeps in its modules (anchors for the last shape, say) is not kept beyond the block: while
+    a net is captured it would be tensors without values.
+    """
+    kept = [(child, dict(child.__dict__), dict(child._buffers)) for child in module.modules()]
+    try:
+        yield
+    finally:
+        for child, attributes, buffers in kept:
+            child.__dict__.clear()
+            child.__dict__.update(attributes)
+            child._buffers.clear()
+            child._buffers.update(buffers)
 
 
 @contextlib.contextmanager

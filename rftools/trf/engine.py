@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch._subclasses.fake_tensor import FakeTensor
 
 from rftools.capture import Graph, module_path, qualified_name
 from rftools.trf.field import Field
@@ -117,7 +118,8 @@ class Evaluator:
     def _compute(self, node: fx.Node) -> Any:
         if node.op != "call_function":
             constant = self.graph.constants.get(node.name)
-            return None if constant is None or constant.is_meta else constant.detach()
+            unknown = constant is None or constant.is_meta or isinstance(constant, FakeTensor)
+            return None if unknown or constant is None else constant.detach()
         args = fx.map_arg(node.args, self)
         kwargs = fx.map_arg(node.kwargs, self)
         if any(v is None for n, v in ((n, self(n)) for n in node.all_input_nodes)):

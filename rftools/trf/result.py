@@ -224,7 +224,7 @@ def input_range_of(rows: Sequence[LayerField]) -> InputRange:
     needing = [row for row in rows if _gains(row)]
     smallest = tuple(max(sizes) for sizes in zip(*(row.needs or () for row in needing), strict=True)) or None
     last_to = max(needing, key=lambda row: row.needs or (), default=None)
-    maps = [row for row in rows if row.axes and len(row.unit_dims) == len(row.axes)]
+    maps = [row for row in rows if _is_map(row)]
     last = maps[-1] if maps and any(axis.stride is not None for axis in maps[-1].axes) else None
     return InputRange(
         smallest=smallest,
@@ -232,6 +232,13 @@ def input_range_of(rows: Sequence[LayerField]) -> InputRange:
         largest=None if last is None else tuple(_seen_whole(axis) for axis in last.axes),
         largest_layer=None if last is None else last.name,
     )
+
+
+def _is_map(row: LayerField) -> bool:
+    """Whether a layer's output still has a place for each place of the input, be it that all see everything."""
+    extents = row.output_shape[1:]
+    spread = len(extents) == len(row.axes) and all(n > 1 for n in extents)
+    return bool(row.axes) and (len(row.unit_dims) == len(row.axes) or spread)
 
 
 def _gains(row: LayerField) -> bool:

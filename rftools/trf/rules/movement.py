@@ -20,8 +20,6 @@ SAME_ELEMENTS = [
     "unsqueeze",
     "squeeze_copy",
     "unsqueeze_copy",
-    "view_as",
-    "reshape_as",
     "unsafe_view",
     "_reshape_alias",
     "ravel",
@@ -34,6 +32,15 @@ SAME_ELEMENTS = [
 @rule(*(f"aten.{name}" for name in SAME_ELEMENTS))
 def reshape(call: Call) -> Answer:
     return call.main("self").reshape(call.shape)
+
+
+@rule("aten.type_as", "aten.to", "aten.view_as", "aten.reshape_as", "aten.expand_as")
+def formed_like(call: Call) -> Answer:
+    """Of ``other`` only the type or the shape is taken."""
+    field = call.field("self")
+    if field is None or field.shape == call.shape:
+        return field
+    return field.expand(call.shape) if "expand" in str(call.node.target) else field.reshape(call.shape)
 
 
 @rule("aten.permute", "aten.permute_copy")
@@ -73,7 +80,7 @@ def _many(value: Sequence[int] | int, rank: int) -> list[int]:
     return [d % rank for d in values]
 
 
-@rule("aten.expand", "aten.expand_copy", "aten.expand_as", "aten.broadcast_to")
+@rule("aten.expand", "aten.expand_copy", "aten.broadcast_to")
 def expand(call: Call) -> Answer:
     return call.main("self").expand(call.shape)
 
