@@ -75,7 +75,7 @@ def test_within_a_kernel_and_within_a_filter() -> None:
         sizes = before[int(name)].weight.detach().abs().reshape(-1, taps)
         for size, mask in zip(sizes, masks(ours)[name].reshape(-1, taps), strict=True):
             assert set(mask.nonzero().ravel().tolist()) == set(size.topk(left).indices.tolist())
-    assert cut.result["5"].note == "whole: one tap, nothing to compare within"
+    assert cut.result["5"].note == "left as it is: one tap a kernel, nothing to compare within"
     assert bool(masks(ours)["5"].all())
     ours = net()
     prune(ours, Request(sparsity=0.75, scope="filter"))
