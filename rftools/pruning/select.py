@@ -33,12 +33,12 @@ class Scored:
 
 
 def left_alone(layer: Scored, request: Request) -> str | None:
-    """Why a layer stays whole."""
+    """Why a layer stays as it is, or None."""
     if layer.taps > 1:
         return None
     if request.sparsity is None:
-        return "whole: a kernel of one tap"
-    return "whole: one tap, nothing to compare within" if request.compared == "kernel" else None
+        return "left as it is: one tap a kernel"
+    return "left as it is: one tap a kernel, nothing to compare within" if request.compared == "kernel" else None
 
 
 def select(layers: Mapping[str, Scored], request: Request) -> dict[str, Bools]:
