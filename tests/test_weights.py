@@ -664,6 +664,11 @@ def test_several_models_in_one_go(verb: str, tmp_path: Path, capsys: pytest.Capt
     assert {row[0] for row in rows[1:]} == {"dense", "sparse"}
     assert len((tmp_path / "a.csv").read_text().splitlines()) == len(rows)
     assert b"sparse" in (tmp_path / "a.svg").read_bytes()
+    if verb == "orientation":
+        for wrong in (["--kind", "sheet"], [files[1], "--kind", "kernels"]):
+            with pytest.raises(SystemExit):
+                main([verb, files[0], *wrong, "-o", str(tmp_path / "b.svg")])
+            assert "draws" in capsys.readouterr().err
     main([verb, *files, "--json", "-"])
     body = json.loads(capsys.readouterr().out)
     assert body["schema"] == {"name": "rftools.several", "version": 1}
