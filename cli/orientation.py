@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rftools.loading import Model
     from rftools.weights import OrientationResult
 
+SEVERAL = ("course", "sheet")  # drawings of several models
 EXAMPLES = 100  # kernels of a layer that are drawn
 
 
@@ -48,7 +49,11 @@ EXAMPLES = 100  # kernels of a layer that are drawn
     help="What a tap weighs: 1 where it is not zero, |w| or w^2.",
 )
 @click.option("--signs", is_flag=True, help="What the signs say: blobs, edges or lines, and which way kernels rise.")
-@click.option("--kind", help="What -o draws: polar, depth or kernels; of several SPECs course or sheet.")
+@click.option(
+    "--kind",
+    type=click.Choice(["polar", "depth", "kernels", "course", "sheet"]),
+    help="What -o draws; of several SPECs course or sheet.",
+)
 @table_options("layer", "filter")
 @output_options
 def command(
@@ -83,8 +88,11 @@ def command(
         raise RequestError("--signs and --mass speak of weights; leave them out with --of effective")
     if subject_of == "weights" and (layers or images is not None):
         raise RequestError("--layer and --images speak of effective fields; add --of effective")
-    if len(specs) > 1 and kind is None:
-        kind = "course"
+    if kind is not None and (kind in SEVERAL) != (len(specs) > 1):
+        raise RequestError(
+            f"--kind {kind} draws {'several SPECs' if kind in SEVERAL else 'one SPEC'}; {len(specs)} given"
+        )
+    kind = kind or ("course" if len(specs) > 1 else None)
     results = []
     for spec in specs:
         if subject_of == "effective":

@@ -13,7 +13,7 @@ from rftools.cli.options import check_outputs, emit_all, models_options, output_
 @click.option(
     "--relative", type=float, default=0.01, show_default=True, help="Near zero in standard deviations of the layer."
 )
-@click.option("--kind", help="What -o draws: taps, layers or survival.")
+@click.option("--kind", type=click.Choice(["taps", "layers", "survival"]), help="What -o draws.")
 @table_options("layer", "filter", "input", "tap", "threshold", "storage")
 @output_options
 def command(

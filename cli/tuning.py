@@ -42,7 +42,7 @@ def parse_frequencies(text: str | None) -> tuple[float, ...] | None:
 @click.option("--response", default="F0", show_default=True, help="F0 (mean rectified) or F1 (first harmonic).")
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1))
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--kind", default=None, help="What -o draws: curves, polar, sheet, map or depth.")
+@click.option("--kind", type=click.Choice(["curves", "polar", "sheet", "map", "depth"]), help="What -o draws.")
 @table_options("layer", "filter")
 @output_options
 def command(

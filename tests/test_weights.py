@@ -29,7 +29,7 @@ from rftools.weights.masks import masks_of
 from rftools.weights.null import Null, SphereNull, _drawn_sums, _normal_sums, lattice_test, moments, sphere_test
 from rftools.weights.shapes import coordinates, inertia, rank_of, spans_box
 from rftools.weights.signed import energies
-from rftools.weights.sphere import axes
+from rftools.weights.sphere import axes, products, symmetric
 
 ALL = np.array(list(itertools.product([False, True], repeat=9)))
 
@@ -664,6 +664,11 @@ def test_several_models_in_one_go(verb: str, tmp_path: Path, capsys: pytest.Capt
     assert {row[0] for row in rows[1:]} == {"dense", "sparse"}
     assert len((tmp_path / "a.csv").read_text().splitlines()) == len(rows)
     assert b"sparse" in (tmp_path / "a.svg").read_bytes()
+    if verb == "orientation":
+        for wrong in (["--kind", "sheet"], [files[1], "--kind", "kernels"]):
+            with pytest.raises(SystemExit):
+                main([verb, files[0], *wrong, "-o", str(tmp_path / "b.svg")])
+            assert "draws" in capsys.readouterr().err
     main([verb, *files, "--json", "-"])
     body = json.loads(capsys.readouterr().out)
     assert body["schema"] == {"name": "rftools.several", "version": 1}
@@ -800,3 +805,30 @@ def test_binomial_expectations_are_scipys() -> None:
 def test_ends_are_quantiles() -> None:
     values = np.random.default_rng(0).standard_normal(1001)
     assert ends(values) == pytest.approx(np.quantile(values, [0.025, 0.975]))
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_counts_of_many_filters_do_not_run_over(kernel: int) -> None:
+    conv = nn.Conv2d(3, 700, kernel)
+    conv.weight.data[:, 1] = 0
+    conv.weight.data[:10] = 0
+    row = rf.sparsity(nn.Sequential(conv))["0"]
+    assert row.input_zeros == (10 * kernel**2, 700 * kernel**2, 10 * kernel**2)
+    assert row.filter_zeros == (3 * kernel**2,) * 10 + (kernel**2,) * 690
+    assert (row.dead_filters, row.dead_inputs) == (10, 1)
+
+
+def test_products_and_matrices_are_the_same_entries() -> None:
+    axis = np.random.default_rng(0).standard_normal((5, 3))
+    np.testing.assert_allclose(symmetric(products(axis)), axis[:, :, None] * axis[:, None, :])
+
+
+@pytest.mark.parametrize("kernel", [(3, 3, 3), (3, 3, 2)])
+def test_sampled_3d_nulls_have_no_direction_of_their_own(kernel: tuple[int, ...]) -> None:
+    """Mirrors leave no product of two axes; a cube's turns leave none of the three axes before the others."""
+    null = SphereNull(kernel, (1.0,) * 3)[9]
+    assert not null.exact
+    mean = null.mean_and_covariance[0]
+    np.testing.assert_allclose(mean[3:6], 0, atol=1e-6)
+    if kernel == (3, 3, 3):
+        np.testing.assert_allclose(mean[:3], mean[6] / 3, atol=1e-6)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 SILENT = 1e-6  # responses below this share of the layer's largest are rounding
-KAPPAS = np.geomspace(0.05, 60.0, 48)
+KAPPAS = np.geomspace(0.005, 60.0, 64)
 
 
 def harmonic(outputs: Floats) -> Floats:

@@ -107,8 +107,8 @@ def _layer(layer: Kernels, found: Masks, counting: Counting) -> LayerSparsity:
         "zeros": zeros,
         "sparsity": zeros / weight.size,
         "near_zero": near,
-        "dead_filters": int((~living.any(axis=1)).sum()),
-        "dead_inputs": dead_inputs(living, layer.groups),
+        "dead_filters": int((by_filter == 0).sum()),
+        "dead_inputs": int((by_input == 0).sum()),
         "zero_kind": layer.zero_kind or ("baked" if zeros else None),
         "curve": curve,
         "storage": storage(weight, zeros),
@@ -137,7 +137,13 @@ def _layer(layer: Kernels, found: Masks, counting: Counting) -> LayerSparsity:
 
 
 def survivors_by_channel(found: Masks, groups: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many weights that are not zero each filter has, and each input channel is read by; filters in group order."""
+    """How many weights that are not zero each filter has, and each input channel is read by; filters in group order.
+
+    >>> from rftools.weights.masks import masks_of
+    >>> weight = np.array([[[1.0], [0.0]], [[0.0], [3.0]], [[0.0], [4.0]], [[0.0], [0.0]]], dtype=np.float32)
+    >>> [found.tolist() for found in survivors_by_channel(masks_of(weight), groups=2)]  # 4 channels; 2 a filter
+    [[1, 1, 1, 0], [1, 1, 0, 1]]
+    """
     filters, inputs = found.index.shape
     if groups > 1:
         each = found.taps[found.index].reshape(groups, filters // groups, inputs)
@@ -153,15 +159,6 @@ def survivors_by_channel(found: Masks, groups: int = 1) -> tuple[NDArray[np.int6
         by_input += alive.sum(axis=0, dtype=kind)
         by_filter[first : first + block] = alive.sum(axis=1, dtype=np.int64)
     return by_filter, by_input
-
-
-def dead_inputs(living: NDArray[np.bool_], groups: int = 1) -> int:
-    """Input channels that no filter reads; ``living`` is ``(out, in per group)``, filters ordered by group.
-
-    >>> dead_inputs(np.array([[True, False], [False, True]]), groups=2)  # 4 channels: the 2nd and the 3rd
-    2
-    """
-    return int((~living.reshape(groups, -1, living.shape[1]).any(axis=1)).sum())
 
 
 def _near_zero(layer: Kernels, counting: Counting) -> tuple[NearZero, tuple[tuple[float, float], ...]]:

@@ -35,7 +35,7 @@ class Moments:
     of ``u u^T``) and, last, whether there is a direction at all; ``(values, 3)`` or ``(values, 7)``.
     """
 
-    parts: Floats
+    parts: Floats | NDArray[np.float32]
     probabilities: Floats
     exact: bool
 
@@ -51,7 +51,7 @@ class Moments:
 
     @cached_property
     def mean_and_covariance(self) -> tuple[Floats, Floats]:
-        parts = self.parts
+        parts = self.parts.astype(np.float64)
         mean = self.probabilities @ parts
         centred = parts - mean
         covariance: Floats = (self.probabilities[:, None] * centred).T @ centred
@@ -89,7 +89,7 @@ class Null:
         if not exact:  # a lattice looks the same in a mirror, a square one after a quarter turn: no bias from sampling
             z = np.concatenate([z, z.conj()])
             z = np.concatenate([z, -z]) if self.symmetric else z
-            return Moments(_planar(z), np.full(len(z), 1 / len(z)), exact)
+            return _alike(_planar(z))
         _, first, counts = np.unique(np.round(z, 9) + 0.0, return_index=True, return_counts=True)
         return Moments(_planar(z[first]), counts / counts.sum(), exact)
 
@@ -109,6 +109,11 @@ class Null:
         return ranks
 
 
+def _alike(parts: Floats) -> Moments:
+    """The moments of sampled masks, all as probable; many numbers of taps are held at once, so they are kept small."""
+    return Moments(parts.astype(np.float32), np.broadcast_to(1 / len(parts), len(parts)), exact=False)
+
+
 def _planar(z: Complexes) -> Floats:
     return np.stack([z.real, z.imag, z != 0], axis=1)
 
@@ -125,7 +130,7 @@ class SphereNull(Null):
             orders = list(itertools.permutations(range(3))) if self.symmetric else [(0, 1, 2)]
             axis = np.concatenate([axis[:, order] * sign for order in orders for sign in signs])
         parts = np.concatenate([products(axis), axis.any(axis=1, keepdims=True)], axis=1)
-        return Moments(parts, np.full(len(parts), 1 / len(parts)), exact)
+        return Moments(parts, np.full(len(parts), 1 / len(parts)), exact) if exact else _alike(parts)
 
 
 def moments(kernel: tuple[int, ...], taps: int, step: tuple[float, ...], seed: int = 0) -> Moments:
@@ -256,9 +261,8 @@ def _normal_sums(groups: list[tuple[Moments, int]], normals: Floats) -> Floats:
 def _drawn_sums(group: Moments, number: int, draws: int, draw: np.random.Generator) -> Floats:
     """Sums over ``number`` kernels: kernel by kernel, or, where that is less, how many have each direction."""
     if number > len(group.parts):
-        sums: Floats = draw.multinomial(number, group.probabilities, size=draws) @ group.parts
-        return sums
-    parts = group.parts
+        return np.asarray(draw.multinomial(number, group.probabilities, size=draws) @ group.parts, dtype=np.float64)
+    parts = np.asarray(group.parts)
     total = np.zeros((draws, parts.shape[1]))
     edges = np.cumsum(group.probabilities)[:-1]
     for _ in range(number):
@@ -267,7 +271,7 @@ def _drawn_sums(group: Moments, number: int, draws: int, draw: np.random.Generat
             if group.exact
             else draw.integers(0, len(parts), draws)
         )
-        total += parts[which]
+        total += np.asarray(parts[which], dtype=np.float64)
     return total
 
 
