@@ -168,7 +168,7 @@ def _batch(
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), batch.dtype)
     generator = torch.Generator().manual_seed(seed)
     if cone is not None:
-        return _by_cone(cone, batch.to(dtype), targets, aggregation, generator, first)
+        return by_cone(cone, batch.to(dtype), targets, aggregation, generator, first)
     x = batch.to(dtype).requires_grad_(True)
     with torch.enable_grad():
         outputs = unit_outputs(module, x, targets)
@@ -182,7 +182,7 @@ def _batch(
     return maps
 
 
-def _by_cone(
+def by_cone(
     cone: Cone, x: torch.Tensor, targets: Sequence[Target], aggregation: str, generator: torch.Generator, first: int
 ) -> dict[str, NDArray[np.float32]]:
     """The same maps, each gradient worked out inside its unit's window only."""
