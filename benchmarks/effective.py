@@ -2,10 +2,11 @@
 
     python benchmarks/effective.py --model torchvision:resnet50 --pixels 224 512 1024
 
-Prints seconds (the best of ``--repeats``: the first also pays for warming up), how many times ours goes into them, the
-peak of memory over one forward pass's kept activations and, beside them, the largest difference of the mean maps as a
-share of the map's maximum. The capture, which the theoretical fields need anyway, is printed on its own. ``--late``
-asks for one late layer alone. With CUDA the same runs there too.
+Prints seconds of processor time, which other programs on the machine don't lengthen (the best of ``--repeats``: the
+first also pays for warming up; on CUDA seconds of the clock), how many times ours goes into them, the peak of memory
+over one forward pass's kept activations and, beside them, the largest difference of the mean maps as a share of the
+map's maximum. The capture, which the theoretical fields need anyway, is printed on its own. ``--late`` asks for one
+late layer alone. With CUDA the same runs there too.
 """
 
 from __future__ import annotations
@@ -71,12 +72,14 @@ def timed(way: Callable[[], Maps], device: torch.device) -> tuple[float, int | N
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-    start = time.perf_counter()
+    cuda = device.type == "cuda"
+    clock = time.perf_counter if cuda else time.process_time
+    start = clock()
     maps = way()
-    if device.type == "cuda":
+    if cuda:
         torch.cuda.synchronize()
-        return time.perf_counter() - start, torch.cuda.max_memory_allocated() - (before or 0), maps
-    seconds = time.perf_counter() - start
+        return clock() - start, torch.cuda.max_memory_allocated() - (before or 0), maps
+    seconds = clock() - start
     peak = resident("VmHWM")
     return seconds, None if peak is None or before is None else peak - before, maps
 

@@ -468,3 +468,31 @@ def test_a_gradient_that_is_not_finite_is_named() -> None:
     net[0].weight.data[0, 0, 0, 0] = torch.inf
     with pytest.raises(rf.RequestError, match=r"the gradient of layer '0' is not finite at image 0"):
         rf.effective(net, torch.rand(2, 1, 32, 32), layers="0")
+
+
+class Block(nn.Module):
+    """A residual block whose sum is an operator between modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(2, 2, 3, padding=1, padding_mode="zeros")
+        self.head = nn.Conv2d(2, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(F.relu(x + self.conv(x)))
+
+
+def test_operators_between_modules_are_targets() -> None:
+    net, x = Block(), torch.randn(3, 2, 9, 9)
+    result = rf.effective(net, x, layers=["/add", "/r*"])
+    assert [row.name for row in result] == ["/add", "/relu"]
+    taken = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad((taken + net.conv(taken))[..., 4, 4].sum(), taken)
+    np.testing.assert_allclose(result["/add"].map, gradient.abs().mean((0, 1)).numpy(), atol=1e-6)
+    assert result["/add"].theoretical["axes"][0]["clipped"] == (3, 5)
+
+
+def test_an_operator_that_is_not_there_is_named() -> None:
+    with pytest.raises(rf.RequestError, match=r"no layer matches '/ad' \(closest: /add\)"):
+        rf.effective(Block(), torch.randn(1, 2, 9, 9), layers="/ad")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,7 +74,11 @@ def layer_maps(
         batch_size = 1  # a layer that folds space into the batch keeps one image apart from the next only alone
 
     with frozen(module, device):
-        cone = None if graph is None else cone_of(graph, module, targets, device, min(batch_size, len(inputs)))
+        hooked = _modules_of_their_own(module, targets)
+        least = LESS if hooked else math.inf
+        cone = None if graph is None else cone_of(graph, module, targets, device, min(batch_size, len(inputs)), least)
+        if cone is None and not hooked:
+            raise RequestError("operators between modules have effective fields in nets with one input only")
 
         def work(batch: torch.Tensor, start: int) -> dict[str, NDArray[np.float32]]:
             return _batch(module, batch.to(device), targets, aggregation, seed + start, start, cone)
@@ -111,6 +116,12 @@ def _channels(module: nn.Module, batch: torch.Tensor, target: Target) -> torch.T
     return torch.stack(maps).float().detach()
 
 
+def _modules_of_their_own(module: nn.Module, targets: Sequence[Target]) -> bool:
+    """Whether a hook can see every target: modules, not operators between them or one of several outputs."""
+    modules = dict(module.named_modules())
+    return all(target.path in modules and "[" not in target.name for target in targets)
+
+
 TAPED = 0.7  # the same where some operators go by autograd one by one
 LESS = 0.9  # the cone is taken where its multiplications are at most this share of whole gradients
 
@@ -125,6 +136,8 @@ def cone_of(
     if foreign or len(graph.inputs) > 1 or any(target.name not in nodes for target in targets):
         return None
     cone = Cone(graph, [Unit(nodes[t.name], t.dims, t.place) for t in targets], device)
+    if most == math.inf:
+        return cone
     bound = most if not cone.plan.tapes else min(most, TAPED)
     bound = bound if cone.plan.batchable or images == 1 else bound / 2
     return cone if cone.plan.share_of_work() <= bound else None
