@@ -122,6 +122,7 @@ def _modules_of_their_own(module: nn.Module, targets: Sequence[Target]) -> bool:
     return all(target.path in modules and "[" not in target.name for target in targets)
 
 
+FORWARD = 0.4  # what has to be saved, in whole gradients: the cone's forward pass keeps more
 TAPED = 0.7  # the same where some operators go by autograd one by one
 LESS = 0.9  # the cone is taken where its multiplications are at most this share of whole gradients
 
@@ -140,7 +141,8 @@ def cone_of(
         return cone
     bound = most if not cone.plan.tapes else min(most, TAPED)
     bound = bound if cone.plan.batchable or images == 1 else bound / 2
-    return cone if cone.plan.share_of_work() <= bound else None
+    share = cone.plan.share_of_work()
+    return cone if share <= bound and len(targets) * (1 - share) >= FORWARD else None
 
 
 @contextlib.contextmanager
