@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision.models as tv
 from torch import fx, nn
 
+import rftools as rf
 from rftools.capture import Graph, capture
+from rftools.erf.analysis import choose
 from rftools.erf.cone import Cone, Unit
+from rftools.erf.gradients import AGGREGATIONS, Target, by_cone, cone_of, layer_maps
+from rftools.models import NETS
 from rftools.trf.analysis import spatial_dims
 from rftools.trf.engine import walk
 from rftools.trf.field import Field
@@ -283,3 +289,210 @@ def test_random_nets(block: int) -> None:
 def test_many_random_nets(block: int) -> None:
     for seed in range(3000 + 25 * block, 3025 + 25 * block):
         check_seed(seed)
+
+
+def maps_both_ways(
+    module: nn.Module, size: tuple[int, ...], aggregation: str = "abs", images: int = 2, names: str = "*"
+) -> tuple[Mapping[str, Any], Mapping[str, Any], rf.TheoreticalResult]:
+    """Maps of all modules without children by the cone, and by hooks and autograd on whole tensors."""
+    dtype = next(p.dtype for p in module.parameters())
+    graph = capture(module.eval(), size)
+    rows = rf.theoretical(module, input_size=size)
+    leaves = {name for name, child in module.named_modules() if not list(child.children())}
+    chosen = [row for row in choose(rows, module, names) if row.unit and row.name.partition("#")[0] in leaves]
+    targets = [Target(row.name, row.unit_dims, row.unit or ()) for row in chosen]
+    x = torch.randn(images, *size, dtype=dtype, generator=torch.Generator().manual_seed(1))
+    options: dict[str, Any] = {"aggregation": aggregation, "device": CPU, "batch_size": images, "seed": 3}
+    whole = layer_maps(module, x, targets, **options)
+    with torch.no_grad():
+        cone = cone_of(graph, module, targets, CPU, images, most=math.inf)
+    assert cone is not None
+    generator = torch.Generator().manual_seed(3)
+    return by_cone(cone, x, targets, aggregation, generator, 0), whole, rows
+
+
+def differ(found: Mapping[str, Any], whole: Mapping[str, Any]) -> float:
+    pairs = [(found[name], whole[name]) for name in whole]
+    return max(float(np.abs(a - b).max()) / max(float(np.abs(b).max()), 1e-200) for a, b in pairs)
+
+
+def check_support(found: Mapping[str, Any], rows: rf.TheoreticalResult) -> None:
+    """No mass where the theoretical engine says that no path reaches, per axis."""
+    for name, maps in found.items():
+        for axis, field in enumerate(rows[name].axes, 1):
+            if field.support is None:
+                continue
+            seen = np.abs(maps).max(tuple(d for d in range(maps.ndim) if d != axis)).nonzero()[0]
+            assert set(seen.tolist()) <= set(field.support), name
+
+
+class Segmenter(nn.Module):
+    """A U-Net of three levels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.down = nn.ModuleList([self._block(a, b) for a, b in ((3, 6), (6, 8), (8, 10))])
+        self.up = nn.ModuleList([nn.ConvTranspose2d(10, 8, 2, 2), nn.ConvTranspose2d(8, 6, 2, 2)])
+        self.join = nn.ModuleList([self._block(16, 8), self._block(12, 6)])
+        self.head = nn.Conv2d(6, 2, 1)
+
+    @staticmethod
+    def _block(into: int, out: int) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(into, out, 3, padding=1), nn.BatchNorm2d(out), nn.ReLU(inplace=True))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first = self.down[0](x)
+        second = self.down[1](F.max_pool2d(first, 2))
+        third = self.down[2](F.max_pool2d(second, 2))
+        y = self.join[0](torch.cat([self.up[0](third), second], 1))
+        return self.head(self.join[1](torch.cat([self.up[1](y), first], 1)))
+
+
+WIDE = [name for name in NETS if "wide" in name or "resnet" in name]
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in WIDE else n for n in NETS])
+def test_the_articles_nets(name: str) -> None:
+    model = rf.load(f"rftools:{name}", input_size=(1, 300) if name == "wavenet" else None)
+    for precision, allowed in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
+        found, whole, rows = maps_both_ways(model.module.to(precision), model.require_input_size())
+        assert len(found) > 5
+        assert differ(found, whole) <= allowed
+        check_support(found, rows)
+
+
+OTHERS = {
+    "u-net": (Segmenter, (3, 32, 40)),
+    "deeplab": (lambda: tv.segmentation.deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None), (3, 32, 32)),
+    "fcn": (lambda: tv.segmentation.fcn_resnet50(weights=None, weights_backbone=None), (3, 64, 64)),
+    "video": (lambda: tv.video.r3d_18(weights=None), (3, 4, 32, 32)),
+    "video, separable": (lambda: tv.video.r2plus1d_18(weights=None), (3, 4, 32, 32)),
+}
+FAMILIES = {  # the smallest net of each, and pixels
+    "squeezenet1_1": 64,
+    "shufflenet_v2_x0_5": 32,
+    "mobilenet_v3_small": 32,
+    "resnet18": 64,
+    "alexnet": 96,
+    "vgg11_bn": 64,
+    "resnext50_32x4d": 96,
+    "densenet121": 64,
+    "googlenet": 96,
+    "inception_v3": 128,
+    "mobilenet_v2": 96,
+    "mnasnet0_5": 96,
+    "efficientnet_b0": 96,
+    "regnet_y_400mf": 96,
+    "convnext_tiny": 64,
+}
+QUICK = list(FAMILIES)[:4]
+TOKENS = {"vit_b_32": 224, "swin_t": 64, "swin_v2_t": 64, "maxvit_t": 224}
+
+
+def family(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    extra = {"aux_logits": False, "init_weights": False} if name in {"googlenet", "inception_v3"} else {}
+    return tv.get_model(name, weights=None, **extra)
+
+
+@pytest.mark.parametrize(
+    "name", ["u-net", "deeplab", *(pytest.param(name, marks=pytest.mark.slow) for name in list(OTHERS)[2:])]
+)
+def test_segmenters_and_nets_on_film(name: str) -> None:
+    make, size = OTHERS[name]
+    torch.manual_seed(0)
+    found, whole, rows = maps_both_ways(make().double(), size, images=1)
+    assert differ(found, whole) <= 1e-10
+    check_support(found, rows)
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES]
+)
+def test_torchvisions_families(name: str) -> None:
+    found, whole, rows = maps_both_ways(family(name).double(), (3, FAMILIES[name], FAMILIES[name]), images=1)
+    assert differ(found, whole) <= 1e-10
+    check_support(found, rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_torchvisions_families_in_single_precision(name: str) -> None:
+    found, whole, _ = maps_both_ways(family(name), (3, FAMILIES[name], FAMILIES[name]), images=1)
+    assert differ(found, whole) <= 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TOKENS)
+def test_transformers(name: str) -> None:
+    found, whole, _ = maps_both_ways(family(name).double(), (3, TOKENS[name], TOKENS[name]), images=1)
+    assert differ(found, whole) <= 1e-10
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+def test_aggregations(aggregation: str) -> None:
+    found, whole, _ = maps_both_ways(Segmenter().double(), (3, 32, 40), aggregation)
+    assert differ(found, whole) <= 1e-10
+    assert max(float(np.abs(maps).max()) for maps in found.values()) > 0
+
+
+def test_little_memory_splits_the_walk_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = Segmenter().double()
+    whole = maps_both_ways(module, (3, 32, 40))[1]
+    monkeypatch.setattr("rftools.erf.cone.maps.SMALLEST", 1)
+    monkeypatch.setattr("rftools.erf.cone.maps.BUDGET", 1e-9)
+    assert differ(maps_both_ways(module, (3, 32, 40))[0], whole) <= 1e-10
+
+
+def test_values_are_worked_out_in_windows_alone_where_the_image_is_large() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(2, 2, 3)).double()
+    graph = capture(net, (1, 64, 64))
+    cone = Cone(graph, all_units(graph)[-1:], CPU)
+    assert cone.plan.need[cone.plan.input] == ((0, 1), (28, 36), (28, 36))  # of 14: 14 to 16, 28 to 33, 28 to 35
+    x = torch.randn(1, 1, 64, 64, dtype=torch.float64)
+    assert apart(cone, x, whole_gradients(graph, x, cone.plan.units)) <= 1e-10
+
+
+def test_the_cone_is_taken_where_it_is_less_work_and_the_graph_is_the_modules() -> None:
+    small, other = (nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3)) for _ in range(2))
+    targets = [Target("2", (2, 3), (5, 5))]
+    graph = capture(small, (1, 32, 32))
+    assert cone_of(graph, small, targets, CPU, 1) is not None
+    assert cone_of(graph, other, targets, CPU, 1) is None
+    assert cone_of(capture(small, (1, 5, 5)), small, [Target("2", (2, 3), (0, 0))], CPU, 1) is None
+
+
+def test_a_gradient_that_is_not_finite_is_named() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 3))
+    net[0].weight.data[0, 0, 0, 0] = torch.inf
+    with pytest.raises(rf.RequestError, match=r"the gradient of layer '0' is not finite at image 0"):
+        rf.effective(net, torch.rand(2, 1, 32, 32), layers="0")
+
+
+class Block(nn.Module):
+    """A residual block whose sum is an operator between modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(2, 2, 3, padding=1, padding_mode="zeros")
+        self.head = nn.Conv2d(2, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(F.relu(x + self.conv(x)))
+
+
+def test_operators_between_modules_are_targets() -> None:
+    net, x = Block(), torch.randn(3, 2, 9, 9)
+    result = rf.effective(net, x, layers=["/add", "/r*"])
+    assert [row.name for row in result] == ["/add", "/relu"]
+    taken = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad((taken + net.conv(taken))[..., 4, 4].sum(), taken)
+    np.testing.assert_allclose(result["/add"].map, gradient.abs().mean((0, 1)).numpy(), atol=1e-6)
+    assert result["/add"].theoretical["axes"][0]["clipped"] == (3, 5)
+
+
+def test_an_operator_that_is_not_there_is_named() -> None:
+    with pytest.raises(rf.RequestError, match=r"no layer matches '/ad' \(closest: /add\)"):
+        rf.effective(Block(), torch.randn(1, 2, 9, 9), layers="/ad")

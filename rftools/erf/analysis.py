@@ -61,7 +61,8 @@ def effective(
     Args:
         images: ``(N, C, *spatial)`` inputs, a path to pictures or arrays, a data set, ``white`` or ``pink`` noise
             (the default: ``count`` images of white noise).
-        layers: names or patterns (``layer4.*``); by default all layers that hold weights and have a map.
+        layers: names or patterns (``layer4.*``; with a slash, ``layer1.*/add``, of operators between modules); by
+            default all layers that hold weights and have a map.
         unit: the output index; by default the centre of each layer's map.
         device: ``auto`` takes CUDA when present.
         count: images at most where there are more, or noise images to make: 32 (4 a draw of random weights).
@@ -244,9 +245,10 @@ def choose(rows: TheoreticalResult, module: nn.Module, layers: Sequence[str] | s
     asked = [layers] if isinstance(layers, str) else list(layers)
     found = []
     for name in asked:
-        own = [row for row in known if row.name == name or (name and fnmatch.fnmatchcase(row.name, name))]
+        among = list(rows) if "/" in name or "[" in name else known  # operators between modules, one of several outputs
+        own = [row for row in among if row.name == name or (name and fnmatch.fnmatchcase(row.name, name))]
         if not own:
-            raise RequestError(_no_layer(name, rows, known))
+            raise RequestError(_no_layer(name, rows))
         found += [row for row in own if row not in found]
     for row in found:
         if row.unit is None:
@@ -254,11 +256,8 @@ def choose(rows: TheoreticalResult, module: nn.Module, layers: Sequence[str] | s
     return found
 
 
-def _no_layer(name: str, rows: TheoreticalResult, known: Sequence[LayerField]) -> str:
-    if any(row.name == name for row in rows):
-        inside = name.partition("/")[0] or "the model"
-        return f"{name!r} is an operator between modules; effective fields are of modules: take one of {inside}"
-    names = [row.name for row in known]
+def _no_layer(name: str, rows: TheoreticalResult) -> str:
+    names = [row.name for row in rows]
     return f"no layer matches {name!r}{closest(name, names)}; there are {len(names)}"
 
 

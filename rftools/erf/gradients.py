@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,7 +74,11 @@ def layer_maps(
         batch_size = 1  # a layer that folds space into the batch keeps one image apart from the next only alone
 
     with frozen(module, device):
-        cone = None if graph is None else cone_of(graph, module, targets, device, min(batch_size, len(inputs)))
+        hooked = _modules_of_their_own(module, targets)
+        least = LESS if hooked else math.inf
+        cone = None if graph is None else cone_of(graph, module, targets, device, min(batch_size, len(inputs)), least)
+        if cone is None and not hooked:
+            raise RequestError("operators between modules have effective fields in nets with one input only")
 
         def work(batch: torch.Tensor, start: int) -> dict[str, NDArray[np.float32]]:
             return _batch(module, batch.to(device), targets, aggregation, seed + start, start, cone)
@@ -111,6 +116,13 @@ def _channels(module: nn.Module, batch: torch.Tensor, target: Target) -> torch.T
     return torch.stack(maps).float().detach()
 
 
+def _modules_of_their_own(module: nn.Module, targets: Sequence[Target]) -> bool:
+    """Whether a hook can see every target: modules, not operators between them or one of several outputs."""
+    modules = dict(module.named_modules())
+    return all(target.path in modules and "[" not in target.name for target in targets)
+
+
+FORWARD = 0.4  # what has to be saved, in whole gradients: the cone's forward pass keeps more
 TAPED = 0.7  # the same where some operators go by autograd one by one
 LESS = 0.9  # the cone is taken where its multiplications are at most this share of whole gradients
 
@@ -125,9 +137,12 @@ def cone_of(
     if foreign or len(graph.inputs) > 1 or any(target.name not in nodes for target in targets):
         return None
     cone = Cone(graph, [Unit(nodes[t.name], t.dims, t.place) for t in targets], device)
+    if most == math.inf:
+        return cone
     bound = most if not cone.plan.tapes else min(most, TAPED)
     bound = bound if cone.plan.batchable or images == 1 else bound / 2
-    return cone if cone.plan.share_of_work() <= bound else None
+    share = cone.plan.share_of_work()
+    return cone if share <= bound and len(targets) * (1 - share) >= FORWARD else None
 
 
 @contextlib.contextmanager
@@ -168,7 +183,7 @@ def _batch(
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), batch.dtype)
     generator = torch.Generator().manual_seed(seed)
     if cone is not None:
-        return _by_cone(cone, batch.to(dtype), targets, aggregation, generator, first)
+        return by_cone(cone, batch.to(dtype), targets, aggregation, generator, first)
     x = batch.to(dtype).requires_grad_(True)
     with torch.enable_grad():
         outputs = unit_outputs(module, x, targets)
@@ -182,7 +197,7 @@ def _batch(
     return maps
 
 
-def _by_cone(
+def by_cone(
     cone: Cone, x: torch.Tensor, targets: Sequence[Target], aggregation: str, generator: torch.Generator, first: int
 ) -> dict[str, NDArray[np.float32]]:
     """The same maps, each gradient worked out inside its unit's window only."""

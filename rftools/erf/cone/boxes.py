@@ -102,7 +102,7 @@ def tighten(values: torch.Tensor, box: Box) -> tuple[torch.Tensor, Box]:
 
 def stack(parts: Sequence[Cotangent]) -> Cotangent:
     """The sum of cotangents at one node: targets side by side, the same target's contributions added."""
-    base = max(parts, key=lambda part: part.values.numel())
+    base = max(parts, key=lambda part: (part.values.numel(), part.own))
     outer = base.box
     targets = list(base.targets)
     for part in parts:
