@@ -31,7 +31,7 @@ from rftools.reporting import RULES, Subject, findings
 from rftools.reporting.explorer import footprints
 from rftools.reporting.figures import themed
 from rftools.reporting.findings import Limits
-from rftools.reporting.pictures import plane, surviving_masks
+from rftools.reporting.pictures import effective_maps, plane, surviving_masks
 from rftools.reporting.subject import from_results
 from rftools.trf.result import Surviving
 from tests import drawn
@@ -430,6 +430,14 @@ def test_what_pruning_left_is_the_support_of_the_weights_that_are_there() -> Non
         assert entry["movable"]
 
 
+def test_the_ellipse_lies_where_the_map_does() -> None:
+    """A Gaussian of known middle and axes: the explorer's ellipse is it, half a pixel further in the picture."""
+    maps = effective_maps(drawn.effective())
+    ellipse = maps["conv2"]["ellipse"]
+    assert ellipse == {"cx": pytest.approx(10.5, abs=0.1), "cy": pytest.approx(10.5, abs=0.1),
+                       "rx": 3.0, "ry": 1.5, "angle": 30.0}  # fmt: skip
+
+
 def test_a_unit_outside_the_plane_of_the_picture() -> None:
     assert plane((3, 5, 7, 9)) == (7, 9)
 
@@ -524,6 +532,18 @@ def test_the_page_as_markdown(tmp_path: Path) -> None:
     assert "two\ufffdlines" in shown
     whole = from_results([named(make(), names) for make in RESULTS])  # type: ignore[misc]
     assert text.count("\n- **") == len(findings(whole))
+
+
+@pytest.mark.slow
+def test_thousands_of_layers_make_a_page(tmp_path: Path) -> None:
+    net = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1) for _ in range(5000)))
+    path = rf.report(net, tmp_path / "r.html", input_size=(1, 64, 64), effective=False)
+    text = path.read_text(encoding="utf-8")
+    assert len(text) < 8_000_000
+    assert "The first 2000 of 5001 rows" in text
+    data = re.search(r'id="explorer-data">(.*?)</script>', text, re.DOTALL)
+    assert data is not None
+    assert len(json.loads(data.group(1))["layers"]) == 5001
 
 
 def test_a_pdf_needs_a_browser(
