@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,12 +16,14 @@ import click
 
 from rftools.errors import RequestError
 from rftools.files import check_writable, write_text
+from rftools.results import plain
 
 if TYPE_CHECKING:
     from rftools.loading import Model
     from rftools.results import Result
 
 F = TypeVar("F", bound=Callable[..., Any])
+Table = tuple[Sequence[str], Sequence[Sequence[Any]]]  # columns and rows
 
 
 def parse_size(text: str) -> tuple[int, ...]:
@@ -52,15 +55,17 @@ def parse_unit(text: str) -> tuple[int, ...]:
 
 def model_options(function: F) -> F:
     """SPEC and what goes with it; the command gets them as ``spec, model, weights, input_size, seed``."""
-    return _model_options(function, click.argument("spec"))
+    decorated: F = click.argument("spec")(_beside_spec(function))
+    return decorated
 
 
 def models_options(function: F) -> F:
-    """As `model_options`, for one SPEC or several: the command gets ``specs``."""
-    return _model_options(function, click.argument("specs", metavar="SPEC [SPEC ...]", nargs=-1, required=True))
+    """As `model_options`, for one SPEC or more: the command gets ``specs``."""
+    decorated: F = click.argument("specs", nargs=-1, required=True, metavar="SPEC...")(_beside_spec(function))
+    return decorated
 
 
-def _model_options(function: F, argument: Callable[[F], F]) -> F:
+def _beside_spec(function: F) -> F:
     for decorate in (
         click.option(
             "--seed",
@@ -76,7 +81,6 @@ def _model_options(function: F, argument: Callable[[F], F]) -> F:
         ),
         click.option("--weights", metavar="FILE", help="Weights for a SPEC that has none of its own."),
         click.option("--model", metavar="SPEC", help="Architecture for a SPEC that is a plain state dict."),
-        argument,
     ):
         function = decorate(function)
     return function
@@ -134,7 +138,7 @@ def emit(
     result: Result[Any],
     json_path: str | None,
     output: str | None,
-    table: tuple[Sequence[str], Sequence[Sequence[Any]]] | None = None,
+    table: Table | None = None,
     csv_path: str | None = None,
     **plot_options: Any,
 ) -> None:
@@ -160,6 +164,44 @@ def emit(
         print_table(result)
     else:
         print_rows(columns, records, title=result.model.name)
+    for note in result.notes():
+        print(note, file=sys.stderr)
+
+
+def emit_all(
+    results: Sequence[Result[Any]],
+    json_path: str | None,
+    output: str | None,
+    tables: Sequence[Table | None],
+    csv_path: str | None = None,
+    **plot_options: Any,
+) -> None:
+    """Show the results of one model, or of several under each other and in one picture."""
+    if len(results) == 1:
+        emit(results[0], json_path, output, tables[0], csv_path, **plot_options)
+        return
+    from rftools.plots import save
+    from rftools.plots.several import labels
+
+    whose = labels([result.model for result in results])
+    shown = [table or (result.columns(), result.records()) for result, table in zip(results, tables, strict=True)]
+    columns = ("model", *shown[0][0])
+    records = [(name, *row) for name, (_, rows) in zip(whose, shown, strict=True) for row in rows]
+    if csv_path is not None:
+        write_csv(csv_path, columns, records)
+        print(f"wrote {csv_path}", file=sys.stderr)
+    if output is not None:
+        save(results, output, **plot_options)
+        print(f"wrote {output}", file=sys.stderr)
+    if json_path is not None:
+        body = {"schema": {"name": "rftools.several", "version": 1}, "results": [r.to_dict() for r in results]}
+        text = json.dumps(plain(body), indent=1, allow_nan=False) + "\n"
+        if json_path == "-":
+            sys.stdout.write(text)
+            return
+        write_text(json_path, text)
+        print(f"wrote {json_path}", file=sys.stderr)
+    print_rows(columns, records)
 
 
 def write_csv(path: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:

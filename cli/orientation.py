@@ -8,9 +8,9 @@ import click
 
 from rftools.cli.options import (
     check_outputs,
-    emit,
+    emit_all,
     load_model,
-    model_options,
+    models_options,
     output_options,
     progress_bar,
     table_options,
@@ -19,12 +19,16 @@ from rftools.cli.options import (
 from rftools.errors import RequestError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rftools.loading import Model
     from rftools.weights import OrientationResult
 
+EXAMPLES = 100  # kernels of a layer that are drawn
+
 
 @click.command("orientation", short_help="Which way the surviving taps of each kernel point.")
-@model_options
+@models_options
 @click.option(
     "--of",
     "subject_of",
@@ -44,10 +48,11 @@ if TYPE_CHECKING:
     help="What a tap weighs: 1 where it is not zero, |w| or w^2.",
 )
 @click.option("--signs", is_flag=True, help="What the signs say: blobs, edges or lines, and which way kernels rise.")
+@click.option("--kind", help="What -o draws: polar, depth or kernels; of several SPECs course or sheet.")
 @table_options("layer", "filter")
 @output_options
 def command(
-    spec: str,
+    specs: tuple[str, ...],
     model: str | None,
     weights: str | None,
     input_size: str | None,
@@ -58,6 +63,7 @@ def command(
     seed: int,
     mass: str,
     signs: bool,
+    kind: str | None,
     group_by: str,
     csv_path: str | None,
     json_path: str | None,
@@ -65,27 +71,38 @@ def command(
 ) -> None:
     """Which way the kernels of SPEC point, tested against random taps on the same lattice.
 
+    Of several SPECs (a run's RUN/epoch-*.pt, one net at several sparsities), -o draws the course of anisotropy and
+    resultant, or with --kind sheet the roses of each.
+
     \b
     Example:
       rftools orientation runs/dilated/best.pt -o polar.png
     """
     check_outputs(json_path, output, csv_path)
-    if subject_of == "effective":
-        if signs or mass != "survivors":
-            raise RequestError("--signs and --mass speak of weights; leave them out with --of effective")
-        result = _of_effective_fields(load_model(spec, model, weights, input_size, seed), layers, images, count, seed)
-        emit(result, json_path, output, result.by_filter() if group_by == "filter" else None, csv_path)
-        return
-    if layers or images is not None:
+    if subject_of == "effective" and (signs or mass != "survivors"):
+        raise RequestError("--signs and --mass speak of weights; leave them out with --of effective")
+    if subject_of == "weights" and (layers or images is not None):
         raise RequestError("--layer and --images speak of effective fields; add --of effective")
-    subject = weights_of(spec, model, weights, input_size, seed)
+    if len(specs) > 1 and kind is None:
+        kind = "course"
+    results = []
+    for spec in specs:
+        if subject_of == "effective":
+            loaded = load_model(spec, model, weights, input_size, seed)
+            results.append(_of_effective_fields(loaded, layers, images, count, seed))
+        else:
+            subject = weights_of(spec, model, weights, input_size, seed)
+            results.append(_of_weights(subject, mass, seed, signs, EXAMPLES if kind == "kernels" else 0))
+    tables = [r.by_filter() if group_by == "filter" else r.by_sign() if signs else None for r in results]
+    emit_all(results, json_path, output, tables, csv_path, kind=kind)
+
+
+def _of_weights(subject: Model | Path, mass: str, seed: int, signs: bool, examples: int) -> OrientationResult:
     from rftools.loading import Model
     from rftools.weights import orientation
 
     jumps = input_jumps(subject) if isinstance(subject, Model) and subject.input_size is not None else None
-    result = orientation(subject, mass=mass, jumps=jumps, seed=seed, signs=signs)
-    table = result.by_filter() if group_by == "filter" else result.by_sign() if signs else None
-    emit(result, json_path, output, table, csv_path)
+    return orientation(subject, mass=mass, jumps=jumps, seed=seed, signs=signs, examples=examples)
 
 
 def _of_effective_fields(

@@ -23,6 +23,8 @@ from rftools.errors import RequestError
 @click.option(
     "--json", "json_path", metavar="FILE", help="Write findings and results as JSON too (- for standard output)."
 )
+@click.option("--markdown", "markdown_path", metavar="FILE", help="Write findings, tables and method as Markdown too.")
+@click.option("--pdf", "pdf_path", metavar="FILE", help="Print the page as PDF too, by an installed Chromium.")
 @click.option("--images", metavar="FOLDER|FILE", help="What the effective field is measured on (default: noise).")
 @click.option("--count", type=click.IntRange(min=1), default=32, show_default=True, help="Images to measure on.")
 @click.option("--layer", "layers", metavar="NAME", multiple=True, help="Layers to measure (default: all with weights).")
@@ -38,6 +40,8 @@ def command(
     seed: int,
     output: str,
     json_path: str | None,
+    markdown_path: str | None,
+    pdf_path: str | None,
     images: str | None,
     count: int,
     layers: tuple[str, ...],
@@ -48,22 +52,26 @@ def command(
 ) -> None:
     """Write a page about SPEC: findings, tables, drawings, an explorer, and how it was made. Several are compared.
 
+    A run's folder is shown with what changed from epoch to epoch.
+
     The page is one file. It opens from disk, a mail or a build's artifacts, and loads nothing from anywhere.
 
     \b
     Example:
       rftools report runs/a/best.pt -o report.html
+      rftools report runs/a -o training.html
       rftools report runs/a/best.pt runs/a-pruned/best.pt -o pruning.html
     """
     from rftools.reporting.build import check_page
     from rftools.reporting.compare import check_count
 
     check_page(output)
-    if Path(output).exists() and not force:
-        raise RequestError(f"{output} exists; --force overwrites it")
+    for written in (output, json_path, markdown_path, pdf_path):
+        if written not in (None, "-") and Path(str(written)).exists() and not force:
+            raise RequestError(f"{written} exists; --force overwrites it")
     sizes = tuple(parse_object(text) for text in objects)
     check_count(len(specs))
-    loaded = [load_model(spec, model, weights, input_size, seed) for spec in specs]
+    loaded = [spec if Path(spec).is_dir() else load_model(spec, model, weights, input_size, seed) for spec in specs]
     from rftools.reporting import report
     from rftools.reporting.findings import Limits
 
@@ -87,6 +95,8 @@ def command(
             limits=Limits(objects=sizes),
             command=command_line(specs, output, given, flags),
             json_path=answer,
+            markdown_path=markdown_path,
+            pdf_path=pdf_path,
             effective=not no_effective,
             count=count,
             layers=list(layers) or None,

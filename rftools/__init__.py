@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rftools.loading import Model, load
     from rftools.pruning import prune
     from rftools.reporting import report
-    from rftools.trf import rule, theoretical
+    from rftools.trf import reach, rule, theoretical
     from rftools.weights import orientation, sparsity
 
 _HOME = {
@@ -28,6 +28,7 @@ _HOME = {
     "load": "loading",
     "orientation": "weights",
     "prune": "pruning",
+    "reach": "trf",
     "report": "reporting",
     "rule": "trf",
     "sparsity": "weights",
@@ -43,6 +44,7 @@ __all__ = [
     "load",
     "orientation",
     "prune",
+    "reach",
     "report",
     "rule",
     "sparsity",

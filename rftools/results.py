@@ -98,6 +98,10 @@ class Result(Generic[R]):
         """The rows of `table`: one sequence a layer, raw values in raw units."""
         raise NotImplementedError
 
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that stand below the table."""
+        return ()
+
     def table(self) -> pd.DataFrame:
         """The result as a pandas table, one row a layer, raw values in raw units."""
         import pandas as pd

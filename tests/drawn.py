@@ -66,10 +66,14 @@ def layer(name: str, axes: tuple[AxisField, ...], n: int, **changes: object) -> 
 UNEVEN = (axis(9, 2, -3, 5, ((3, 1),)), axis(7, 2, -3, 5))
 
 
+PATHS = np.zeros((SIDE, SIDE))
+PATHS[7:16, 7:14] = np.outer([1, 2, 3, 0, 5, 4, 3, 2, 1], [1, 2, 3, 4, 3, 2, 1])
+
+
 def theoretical(first: str = "conv1", axes: tuple[AxisField, ...] = UNEVEN, **changes: object) -> TheoreticalResult:
     rows = (
         layer(first, (axis(3, 1, -1, 10), axis(3, 1, -1, 10)), 20),
-        layer("conv2", axes, 10, **changes),
+        layer("conv2", axes, 10, **({"paths": PATHS} | changes)),
         layer("pool", (WHOLE, WHOLE), 1, op="adaptive_avg_pool2d", output_shape=(4, 1, 1), unit=()),
     )
     return TheoreticalResult(model=MODEL, input_size=(3, SIDE, SIDE), layers=rows)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import rftools as rf
 from rftools.cli import main
+from rftools.cli.check import read_limits
 from rftools.errors import RequestError
 from rftools.reporting.gate import CHECKS, Limit, evaluate, needs, parse_limit
 from rftools.reporting.subject import Subject
@@ -60,6 +62,43 @@ def test_the_formats(capsys: pytest.CaptureFixture[str]) -> None:
     assert (status, suite.attrib["tests"], suite.attrib["failures"]) == (1, "2", "1")
     (failure,) = suite.iter("failure")
     assert failure.attrib["message"] == BROKEN
+
+
+GOLDEN = Path(__file__).parent / "data" / "check"
+
+
+@pytest.mark.parametrize("form", ["text", "github", "junit", "json"])
+def test_the_whole_output_of_each_format(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    limits = ("--min-field", "64", "--max-holes", "features.block[12].conv=0")
+    status, out, err = run(capsys, NET, *limits, "--format", form)
+    expected = (GOLDEN / f"{form}.txt").read_text(encoding="utf-8").replace("VERSION", rf.__version__)
+    assert (status, out, err) == (1, expected, "")
+
+
+def test_the_projects_own_nets_have_limits_that_bite(capsys: pytest.CaptureFixture[str]) -> None:
+    """The limits that the project's own checks use hold, and would not hold for a field one pixel smaller."""
+    files = sorted((Path(__file__).parents[1] / ".ci" / "limits").glob("*.toml"))
+    assert len(files) >= 5
+    for file in files:
+        assert run(capsys, f"rftools:{file.stem}", "--file", str(file))[0] == 0
+        field = next(limit.value for limit in read_limits(str(file)) if limit.check == "min-field")
+        assert run(capsys, f"rftools:{file.stem}", "--min-field", str(field + 1))[0] == 1
+
+
+def test_a_name_that_is_a_pattern_is_taken_as_a_name() -> None:
+    rows = drawn.theoretical("blocks[0]").layers
+    whole = subject(theoretical=dataclasses.replace(drawn.theoretical(), layers=rows))
+    (outcome,) = evaluate(whole, [Limit("min-field", 3.0, "blocks[0]")])
+    assert (outcome.layer, outcome.ok) == ("blocks[0]", True)
+
+
+def test_a_bound_shows_no_field_large_enough() -> None:
+    whole = subject(theoretical=drawn.theoretical(status="bound"))
+    (outcome,) = evaluate(whole, [Limit("min-field", 1.0, "conv2")])
+    assert not outcome.ok
+    assert outcome.line() == (
+        "min-field: conv2: cannot be computed (the field is known as an upper bound only), the limit is at least 1 px"
+    )
 
 
 def test_a_file_of_limits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,7 +155,7 @@ def test_an_unknown_field_fails_closed() -> None:
     for check in ("min-field", "max-holes", "max-unproductive"):
         found = evaluate(whole, [Limit(check, 0.0, "conv2")])
         assert [outcome.ok for outcome in found] == [False], check
-        assert "cannot be computed" in found[0].line()
+        assert "cannot be computed (unknown field: no rule)" in found[0].line()
 
 
 @pytest.mark.parametrize(

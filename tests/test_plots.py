@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -27,6 +28,8 @@ RESULTS = {
     "rftools.sparsity": drawn.sparsity,
     "rftools.orientation": drawn.orientation,
     "rftools.tuning": drawn.tuning,
+    "rftools.sparsity, several": lambda first="conv1": [drawn.sparsity(first), drawn.sparsity(first, dead=1)],
+    "rftools.orientation, several": lambda first="conv1": [drawn.orientation(first) for _ in range(3)],
     "history": lambda: drawn.HISTORY,
 }
 ALL = [(schema, kind) for schema, kinds in KINDS.items() for kind in kinds]
@@ -88,6 +91,32 @@ def test_window_tints_exactly_the_pixels_that_reach_the_unit() -> None:
     assert image.extent == (-0.5, 19.5, -0.5, 19.5)
     (centre,) = scene.marks(sc.Points)
     assert (centre.x, centre.y) == ((10.0,), (11.0,))
+
+
+def test_paths_shade_what_is_reached_and_leave_holes_clear() -> None:
+    scene = describe(drawn.theoretical(), "paths")
+    (shades,) = scene.marks(sc.Heatmap)
+    assert shades.values is not None
+    assert np.array_equal(~np.isnan(shades.values), drawn.PATHS > 0)
+    assert shades.values[11, 10] == 0.0  # most paths
+    assert shades.values[7, 7] == pytest.approx(max(np.log10(1 / 20), shades.limits[0]))  # type: ignore[index]
+    assert next(scene.marks(sc.Rect)).extent == (-0.5, 19.5, -0.5, 19.5)
+    assert "56 pixels are reached" in scene.caption
+
+
+def test_growth_has_a_band_where_branches_differ() -> None:
+    wide = dataclasses.replace(drawn.axis(9, 1, -4, 5), min_size=3)
+    scene = describe(drawn.theoretical(axes=(wide, wide)), "growth")
+    (band,) = scene.marks(sc.Band)
+    assert (band.x, band.low, band.high) == ((1.0,), (3.0,), (9.0,))
+
+
+def test_two_nets_side_by_side() -> None:
+    scene = describe(drawn.theoretical(), "growth", other=drawn.theoretical(axes=(drawn.axis(15, 1, -7, 5),) * 2))
+    first, second = scene.marks(sc.Line)
+    assert first.y[:2] == (3.0, 9.0)
+    assert second.y[:2] == (3.0, 15.0)
+    assert first.x == second.x == (0.0, 1.0, 2.0)  # the same names: layer by layer
 
 
 def test_window_reaches_over_the_border_while_its_tint_does_not() -> None:
@@ -241,6 +270,53 @@ def test_curves_draw_percent() -> None:
     assert lines[3].y == (45.0,) * 4
 
 
+# ---- several models
+
+
+def test_a_course_runs_from_model_to_model_layer_by_layer() -> None:
+    results = [drawn.orientation(), drawn.orientation(q=0.9)]
+    pooled, single, lengths = describe(results, "course").panels
+    (line,) = (mark for mark in pooled.marks if isinstance(mark, sc.Line))
+    assert (line.x, line.y, line.label) == ((0.0, 1.0), (0.1, 0.1), "conv1")
+    (line,) = (mark for mark in lengths.marks if isinstance(mark, sc.Line))
+    assert line.y == (0.3, 0.3)
+    assert (single.x.label, single.x.ticks) == ("model", ((0.0, "1: best"), (1.0, "2: best")))
+    with pytest.raises(RequestError, match="layer 'conv9' is not in all 2 models"):
+        describe(results, "course", layers=["conv9"])
+    with pytest.raises(RequestError, match="share no layer"):
+        describe([drawn.orientation("a"), drawn.orientation("b")], "course")
+
+
+def test_sheets_have_a_row_a_model_and_a_column_a_layer() -> None:
+    scene = describe([drawn.orientation(), drawn.orientation(), drawn.orientation()], "sheet")
+    assert (scene.rows, scene.columns) == (3, 1)
+    assert scene.panels[2].title == "3: best: R = 0.300, p = 0.4\nconv1"
+    scene = describe([drawn.sparsity(), drawn.sparsity()])
+    first, second = scene.marks(sc.Heatmap)
+    assert first.limits == second.limits == (0.0, 1.0)
+    np.testing.assert_array_equal(first.values, np.arange(9).reshape(3, 3) * 0.1)
+
+
+def test_mixed_lists_cannot_be_drawn() -> None:
+    with pytest.raises(RequestError, match="a list cannot be drawn"):
+        describe([drawn.orientation(), drawn.sparsity()])
+
+
+def test_the_mean_axis_has_its_interval_at_both_ends() -> None:
+    (arc,) = (line for line in describe(drawn.orientation()).marks(sc.Line) if line.label == "its 95 % interval")
+    assert (arc.x[0], arc.x[29]) == (10.0, 40.0)
+    assert (arc.x[31], arc.x[-1]) == (190.0, 220.0)
+    assert arc.y[30] != arc.y[30]  # a gap between the two
+
+
+def test_kernels_are_pictures_with_their_orientation_below() -> None:
+    scene = describe(drawn.orientation(), "kernels")
+    assert len(list(scene.marks(sc.Image))) == 3
+    flat, tilted = scene.marks(sc.Line)  # the third has none
+    assert flat.y[0] == flat.y[1]
+    assert tilted.x[1] - tilted.x[0] == pytest.approx(tilted.y[0] - tilted.y[1])  # rows grow downwards
+
+
 # ---- both libraries
 
 
@@ -383,7 +459,9 @@ def refusal(*args: object, **options: object) -> str:
 
 def test_wrong_requests_say_what_is_allowed(tmp_path: Path) -> None:
     result = drawn.theoretical()
-    assert refusal(result, "grwth") == "no plot 'grwth' of this result (closest: growth); there are growth, window"
+    assert (
+        refusal(result, "grwth") == "no plot 'grwth' of this result (closest: growth); there are growth, window, paths"
+    )
     assert refusal(result, backend="bokeh") == "no backend 'bokeh'; there are matplotlib, plotly"
     assert refusal(result, theme="drak") == "no theme 'drak' (closest: dark); the themes are light, dark"
     assert (

@@ -576,6 +576,19 @@ def test_more_bad_requests(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     refused(lambda: prune(bad, Request(sparsity=0.5)), r"layer '0' has NaN values in its weight")
     refused(lambda: prune(nn.ReLU(), Request(sparsity=0.5)), r"ReLU has no convolution or linear layer to prune")
     refused(lambda: prune(net(), Request(sparsity=0.5, method="wanda")), r"method wanda scores weights by pictures")
+    dark = Pictures(torch.zeros(1, 3, 12, 12), None, "made up")
+    refused(
+        lambda: prune(net(), Request(sparsity=0.5, method="wanda"), dark),
+        r"wanda has nothing to go by in layer '0': it is not called, or all its inputs are 0; leave it out",
+    )
+    bright = Pictures(torch.full((1, 3, 12, 12), torch.inf), None, "made up")
+    refused(
+        lambda: prune(net(), Request(sparsity=0.5, method="gradient"), bright), r"gives layer '0' scores that are no"
+    )
+    small = Pictures(torch.zeros(1, 1, 12, 12), None, "made up")
+    refused(
+        lambda: prune(net(), Request(sparsity=0.5, method="wanda"), small), r"^the net does not take these pictures"
+    )
     _, _, err = run(
         capsys, "rftools:vgg-dilated", "--sparsity", "0.5", "--method", "wanda", "-o", str(tmp_path / "a.pt")
     )

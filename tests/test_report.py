@@ -6,15 +6,20 @@ import base64
 import dataclasses
 import hashlib
 import html
+import io
+import itertools
 import json
 import re
 from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import rftools as rf
@@ -23,10 +28,12 @@ from rftools.errors import RequestError
 from rftools.plots import describe
 from rftools.plots.theme import THEMES
 from rftools.reporting import RULES, Subject, findings
-from rftools.reporting.explorer import footprints, plane
+from rftools.reporting.explorer import footprints
 from rftools.reporting.figures import themed
 from rftools.reporting.findings import Limits
+from rftools.reporting.pictures import plane, surviving_masks
 from rftools.reporting.subject import from_results
+from rftools.trf.result import Surviving
 from tests import drawn
 
 HOSTILE = [
@@ -120,11 +127,22 @@ FIRES: dict[str, Case] = {
         QUIET,
         "1 layer: each has no known field (conv2); the first cause: no rule for aten.fold.",
     ),
+    "lost field": (
+        lambda: subject(theoretical=_pruned(0.4)),
+        QUIET,
+        "Pruning took field from 1 layer of 2: conv2 keeps 40 % of its pixels (7x3 of 15x9 px).",
+    ),
     "small effective field": (
         lambda: subject(effective=drawn.effective(luo=3.0)),
         Limits(),
         "conv2 uses a small part of what it can see: its effective side is 20 % of the theoretical one "
         "(95 % interval 17 to 23 %).",
+    ),
+    "partial": (
+        lambda: subject(effective=dataclasses.replace(drawn.effective(), partial=True)),
+        QUIET,
+        "The measurement of effective fields was interrupted: 2 layers of it are here, and figures may change once "
+        "it is whole.",
     ),
     "dead units": (
         lambda: subject(effective=_dead()),
@@ -166,6 +184,17 @@ def _dead() -> object:
     return dataclasses.replace(whole, layers=(first, whole.layers[1]))
 
 
+def _pruned(share: float) -> object:
+    """Nothing lost in the first layer; in the second a share of the pixels and parts of both sides."""
+    whole = drawn.theoretical(axes=(drawn.axis(15, 1, -7, 8), drawn.axis(9, 1, -4, 8)))
+    first, second, *rest = whole.layers
+    rows = (
+        dataclasses.replace(first, surviving=Surviving((3, 3), ((9, 11), (9, 11)), 1.0)),
+        dataclasses.replace(second, surviving=Surviving((7, 3), ((4, 10), (7, 9)), share)),
+    )
+    return dataclasses.replace(whole, layers=(*rows, *rest))
+
+
 def _unread(inputs: int) -> object:
     whole = drawn.sparsity()
     return dataclasses.replace(whole, layers=(dataclasses.replace(whole.layers[0], dead_inputs=inputs),))
@@ -201,6 +230,12 @@ def test_nothing_found_is_a_finding() -> None:
 def test_problems_come_first() -> None:
     levels = [item.level for item in findings(subject(sparsity=drawn.sparsity(dead=1)), Limits())]
     assert levels == sorted(levels, key=["problem", "notice", "fine"].index)
+
+
+@pytest.mark.parametrize("share, levels", [(0.0, ["problem"]), (0.9499, ["notice"]), (0.95, ["fine"])])
+def test_lost_field_at_its_border(share: float, levels: list[str]) -> None:
+    found = findings(subject(theoretical=_pruned(share)), QUIET)
+    assert [item.level for item in found if item.rule == "lost field"] == levels
 
 
 def test_an_object_that_fits_is_named_with_its_layer() -> None:
@@ -274,7 +309,9 @@ def test_the_page_says_nothing_of_the_disk(page: str) -> None:
 def test_ids_are_unique_and_links_lead_somewhere(page: str) -> None:
     reader = read(page)
     assert [name for name, count in reader.ids.items() if count > 1] == []
-    targets = {reference[1:] for reference in reader.references if reference.startswith("#")}
+    places = {reference[1:] for reference in reader.references if reference.startswith("#")}
+    targets = {place for place in places if not place.startswith("layer=")}
+    assert {unquote(place.removeprefix("layer=")) for place in places - targets} <= {"conv1", "conv2", "pool"}
     assert targets <= set(reader.ids)
 
 
@@ -371,6 +408,28 @@ def test_footprints_give_every_unit_its_window() -> None:
                 assert (low, low + phase["size"] - 1) == axis.window
 
 
+def test_what_pruning_left_is_the_support_of_the_weights_that_are_there() -> None:
+    """The mask against brute force: which input pixels change the unit at all when weights are positive or zero."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 2, 3, stride=2, padding=2, dilation=2))
+    for conv in net:
+        conv.weight.data = torch.rand_like(conv.weight) * (torch.rand_like(conv.weight) < 0.3)  # type: ignore[union-attr]
+    result = rf.theoretical(net, input_size=(1, 18, 24), surviving=True)
+    masks = surviving_masks(result)
+    image = torch.zeros(1, 1, 18, 24, requires_grad=True)
+    for depth, name in ((1, "0"), (2, "1")):
+        entry = masks[name]
+        output = net[:depth](image)[0, :, entry["unit"][0], entry["unit"][1]].sum()
+        alive = torch.autograd.grad(output, image)[0][0, 0] > 0
+        shown = np.zeros((18, 24), dtype=bool)
+        picture = Image.open(io.BytesIO(base64.b64decode(entry["url"].partition(",")[2]))).convert("RGBA")
+        rows, columns = (slice(entry[a], entry[a] + entry[b]) for a, b in (("y", "height"), ("x", "width")))
+        shown[rows, columns] = np.asarray(picture)[..., 3] > 0
+        assert (shown == alive.numpy()).all()
+        assert entry["pixels"] == int(alive.sum())
+        assert entry["movable"]
+
+
 def test_a_unit_outside_the_plane_of_the_picture() -> None:
     assert plane((3, 5, 7, 9)) == (7, 9)
 
@@ -449,6 +508,44 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     status, line = command(capsys, "rftools:vgg-dilated", "-o", path, "--force", "--object", "big")
     assert status == 2
     assert line == "rftools: error: object 'big' is not WxH with positive whole numbers of pixels, such as 64x48\n"
+
+
+def test_the_page_as_markdown(tmp_path: Path) -> None:
+    """The same findings and tables; names stay text whatever Markdown would make of them."""
+    target = tmp_path / "r.md"
+    names = ["a|b", "*bold*", "<script>alert(1)</script>", "`code`", "[link](http://evil)", "two\nlines"]
+    page_of(tmp_path, *(named(make(), names) for make in RESULTS), markdown_path=target)
+    text = target.read_text(encoding="utf-8")
+    rows = [re.split(r"(?<!\\)\|", line) for line in text.splitlines() if line.startswith("|")]
+    heads = [above for above, row in itertools.pairwise(rows) if row[1].strip() == "---"]
+    assert [len(head) - 2 for head in heads] == [len(make().columns()) for make in RESULTS]
+    shown = {row[1].strip() for row in rows}
+    assert {r"a\|b", r"\*bold\*", r"\<script\>alert(1)\</script\>", r"\`code\`", r"\[link\](http://evil)"} <= shown
+    assert "two\ufffdlines" in shown
+    whole = from_results([named(make(), names) for make in RESULTS])  # type: ignore[misc]
+    assert text.count("\n- **") == len(findings(whole))
+
+
+def test_a_pdf_needs_a_browser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    page = tmp_path / "r.html"
+    line = (
+        "no browser found to print the PDF; install Chromium (apt-get install chromium), or open the page and print it"
+    )
+    given = ("rftools:vgg-dilated", "-o", str(page), "--no-effective", "--pdf", str(tmp_path / "r.pdf"))
+    assert command(capsys, *given) == (2, f"rftools: error: {line}\n")
+    assert not page.exists()
+
+
+def test_no_output_is_overwritten_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    there = tmp_path / "there"
+    there.write_text("mine")
+    for flag in ("--json", "--markdown", "--pdf"):
+        given = ("rftools:vgg-dilated", "-o", str(tmp_path / "r.html"), flag, str(there))
+        assert command(capsys, *given) == (2, f"rftools: error: {there} exists; --force overwrites it\n")
+    assert there.read_text() == "mine"
 
 
 def test_the_findings_and_results_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

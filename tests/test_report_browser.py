@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from torch import nn
 
 import rftools as rf
+from rftools.reporting.findings import Limits
 from tests import drawn
 
 CHROMIUM = next(
@@ -28,6 +30,18 @@ NET = nn.Sequential(
     nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1),
 )
 SIZE = (3, 40, 56)
+OBJECTS = Limits(objects=((7, 5),))
+
+
+def pruned() -> nn.Module:
+    """A net whose second layer reads one row and one column only."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 5, stride=2, padding=2))
+    weight = net[1].weight.data
+    cross = weight.clone()
+    weight.zero_()
+    weight[:, :, 2] = cross[:, :, 2]
+    weight[:, :, :, 2] = cross[:, :, :, 2]
+    return net
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +66,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "plain": rf.report(NET, folder / "plain.html", input_size=SIZE, count=2),
         "results": rf.report(results, folder / "results.html"),
         "hostile": rf.report(evil, folder / "hostile.html"),
+        "pruned": rf.report(pruned(), folder / "pruned.html", input_size=SIZE, effective=False, limits=OBJECTS),
+        "nested": rf.report(
+            nn.Sequential(NET, nn.ReLU(), NET[0:0]), folder / "n.html", input_size=SIZE, effective=False
+        ),
         "compared": rf.report([*results, *evil], folder / "compared.html"),
     }
 
@@ -147,6 +165,32 @@ def test_the_explorer_agrees_with_the_engine(visit: Any, layer: str, unit: tuple
     assert shown["Unit"] == f"{unit[0]}, {unit[1]}"
 
 
+def test_the_explorer_shows_what_pruning_left(visit: Any) -> None:
+    """A cross of 3 x 3 pixels: 7 x 3 + 3 x 7 - 3 x 3 of 7 x 7, moved with the unit, cut at the border."""
+    page = visit("pruned", anchor="#layer=1&unit=10,14")
+    picture = page.locator("#ex-surviving")
+    assert facts(page)["Left by pruning"] == "33 px (67.3 % of the field at unit 10, 14)"
+    place = {key: picture.get_attribute(key) for key in ("x", "y", "width", "height", "visibility")}
+    assert place == {"x": "25", "y": "17", "width": "7", "height": "7", "visibility": "visible"}
+    page.locator("#ex-row").focus()
+    page.keyboard.press("ArrowRight")
+    assert picture.get_attribute("y") == "19"
+    page.goto(page.url.partition("#")[0] + "#layer=1&unit=0,0")
+    assert facts(page)["Left by pruning"].startswith("at most 33 px")
+    page.locator("#ex-left").uncheck()
+    assert picture.get_attribute("visibility") == "hidden"
+
+
+def test_the_explorer_draws_objects_to_scale(visit: Any) -> None:
+    page = visit("pruned", anchor="#layer=1&unit=10,14")
+    shown = page.locator("#ex-objects rect").first
+    place = {key: float(shown.get_attribute(key)) for key in ("x", "y", "width", "height")}
+    assert place == {"x": 28.5 - 3.5, "y": 20.5 - 2.5, "width": 7, "height": 5}  # around pixel (20, 28)
+    assert facts(page)["Object of 7x5 px"] == "fits into the field"
+    page.locator("#ex-object-width").fill("8")
+    assert facts(page)["Object of 8x5 px"] == "does not fit into the field"
+
+
 def test_the_explorer_bounds_what_it_cannot_know(visit: Any) -> None:
     """Results alone do not tell which paths a border cuts on the way; units whose window is inside are exact."""
     assert facts(visit("results", anchor="#layer=1&unit=0,26"))["Pixels that reach it"].startswith("at most ")
@@ -178,6 +222,30 @@ def test_the_explorer_moves_by_keyboard(visit: Any) -> None:
     page.locator("#ex-layer").select_option(label="2  ·  conv_transpose2d")
     assert facts(page)["Unit"] == "19, 27"
     assert page.evaluate("location.hash") == "#layer=2&unit=19,27"
+
+
+def test_the_graph_chooses_the_layer(visit: Any) -> None:
+    page = visit(anchor="#layer=0&unit=3,4")
+    boxes = page.locator(".graph-level:visible a")
+    assert boxes.all_inner_texts() is not None
+    assert boxes.count() == 3
+    boxes.nth(1).click()
+    assert page.locator("#ex-layer").evaluate("(e) => e.selectedOptions[0].textContent").startswith("1 ")
+    assert boxes.nth(1).get_attribute("aria-current") == "true"
+    assert boxes.nth(0).get_attribute("aria-current") is None
+    boxes.nth(1).focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#layer=2"
+    assert page.locator("#ex-layer").evaluate("(e) => e.selectedOptions[0].textContent").startswith("2 ")
+
+
+def test_the_graph_opens_modules(visit: Any) -> None:
+    page = visit("nested")
+    before = page.locator(".graph-level:visible a").count()
+    page.locator("#graph-level").select_option(index=0)
+    assert page.locator(".graph-level:visible a").count() < before
+    assert page.locator(".graph-level:visible").count() == 1
 
 
 def test_the_explorer_moves_by_mouse(visit: Any) -> None:
@@ -248,6 +316,21 @@ def test_it_prints(visit: Any) -> None:
     assert not page.locator("nav").is_visible()
     assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--background')") == "#ffffff"
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_every_plot_is_drawn_in_the_end(visit: Any) -> None:
+    page = visit()
+    page.wait_for_function("document.querySelectorAll('.figures figure:not(.ready)').length === 0")
+    assert page.locator(".figures figure").count() >= 4
+
+
+def test_the_report_as_pdf(tmp_path: Path) -> None:
+    target = tmp_path / "r.pdf"
+    rf.report([drawn.theoretical(), drawn.sparsity()], tmp_path / "r.html", pdf_path=target)
+    content = target.read_bytes()
+    assert content.startswith(b"%PDF")
+    assert b"%%EOF" in content[-32:]
+    assert len(re.findall(rb"/Type\s*/Page\b", content)) >= 2
 
 
 def test_every_control_can_be_reached_and_named(visit: Any) -> None:

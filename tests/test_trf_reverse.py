@@ -131,3 +131,49 @@ def test_plus_shaped_support_is_not_its_box() -> None:
     field = fields[graph.layers[-1].node]
     assert isinstance(field, Field)
     assert int(Reverse(graph, fields, {}).support(graph.layers[-1].node, {2: 3, 3: 3}).sum()) == 5
+
+
+def test_paths_of_a_layer_are_products_of_its_axes() -> None:
+    """Two 3x3 of stride 1: 1, 2, 3, 2, 1 paths along each axis, 81 in all."""
+    net = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3, padding=1))
+    result = rf.theoretical(net, (1, 9, 9), paths=["1"])
+    assert result["0"].paths is None
+    expected = torch.zeros(9, 9, dtype=torch.float64)
+    expected[2:7, 2:7] = torch.outer(line := torch.tensor([1.0, 2, 3, 2, 1], dtype=torch.float64), line) / 81
+    torch.testing.assert_close(torch.from_numpy(result["1"].paths), expected)
+    with pytest.raises(rf.RequestError, match="no layer '2'"):
+        rf.theoretical(net, (1, 9, 9), paths=["2"])
+
+
+class Branching(nn.Module):
+    """Dense, grouped and transposed convolutions, pools, sums, a concatenation, a double use, a linear end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(2, 4, 3, stride=2, padding=1)
+        self.b = nn.Conv2d(4, 4, 3, padding=2, dilation=2, groups=2)
+        self.c = nn.ConvTranspose2d(8, 3, 4, stride=2, padding=1)
+        self.d = nn.Linear(16, 5)
+        self.norm = nn.BatchNorm2d(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.norm(self.a(x)).relu()
+        z = torch.cat([self.b(y) + y + y, nn.functional.max_pool2d(y, 3, 1, 1)], 1)
+        return self.d(nn.functional.avg_pool2d(self.c(z), 2)[..., :16])
+
+
+@pytest.mark.parametrize("layer", ["a", "b", "c", "d", ""])
+def test_short_steps_are_the_long_ones(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps that need no gradient give what a gradient through the rules gives."""
+    graph = capture(Branching(), (2, 32, 32))
+    fields = walk(graph, {})
+    node = next(own.node for own in graph.layers if own.name == layer)
+    place = {0: 0, 2: 5, 3: 2}
+    short = [Reverse(graph, fields, {}).support(node, place), Reverse(graph, fields, {}).counts(node, place)]
+    monkeypatch.setattr("rftools.trf.reverse.shortcut", lambda *_: None)
+    long = [Reverse(graph, fields, {}).support(node, place), Reverse(graph, fields, {}).counts(node, place)]
+    assert 0 < long[0].sum() < long[0].numel()
+    assert torch.equal(short[0], long[0])
+    torch.testing.assert_close(short[1], long[1])
+    one = Reverse(graph, fields, {}).support(node, place, channel=1)
+    assert not torch.logical_and(one, ~long[0]).any()

@@ -12,21 +12,27 @@ from rftools.cli import main
 from rftools.trf.whatif import compare, parse_setting, with_settings
 
 
-def net(stride: int, dilation: int) -> nn.Sequential:
+def net(stride: int, dilation: int, padding: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(1, 2, 3, stride=stride, padding=1),
-        nn.Sequential(nn.Conv2d(2, 2, 3, dilation=dilation, padding=1), nn.Conv2d(2, 2, 3, dilation=dilation)),
+        nn.Sequential(nn.Conv2d(2, 2, 3, dilation=dilation, padding=padding), nn.Conv2d(2, 2, 3, dilation=dilation)),
     )
 
 
 def test_settings_give_the_fields_of_a_net_built_that_way() -> None:
     model = rf.Model(net(2, 1), "net", "net", (1, 33, 33))
     changed = with_settings(model, [parse_setting("0.stride=1"), parse_setting("1.*.dilation=2")])
-    built = rf.theoretical(net(1, 2), (1, 33, 33))
+    built = rf.theoretical(net(1, 2, padding=2), (1, 33, 33))  # the padding that kept the size goes along
     assert [row.axes for row in rf.theoretical(changed)] == [row.axes for row in built]
     assert model.module[0].stride == (2, 2)  # type: ignore[index,union-attr]
     rows = compare(rf.theoretical(model), rf.theoretical(changed))
     assert rows[-1][3:5] == (11, 11)
+
+
+def test_a_padding_that_is_set_stays() -> None:
+    model = rf.Model(net(2, 1), "net", "net", (1, 33, 33))
+    changed = with_settings(model, [parse_setting("1.*.dilation=2"), parse_setting("1.0.padding=1")])
+    assert [row.axes for row in rf.theoretical(changed)] == [row.axes for row in rf.theoretical(net(2, 2), (1, 33, 33))]
 
 
 def test_a_larger_kernel_takes_fresh_weights() -> None:

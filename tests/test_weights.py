@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import itertools
+import json
 import math
 from pathlib import Path
 
@@ -18,9 +20,11 @@ from torch import nn
 from torch.nn.utils import prune
 
 import rftools as rf
+from rftools.weights import survey
 from rftools.weights.axial import rayleigh, resultant
 from rftools.weights.continuous import kuiper, rao, spacing_moments
-from rftools.weights.counts import n_of_m
+from rftools.weights.counts import binomial_taps, n_of_m
+from rftools.weights.directions import ends
 from rftools.weights.masks import masks_of
 from rftools.weights.null import Null, SphereNull, _drawn_sums, _normal_sums, lattice_test, moments, sphere_test
 from rftools.weights.shapes import coordinates, inertia, rank_of, spans_box
@@ -433,7 +437,7 @@ def test_normal_sums_agree_with_drawn_sums() -> None:
     groups = [(null[2], 50), (null[8], 50)]
     draw = np.random.default_rng(0)
     drawn = sum(_drawn_sums(group, n, 40_000, draw) for group, n in groups)
-    normal = _normal_sums(groups, 40_000, draw)
+    normal = _normal_sums(groups, draw.standard_normal((40_000, 3)))
     lengths, others = (np.hypot(s[:, 0], s[:, 1]) / s[:, 2] for s in (drawn, normal))  # type: ignore[index, union-attr]
     for level in (0.5, 0.1, 0.05, 0.01):
         edge = np.quantile(lengths, 1 - level)
@@ -631,6 +635,42 @@ class Uneven(nn.Module):
         return self.last(self.up(self.down(x)))
 
 
+@pytest.mark.parametrize("mass", ["survivors", "abs"])
+def test_examples_are_kernels_in_the_order_of_their_angles(mass: str) -> None:
+    conv = pruned_conv()
+    result = rf.orientation(nn.Sequential(conv), mass=mass, examples=10)
+    own = result["0"].examples
+    assert own is not None
+    assert own.kernels.shape == (10, 3, 3)
+    known = own.angles[~np.isnan(own.angles)]
+    assert (np.diff(known) >= 0).all()
+    weights = np.abs(own.kernels.reshape(10, -1)) if mass == "abs" else (own.kernels.reshape(10, -1) != 0)
+    np.testing.assert_allclose(np.degrees(inertia(weights.astype(float), coordinates((3, 3))).angle), own.angles)
+    assert "examples" not in result.to_json()
+    assert rf.orientation(nn.Sequential(conv))["0"].examples is None
+
+
+@pytest.mark.parametrize("verb", ["orientation", "sparsity"])
+def test_several_models_in_one_go(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from rftools.cli import main
+
+    for name, amount in (("dense", 0.2), ("sparse", 0.8)):
+        net = nn.Sequential(pruned_conv(amount))
+        torch.save(net.state_dict(), tmp_path / f"{name}.pt")
+    files = [str(tmp_path / f"{name}.pt") for name in ("dense", "sparse")]
+    main([verb, *files, "-o", str(tmp_path / "a.svg"), "--csv", str(tmp_path / "a.csv")])
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert rows[0][:2] == ["model", "layer"]
+    assert {row[0] for row in rows[1:]} == {"dense", "sparse"}
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == len(rows)
+    assert b"sparse" in (tmp_path / "a.svg").read_bytes()
+    main([verb, *files, "--json", "-"])
+    body = json.loads(capsys.readouterr().out)
+    assert body["schema"] == {"name": "rftools.several", "version": 1}
+    assert [own["schema"]["name"] for own in body["results"]] == [f"rftools.{verb}"] * 2
+    assert [own["model"]["name"] for own in body["results"]] == ["dense.pt", "sparse.pt"]
+
+
 def test_taps_become_input_pixels() -> None:
     """Taps of `up` are steps of its output: 2 pixels down, half a pixel across."""
     from rftools.cli.orientation import input_jumps
@@ -724,3 +764,39 @@ def test_weights_in_parts_are_refused_by_name() -> None:
         rf.RequestError, match=r"^the state dict: 0\.parametrizations\.weight is kept in parts \(weight"
     ):
         rf.sparsity(net.state_dict())
+
+
+@pytest.mark.parametrize("shape", [(8, 4, 3, 3), (6, 8, 1, 1), (4, 3, 5, 5), (5, 4, 2, 3, 2)])
+def test_a_survey_says_what_the_two_say(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    conv = (nn.Conv2d if len(shape) == 4 else nn.Conv3d)(shape[1], shape[0], shape[2:])
+    prune.random_unstructured(conv, "weight", 0.6)
+    net = nn.Sequential(conv, nn.Flatten(), nn.Linear(12, 8))
+    counts, directions = survey(net)
+    alone = rf.sparsity(net)
+    assert [dataclasses.replace(row, curve=()) for row in alone] == list(counts)
+    assert directions is not None
+    assert directions.to_json() == rf.orientation(net).to_json()
+    assert survey(nn.Sequential(nn.Linear(3, 4)))[1] is None
+
+
+@pytest.mark.parametrize("offset", [0.0, 5.0, 1000.0])
+def test_the_near_zero_curve_is_right_far_from_zero_too(offset: float) -> None:
+    conv = nn.Conv2d(40, 40, 3)
+    conv.weight.data = torch.randn(40, 40, 3, 3, generator=torch.Generator().manual_seed(0)) + offset
+    row = rf.sparsity(nn.Sequential(conv))["0"]
+    weight = conv.weight.detach().numpy().astype(np.float64)
+    for level, share in row.curve:
+        assert share == pytest.approx((np.abs(weight) < level * weight.std()).mean(), abs=1e-4)
+    assert row.near_zero.threshold == pytest.approx(0.01 * weight.std(), rel=1e-3)
+
+
+def test_binomial_expectations_are_scipys() -> None:
+    for size, density in ((9, 0.1), (9, 1.0), (9, 0.0), (49, 0.37)):
+        expected = 1000 * stats.binom.pmf(np.arange(size + 1), size, density)
+        np.testing.assert_allclose(binomial_taps(size, density, 1000), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_ends_are_quantiles() -> None:
+    values = np.random.default_rng(0).standard_normal(1001)
+    assert ends(values) == pytest.approx(np.quantile(values, [0.025, 0.975]))

@@ -38,7 +38,7 @@ class Graph:
 
 
 @dataclass(frozen=True)
-class _Call:
+class Call:
     """One call of one module: a key of ``nn_module_stack``."""
 
     key: str
@@ -82,11 +82,11 @@ def module_path(node: fx.Node) -> str:
     return stack[-1].path if stack else ""
 
 
-def calls_of(node: fx.Node) -> list[_Call]:
+def calls_of(node: fx.Node) -> list[Call]:
     """The module calls around a node, outermost first."""
     stack = node.meta.get("nn_module_stack") or {}
     return [
-        _Call(key, path, kind if isinstance(kind, str) else _class_name(kind)) for key, (path, kind) in stack.items()
+        Call(key, path, kind if isinstance(kind, str) else _class_name(kind)) for key, (path, kind) in stack.items()
     ]
 
 
@@ -103,13 +103,13 @@ def is_real_tensor(node: fx.Node) -> bool:
 def name_layers(nodes: Sequence[fx.Node], outputs: Sequence[tuple[str, fx.Node]]) -> tuple[Layer, ...]:
     """The named places of a net, in execution order; the model's own output comes last, as ``""``."""
     members: dict[str, list[fx.Node]] = {}
-    calls: dict[str, _Call] = {}
+    calls: dict[str, Call] = {}
     for node in nodes:
         for call in calls_of(node):
             members.setdefault(call.key, []).append(node)
             calls[call.key] = call
     finals = {id(node) for _, node in outputs}
-    ends: dict[int, list[tuple[str, _Call]]] = {}
+    ends: dict[int, list[tuple[str, Call]]] = {}
     for key, inside in members.items():
         if calls[key].path == "":
             continue
@@ -143,7 +143,7 @@ class _Names:
         return f"{name}#{count}" if count else name
 
 
-def _rows(nodes: Sequence[fx.Node], ends: Mapping[int, list[tuple[str, _Call]]], names: _Names) -> Iterator[Layer]:
+def _rows(nodes: Sequence[fx.Node], ends: Mapping[int, list[tuple[str, Call]]], names: _Names) -> Iterator[Layer]:
     for node in nodes:
         if not is_real_tensor(node):
             continue
@@ -169,7 +169,7 @@ def _element_name(node: fx.Node) -> str:
     return f"{name}[{node.args[1]}]" if len(siblings) > 1 else name
 
 
-def _depth(stack: Sequence[_Call], call: _Call) -> int:
+def _depth(stack: Sequence[Call], call: Call) -> int:
     return next((i for i, entry in enumerate(stack) if entry.key == call.key), -1)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rftools.capture import capture
 from rftools.erf.attribution import check_method
 from rftools.erf.gradients import AGGREGATIONS
 from rftools.erf.images import Given, gather, pictures
@@ -136,7 +137,7 @@ class Examined:
             skipped=images.skipped,
             partial=found.partial,
             method=plan.method,
-            notes=found.notes,
+            events=found.events,
             precision=found.precision,
             draws=found.draws,
             pictures=pictures(images),
@@ -169,8 +170,9 @@ def examined(
     chosen_measures = definitions(measures or (["radius_50"] if precision is not None else None))
     _check_options(aggregation, precision, max_images, random_weights, init)
     subject = _sized(as_model(model, input_size), images)
-    rows = choose(theoretical(subject, unit=unit), subject.module, layers)
-    taker = Taker(rows, Plan(aggregation, method, pick_device(device), batch_size, seed, progress))
+    graph = capture(subject.module, subject.require_input_size())
+    rows = choose(theoretical(subject, unit=unit, graph=graph), subject.module, layers)
+    taker = Taker(rows, Plan(aggregation, method, pick_device(device), batch_size, seed, progress, graph))
     if precision is not None:
         promise = Promise(precision, max_images or MOST, places(rows, subject), chosen_measures)
         found = until_precise(subject, taker, images, promise, strict)

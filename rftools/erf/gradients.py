@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from rftools.capture import evaluating
+from rftools.capture import Graph, evaluating
 from rftools.erf.batches import Log, in_batches
+from rftools.erf.cone import Cone, Unit
 from rftools.errors import RequestError
 
 AGGREGATIONS = ("abs", "power", "positive", "signed")
@@ -55,22 +56,28 @@ def layer_maps(
     seed: int,
     progress: Any = None,
     log: Log | None = None,
+    graph: Graph | None = None,
 ) -> Mapping[str, NDArray[np.float32]]:
     """Each target's map of every image, ``(N, *spatial)``, input channels aggregated.
 
     ``abs``: mean over channels of ``|dy/dx|``; ``power``: mean of squares, with a random sign a channel of the layer,
     which makes it an unbiased estimate of the sum over its channels of squared gradients; ``positive``: Ding et al.,
     ``relu`` of the gradient of the unit's summed ``relu``, summed over channels; ``signed``: mean of the gradient.
+
+    With the module's captured ``graph`` gradients are worked out inside the units' windows, where that is less work;
+    the values are the same.
     """
     if aggregation not in AGGREGATIONS:
         raise RequestError(f"no aggregation {aggregation!r}; there are {', '.join(AGGREGATIONS)}")
     if any(0 in target.dims for target in targets):
         batch_size = 1  # a layer that folds space into the batch keeps one image apart from the next only alone
 
-    def work(batch: torch.Tensor, start: int) -> dict[str, NDArray[np.float32]]:
-        return _batch(module, batch.to(device), targets, aggregation, seed + start, start)
-
     with frozen(module, device):
+        cone = None if graph is None else cone_of(graph, module, targets, device, min(batch_size, len(inputs)))
+
+        def work(batch: torch.Tensor, start: int) -> dict[str, NDArray[np.float32]]:
+            return _batch(module, batch.to(device), targets, aggregation, seed + start, start, cone)
+
         return in_batches(inputs, batch_size, work, progress, log)
 
 
@@ -104,6 +111,25 @@ def _channels(module: nn.Module, batch: torch.Tensor, target: Target) -> torch.T
     return torch.stack(maps).float().detach()
 
 
+TAPED = 0.7  # the same where some operators go by autograd one by one
+LESS = 0.9  # the cone is taken where its multiplications are at most this share of whole gradients
+
+
+def cone_of(
+    graph: Graph, module: nn.Module, targets: Sequence[Target], device: torch.device, images: int, most: float = LESS
+) -> Cone | None:
+    """The cone of the targets; None where whole gradients take no more work, or the graph is of another module."""
+    nodes = {layer.name: layer.node for layer in graph.layers}
+    own = {id(p) for p in module.parameters()}
+    foreign = any(isinstance(c, nn.Parameter) and id(c) not in own for c in graph.constants.values())
+    if foreign or len(graph.inputs) > 1 or any(target.name not in nodes for target in targets):
+        return None
+    cone = Cone(graph, [Unit(nodes[t.name], t.dims, t.place) for t in targets], device)
+    bound = most if not cone.plan.tapes else min(most, TAPED)
+    bound = bound if cone.plan.batchable or images == 1 else bound / 2
+    return cone if cone.plan.share_of_work() <= bound else None
+
+
 @contextlib.contextmanager
 def frozen(module: nn.Module, device: torch.device) -> Iterator[None]:
     """Evaluation mode on the device with parameters that need no gradient; all as before afterwards."""
@@ -131,11 +157,19 @@ def _moved(module: nn.Module, home: torch.device, device: torch.device) -> Itera
 
 
 def _batch(
-    module: nn.Module, batch: torch.Tensor, targets: Sequence[Target], aggregation: str, seed: int, first: int
+    module: nn.Module,
+    batch: torch.Tensor,
+    targets: Sequence[Target],
+    aggregation: str,
+    seed: int,
+    first: int,
+    cone: Cone | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), batch.dtype)
-    x = batch.to(dtype).requires_grad_(True)
     generator = torch.Generator().manual_seed(seed)
+    if cone is not None:
+        return _by_cone(cone, batch.to(dtype), targets, aggregation, generator, first)
+    x = batch.to(dtype).requires_grad_(True)
     with torch.enable_grad():
         outputs = unit_outputs(module, x, targets)
         maps = {}
@@ -143,11 +177,38 @@ def _batch(
             y = _scalar(outputs[target.name], target, aggregation, generator)
             keep = number + 1 < len(targets)
             gradient = _gradient(y, x, keep)
-            if not bool(gradient.isfinite().all()):
-                bad = first + int((~gradient.isfinite()).flatten(1).any(1).nonzero()[0])
-                raise RequestError(f"the gradient of layer {target.name!r} is not finite at image {bad}")
-            maps[target.name] = aggregate(gradient.detach(), aggregation)
+            _check_finite(gradient, target, first)
+            maps[target.name] = aggregate(gradient.detach(), aggregation).cpu().numpy()
     return maps
+
+
+def _by_cone(
+    cone: Cone, x: torch.Tensor, targets: Sequence[Target], aggregation: str, generator: torch.Generator, first: int
+) -> dict[str, NDArray[np.float32]]:
+    """The same maps, each gradient worked out inside its unit's window only."""
+    signs: dict[int, torch.Tensor] = {}
+
+    def seed(number: int, unit: torch.Tensor) -> torch.Tensor:
+        if aggregation == "positive":
+            return (unit > 0).to(unit.dtype)
+        if aggregation == "power":
+            if number not in signs:
+                signs[number] = _signs(unit, targets[number], generator)
+            return signs[number].expand(unit.shape)
+        return torch.ones_like(unit)
+
+    def reduced(number: int, image: int, gradient: torch.Tensor) -> torch.Tensor:
+        _check_finite(gradient, targets[number], first + image)
+        return aggregate(gradient, aggregation)
+
+    found = cone.maps(x, seed, reduced)
+    return {target.name: found[number].cpu().numpy() for number, target in enumerate(targets)}
+
+
+def _check_finite(gradient: torch.Tensor, target: Target, first: int) -> None:
+    if not bool(gradient.isfinite().all()):
+        bad = first + int((~gradient.isfinite()).flatten(1).any(1).nonzero()[0])
+        raise RequestError(f"the gradient of layer {target.name!r} is not finite at image {bad}")
 
 
 def _gradient(y: torch.Tensor, x: torch.Tensor, keep: bool) -> torch.Tensor:
@@ -158,6 +219,7 @@ def _gradient(y: torch.Tensor, x: torch.Tensor, keep: bool) -> torch.Tensor:
 
 
 def unit_outputs(module: nn.Module, x: torch.Tensor, targets: Sequence[Target]) -> dict[str, torch.Tensor]:
+    """The targets' layers' outputs of one forward pass, by name."""
     taken = _Taken()
     modules = dict(module.named_modules())
     wanted = {(target.path, target.call): target.name for target in targets}
@@ -203,21 +265,22 @@ def _scalar(output: torch.Tensor, target: Target, aggregation: str, generator: t
     if aggregation == "positive":
         return torch.relu(unit).sum()
     if aggregation == "power":
-        shape = unit.shape[1:] if 0 not in target.dims else unit.shape
-        signs = torch.randint(0, 2, shape, generator=generator).to(unit.device, unit.dtype) * 2 - 1
-        return (unit * signs).sum()
+        return (unit * _signs(unit, target, generator)).sum()
     return unit.sum()
 
 
-def aggregate(gradient: torch.Tensor, aggregation: str) -> NDArray[np.float32]:
-    """Gradients or attributions ``(N, C, *spatial)`` with the input channels aggregated."""
+def _signs(unit: torch.Tensor, target: Target, generator: torch.Generator) -> torch.Tensor:
+    """A random sign for every channel of the unit, the same for all images."""
+    shape = unit.shape[1:] if 0 not in target.dims else unit.shape
+    return torch.randint(0, 2, shape, generator=generator).to(unit.device, unit.dtype) * 2 - 1
+
+
+def aggregate(gradient: torch.Tensor, aggregation: str) -> torch.Tensor:
+    """Gradients or attributions ``(N, C, *spatial)`` with the input channels aggregated, ``(N, *spatial)``."""
     if aggregation == "abs":
-        values = gradient.abs().mean(1)
-    elif aggregation == "power":
-        values = gradient.square().mean(1)
-    elif aggregation == "positive":
-        values = torch.relu(gradient).sum(1)
-    else:
-        values = gradient.mean(1)
-    array: NDArray[np.float32] = values.cpu().numpy()
-    return array
+        return gradient.abs().mean(1)
+    if aggregation == "power":
+        return gradient.square().mean(1)
+    if aggregation == "positive":
+        return torch.relu(gradient).sum(1)
+    return gradient.mean(1)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rftools.capture import Graph
 from rftools.erf.attribution import attribution_maps
 from rftools.erf.batches import Log
 from rftools.erf.gradients import Target, layer_maps
@@ -41,6 +42,7 @@ class Plan:
     batch_size: int
     seed: int
     progress: Progress | None = None
+    graph: Graph | None = None  # of the model's own module
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Survey:
     images: Images
     count: int
     partial: bool = False
-    notes: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
     precision: Mapping[str, Any] | None = None
     draws: Mapping[str, Any] | None = None
 
@@ -86,7 +88,7 @@ class Taker:
         }
         targets = [Target(row.name, row.unit_dims, row.unit or ()) for row in self.rows]
         if plan.method == "gradient":
-            return layer_maps(module, inputs, targets, **options)
+            return layer_maps(module, inputs, targets, graph=plan.graph, **options)
         return attribution_maps(module, inputs, targets, method=plan.method, **options)
 
 
@@ -94,7 +96,7 @@ def survey(model: Model, taker: Taker, given: Images) -> Survey:
     """The maps of all the given images."""
     maps = taker(model.module, given.inputs)
     count = length(maps)
-    return Survey(maps, given, count, partial=count < len(given.inputs), notes=tuple(taker.log.notes))
+    return Survey(maps, given, count, partial=count < len(given.inputs), events=tuple(taker.log.events))
 
 
 def length(maps: Maps) -> int:
@@ -142,7 +144,7 @@ def until_precise(model: Model, taker: Taker, images: Given | Dataset[Any], prom
         "max_images": promise.most,
         "missed": wide,
     }
-    return Survey(maps, given, done, taker.log.interrupted, tuple(taker.log.notes), precision=stated)
+    return Survey(maps, given, done, taker.log.interrupted, tuple(taker.log.events), precision=stated)
 
 
 def grown(
@@ -202,4 +204,4 @@ def over_draws(model: Model, taker: Taker, given: Images, draws: int, init: str)
     joined = {name: np.concatenate([maps[name] for maps in found]).astype(np.float32) for name in found[0]}
     stated = {"draws": len(found), "init": init, "images_per_draw": share}
     partial = len(found) < draws or length(maps) < share
-    return Survey(joined, given, looked, partial=partial, notes=tuple(taker.log.notes), draws=stated)
+    return Survey(joined, given, looked, partial=partial, events=tuple(taker.log.events), draws=stated)

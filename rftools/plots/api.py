@@ -17,7 +17,12 @@ from rftools.plots.theme import FONTS, theme
 
 #: schema name -> kinds, the first being the default; a kind is "module:function", taking the result and options.
 KINDS: Mapping[str, Mapping[str, str]] = {
-    "rftools.trf": {"growth": "theoretical:growth", "window": "theoretical:window"},
+    "rftools.trf": {
+        "growth": "theoretical:growth",
+        "window": "theoretical:window",
+        "paths": "theoretical:paths",
+        "surviving": "theoretical:surviving",
+    },
     "rftools.erf": {
         "map": "effective:heat",
         "growth": "effective:growth",
@@ -43,6 +48,8 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "map": "tuning:preferences",
         "depth": "tuning:depth",
     },
+    "rftools.sparsity, several": {"survival": "several:survival"},
+    "rftools.orientation, several": {"sheet": "several:roses", "course": "several:course"},
     "history": {"curves": "training:curves"},
 }
 BACKENDS = ("matplotlib", "plotly")
@@ -85,7 +92,8 @@ def plot(
     """Draw a result: a ``matplotlib.figure.Figure`` or a ``plotly.graph_objects.Figure``.
 
     Args:
-        result: what an analysis returned, or a training history (a list of dicts, one an epoch).
+        result: what an analysis returned, a list of such results of several models (sparsity, orientation), or a
+            training history (a list of dicts, one an epoch).
         kind: which of its drawings, see `KINDS`; the first one where not given.
         backend: ``"matplotlib"`` or ``"plotly"``.
         theme: ``"light"`` or ``"dark"``.
@@ -209,8 +217,15 @@ def _schema(result: Any) -> str:
     name = getattr(type(result), "SCHEMA", (None,))[0]
     if name in KINDS:
         return str(name)
+    several = f"{getattr(type(result[0]), 'SCHEMA', ('',))[0]}, several" if _is_list(result) else ""
+    if several in KINDS and len({type(entry) for entry in result}) == 1:
+        return several
     if isinstance(result, Sequence) and all(isinstance(entry, Mapping) for entry in result):
         return "history"
     raise RequestError(
         f"a {type(result).__name__} cannot be drawn; plot takes what an analysis returned, or a training history"
     )
+
+
+def _is_list(result: Any) -> bool:
+    return isinstance(result, (list, tuple)) and len(result) > 0

@@ -39,13 +39,15 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
         facecolor=theme.colour("background"),
     )
     FigureCanvasAgg(figure)
-    shared = _shares_legend(scene)
+    shared = _shared_legend(scene)
+    panels: list[Any] = []
     for index, panel in enumerate(scene.panels):
         projection = {"projection": "polar"} if panel.polar else {}
         axes = figure.add_subplot(scene.rows, scene.columns, index + 1, **projection)
-        _Panel(axes, panel, theme, legend=not shared).draw()
-    if shared:
-        handles, labels = figure.axes[0].get_legend_handles_labels()
+        panels.append(axes)
+        _Panel(axes, panel, theme, legend=shared is None).draw()
+    if shared is not None:
+        handles, labels = panels[shared].get_legend_handles_labels()
         figure.legend(
             handles,
             labels,
@@ -68,10 +70,12 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
     return figure
 
 
-def _shares_legend(scene: sc.Scene) -> bool:
-    """Whether one legend below serves all panels: there are several, and they name the same things."""
-    labels = [tuple(mark.label for mark in panel.marks if mark.label) for panel in scene.panels if panel.legend]
-    return len(labels) > 1 and len(set(labels)) == 1 and bool(labels[0])
+def _shared_legend(scene: sc.Scene) -> int | None:
+    """The panel whose legend, below, serves all panels: there are several, and it names all that the others do."""
+    labels = [{mark.label for mark in panel.marks if mark.label} if panel.legend else set() for panel in scene.panels]
+    most = max(range(len(labels)), key=lambda i: len(labels[i]))
+    named = [own for own in labels if own]
+    return most if len(named) > 1 and all(own <= labels[most] for own in named) else None
 
 
 def drawable(text: str) -> str:

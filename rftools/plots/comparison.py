@@ -27,8 +27,12 @@ def curves(
     *,
     step: str = "layer",
     image: float | None = None,
+    things: str = "models",
 ) -> Scene:
-    """One line a model over aligned layers, with its interval as a band; ``image`` is drawn as a rule."""
+    """One line a model (or another of ``things``) over aligned layers or other steps, with its interval as a band.
+
+    ``image`` is drawn as a rule.
+    """
     marks: list[Mark] = []
     for index, curve in enumerate(given):
         colour = SERIES[index % len(SERIES)]
@@ -61,6 +65,6 @@ def curves(
             ),
         ),
         size=(860, 400),
-        caption=f"{title}, {step} by {step}, for {len(given)} models; bands are 95 % intervals where there are any.",
+        caption=f"{title}, {step} by {step}, for {len(given)} {things}; bands are 95 % intervals where there are any.",
         alt=f"{title} of {', '.join(short(curve.label) for curve in given)} over {len(layers)} {step}s.",
     )

@@ -48,7 +48,7 @@ def rose(result: OrientationResult, layer: str | None = None) -> Scene:
     chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(MOST, len(rows)))]
     single = len(chosen) == 1
     return Scene(
-        panels=tuple(_panel(row, "channels" if result.of == "effective" else "kernels") for row in chosen),
+        panels=tuple(rose_panel(row, "channels" if result.of == "effective" else "kernels") for row in chosen),
         columns=2 if len(chosen) == 4 else min(3, len(chosen)),
         size=(480, 470) if single else (310, 350),
         title=f"{_subject(result)}, {short(result.model.name, 40)}",
@@ -81,7 +81,7 @@ def _words(row: LayerOrientation) -> str:
     return f"{short(row.name)}, mean axis {row.mean_angle:.0f}°, resultant {row.resultant:.2f}"
 
 
-def _panel(row: LayerOrientation, what: str = "kernels") -> Panel:
+def rose_panel(row: LayerOrientation, what: str = "kernels") -> Panel:
     edges = np.asarray(row.histogram.edges, dtype=np.float64)
     counts = np.asarray(row.histogram.counts, dtype=np.float64)
     share = counts / max(1.0, counts.sum())
@@ -201,7 +201,8 @@ def kernels(result: OrientationResult, layer: str | None = None) -> Scene:
         title=f"Kernels by orientation, {short(row.name, 40)}",
         caption=f"{len(own.kernels)} of {row.kernels} kernels of {short(row.name, 60)} of "
         f"{short(result.model.name, 40)}, by the orientation of their taps (the tick below: 0° is along x, "
-        "counter-clockwise as seen); those without one last. Grey is 0, white the largest positive and black the largest negative weight of each kernel.",
+        "counter-clockwise as seen); those without one last. Grey is 0, white the largest positive and black the "
+        "largest negative weight of each kernel.",
         alt=f"{len(own.kernels)} kernels as small pictures, sorted by orientation.",
     )
 

@@ -128,7 +128,7 @@ def survival(result: SparsityResult) -> Scene:
     chosen = _even(rows)
     top = max(float(np.asarray(row.survival).max()) for row in chosen)
     return Scene(
-        panels=tuple(_survival_panel(row, top or 1.0) for row in chosen),
+        panels=tuple(survival_panel(row, top or 1.0) for row in chosen),
         columns=min(4, len(chosen)),
         size=(230, 230),
         title=f"Where taps survive, {short(result.model.name, 40)}",
@@ -138,7 +138,7 @@ def survival(result: SparsityResult) -> Scene:
     )
 
 
-def _survival_panel(row: LayerSparsity, top: float) -> Panel:
+def survival_panel(row: LayerSparsity, top: float) -> Panel:
     values = np.asarray(row.survival, dtype=np.float64)
     height, width = values.shape
     marks: list[Mark] = [Heatmap(values=values, extent=(-0.5, width - 0.5, -0.5, height - 0.5), limits=(0.0, top))]

@@ -71,12 +71,17 @@ def scores_of(
         "wanda": lambda: _wanda(module, layers, _required(pictures, method)),
     }
     found = known["magnitude" if method == "per-kernel" else method]()
+    for name, score in found.items():
+        if bool(score.isnan().any()):
+            raise RequestError(
+                f"method {method} gives layer {name!r} scores that are no numbers; its gradients overflow"
+            )
     return {name: _without_zeros(layers[name], score) for name, score in found.items()}
 
 
 def _without_zeros(layer: nn.Module, score: torch.Tensor) -> torch.Tensor:
-    zero = layer.get_parameter("weight").detach() == 0
-    return to_kernels(layer, score.double().masked_fill(zero, -torch.inf)).cpu()
+    zero = layer.get_parameter("weight").detach().cpu() == 0
+    return to_kernels(layer, score.double().cpu().masked_fill(zero, -torch.inf))
 
 
 def _required(pictures: Pictures | None, method: str) -> Pictures:
@@ -124,6 +129,12 @@ def _wanda(module: nn.Module, layers: Mapping[str, nn.Module], pictures: Picture
     finally:
         for hook in hooks:
             hook.remove()
+    for name, total in squares.items():
+        if not bool(total.any()):
+            raise RequestError(
+                f"method wanda has nothing to go by in layer {name!r}: it is not called, or all its inputs are 0; "
+                "leave it out with --layers"
+            )
     return {name: own.get_parameter("weight").detach().abs() * squares[name].sqrt() for name, own in layers.items()}
 
 

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 from rftools._version import __version__
 from rftools.errors import RequestError
 from rftools.files import check_writable, write_text
+from rftools.loading import load
 from rftools.plots.picture import load_picture, neutral_picture
 from rftools.reporting.compare import check_count
-from rftools.reporting.explorer import plane
 from rftools.reporting.findings import Limits, findings
-from rftools.reporting.page import Provenance, page
-from rftools.reporting.page_comparison import comparison_page
+from rftools.reporting.markdown import markdown
+from rftools.reporting.page import Provenance, contents, render
+from rftools.reporting.page_comparison import comparison
+from rftools.reporting.pdf import find_browser, write_pdf
+from rftools.reporting.pictures import plane
+from rftools.reporting.run import from_run, is_run, newest
 from rftools.reporting.subject import PARTS, Subject, from_model, from_results
 from rftools.results import Result, plain
 
@@ -38,6 +42,8 @@ def report(
     limits: Limits | None = None,
     command: str | None = None,
     json_path: str | Path | None = None,
+    markdown_path: str | Path | None = None,
+    pdf_path: str | Path | None = None,
     **effective_options: Any,
 ) -> Path:
     """Write one self-contained HTML page about a model: findings, tables, drawings, an explorer, and how it was made.
@@ -45,7 +51,8 @@ def report(
     Several models, twelve at most, are compared: their layers aligned, with differences where there are two.
 
     Args:
-        models_or_results: a loaded model or module, a list of them, or a list of results of their analyses.
+        models_or_results: a loaded model or module, the folder of a run, a list of them, or a list of results of their
+            analyses. The folder of one run is shown with what changed from epoch to epoch.
         path: the page, ``.html``.
         input_size: ``(C, *spatial)``, where the model does not know its own.
         images: what the effective field is measured on, as `rftools.effective` takes it.
@@ -54,13 +61,15 @@ def report(
         limits: the thresholds of the findings.
         command: the command line that makes this page, shown under "Method".
         json_path: where to write the findings and the results behind the page as JSON too.
+        markdown_path: where to write findings, tables and method as Markdown too.
+        pdf_path: where to print the page as PDF too, by the Chromium that is installed.
         effective_options: passed to `rftools.effective`.
 
     Returns:
         The path that was written.
 
     Raises:
-        RequestError: a path that is not HTML or can't be written, no model at all, too many.
+        RequestError: a path that is not HTML or can't be written, no model at all, too many, no browser for the PDF.
 
     >>> import torch, rftools as rf, tempfile, pathlib
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1))
@@ -70,18 +79,26 @@ def report(
     '<!doctype html>'
     """
     check_page(path)
-    if json_path is not None:
-        check_writable(json_path)
+    for beside in (json_path, markdown_path, pdf_path):
+        if beside is not None:
+            check_writable(beside)
+    if pdf_path is not None:
+        find_browser()
     begin = time.perf_counter()
     options = {"images": images, **effective_options} if effective else None
     subjects = _subjects(models_or_results, input_size, options)
     provenance = Provenance(command, time.perf_counter() - begin)
     asked = limits or Limits()
     if len(subjects) > 1:
-        text = comparison_page(subjects, asked, provenance)
+        content = comparison(subjects, asked, provenance)
     else:
-        text = page(subjects[0], _picture(subjects[0], picture), asked, provenance)
+        content = contents(subjects[0], _picture(subjects[0], picture), asked, provenance)
+    text = render(content)
     write_text(path, text)
+    if markdown_path is not None:
+        write_text(markdown_path, markdown(content))
+    if pdf_path is not None:
+        write_pdf(text, pdf_path)
     if json_path is not None:
         write_text(json_path, as_json(subjects, asked))
     return Path(path)
@@ -120,7 +137,7 @@ def check_page(path: str | Path) -> None:
 
 
 def _subjects(given: Any, input_size: tuple[int, ...] | None, options: dict[str, Any] | None) -> list[Subject]:
-    items = list(given) if isinstance(given, Sequence) else [given]
+    items = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
     if not items:
         raise RequestError("a report needs a model or results, and none was given")
     if all(isinstance(item, Result) for item in items):
@@ -130,7 +147,14 @@ def _subjects(given: Any, input_size: tuple[int, ...] | None, options: dict[str,
     if any(isinstance(item, Result) for item in items):
         raise RequestError("a report takes models or results, not both at once")
     check_count(len(items))
-    return [from_model(item, input_size, options) for item in items]
+    if len(items) == 1 and _is_folder(items[0]):
+        return [from_run(items[0], options, input_size=input_size)]
+    loaded = [load(newest(item), input_size=input_size) if _is_folder(item) else item for item in items]
+    return [from_model(item, input_size, options) for item in loaded]
+
+
+def _is_folder(item: Any) -> bool:
+    return isinstance(item, (str, Path)) and is_run(item)
 
 
 def _picture(subject: Subject, path: str | Path | None) -> NDArray[np.uint8] | None:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rftools.plots.effective import covered, smaller
-from rftools.plots.theme import COLOURMAP
 from rftools.trf.result import AxisField, LayerField, Phase, TheoreticalResult
 
 if TYPE_CHECKING:
-    from rftools.erf.result import EffectiveLayer, EffectiveResult
-    from rftools.loading import Model
+    from rftools.capture import Graph
 
-SMALL = 112  # pixels a side that an effective map keeps
-LARGEST = 512  # pixels a side of the embedded picture
 MOST_RUNS = 20_000  # runs that one axis may list before its layer is left inexact at the border
 
 Run = tuple[int, int]
@@ -27,18 +17,16 @@ Run = tuple[int, int]
 Supports = Mapping[str, Sequence[Sequence[Sequence[Run]] | None]]
 
 
-def supports(model: Model) -> dict[str, list[list[list[Run]] | None]]:
+def supports(graph: Graph) -> dict[str, list[list[list[Run]] | None]]:
     """For every layer, input axis and output index: the runs ``(first, last)`` of input pixels that reach it.
 
     A field's law tells a unit's window, but where paths cross a border on their way, in the padding of some layer
     in between, fewer pixels reach the unit than the window holds. The engine's tables know which. None stands for
     an axis whose sets depend on several output dimensions.
     """
-    from rftools.capture import capture
     from rftools.trf.engine import walk
     from rftools.trf.field import Field
 
-    graph = capture(model.module, model.require_input_size())
     fields = walk(graph, {})
     found = {}
     for layer in graph.layers:
@@ -162,61 +150,3 @@ def lawful(phases: Sequence[Phase], jump: int, index: int, side: int) -> list[Ru
             found.append((first, last))
         begin = low + offset + length
     return found
-
-
-def picture_url(pixels: NDArray[np.uint8]) -> str:
-    """The picture as a data URL, PNG, as large as a screen needs."""
-    from PIL import Image
-
-    image = Image.fromarray(pixels)
-    image.thumbnail((LARGEST, LARGEST))
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def effective_maps(result: EffectiveResult, most: int = 64) -> dict[str, dict[str, Any]]:
-    """Effective maps as pictures for the page, by layer: ``{unit, url, size, extent}``; an even choice of ``most``.
-
-    Colours stand for the square root of the share of the map's maximum. 1-D maps are left to the curves.
-    """
-    rows = [row for row in result if row.map.any() and row.map.ndim > 1]
-    chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(most, len(rows)))] if rows else []
-    return {row.name: _map(row) for row in chosen}
-
-
-def _map(row: EffectiveLayer) -> dict[str, Any]:
-    _, right, _, bottom = covered(row.map.shape[-2:], SMALL)
-    extent = {"width": right + 0.5, "height": bottom + 0.5}
-    return {"unit": list(row.unit), "url": map_url(row.map), "size": _luo(row), "extent": extent}
-
-
-def _luo(row: EffectiveLayer) -> str:
-    found = row.measures.get("luo_centre")
-    return "-" if found is None or found.value is None else f"{found.value:.1f} px (Luo)"
-
-
-def map_url(values: NDArray[np.float64]) -> str:
-    """A map as a PNG of at most `SMALL` pixels a side, summed over all but its last two axes."""
-    from matplotlib import colormaps
-    from PIL import Image
-
-    flat = np.abs(values)
-    while flat.ndim > 2:
-        flat = flat.sum(axis=0)
-    flat = smaller(flat, SMALL)
-    image = Image.fromarray((255 * np.sqrt(flat / flat.max())).astype(np.uint8), mode="L").convert("P")
-    image.putpalette((255 * colormaps[COLOURMAP](np.arange(256))[:, :3]).astype(np.uint8).tobytes())
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def plane(input_size: Sequence[int]) -> tuple[int, int]:
-    """Height and width of the picture that an input is drawn as: 1-D a strip, 3-D its last two axes.
-
-    >>> plane((3, 224, 160)), plane((1, 4096))
-    ((224, 160), (512, 4096))
-    """
-    sides = list(input_size)[1:]
-    return (max(1, sides[-1] // 8), sides[-1]) if len(sides) == 1 else (sides[-2], sides[-1])

@@ -15,6 +15,8 @@ from rftools.reporting.subject import Subject
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
+PLACES = {"d", "points", "x", "y"}  # attributes that hold coordinates
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -35,6 +37,8 @@ def themed(scene: Scene, key: str) -> str:
                 root.remove(child)
     for element in root.iter():
         _own_ids(element, key)
+        for place in PLACES & element.attrib.keys():
+            element.set(place, _rounded(element.attrib[place]))
         if "style" in element.attrib:
             element.set("style", _by_role(element.attrib["style"]))
     width = float(root.attrib.pop("width").removesuffix("pt"))
@@ -46,6 +50,15 @@ def themed(scene: Scene, key: str) -> str:
     ET.register_namespace("", SVG)
     ET.register_namespace("xlink", XLINK)
     return ET.tostring(root, encoding="unicode")
+
+
+def _rounded(numbers: str) -> str:
+    """Coordinates to a hundredth of a point: finer than any screen, and half as long.
+
+    >>> _rounded("M 12.345678 3 L 0.10000 7.5")
+    'M 12.35 3 L 0.1 7.5'
+    """
+    return re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), numbers)
 
 
 def _own_ids(element: ET.Element, key: str) -> None:
@@ -74,7 +87,7 @@ def variables(name: str) -> str:
 
 #: part of a subject -> what is drawn of it: (kind, options)
 DRAWN: dict[str, tuple[str, ...]] = {
-    "theoretical": ("growth", "window"),
+    "theoretical": ("growth", "window", "surviving"),
     "effective": ("growth", "profile", "map", "sheet"),
     "sparsity": ("layers", "taps", "survival"),
     "orientation": ("polar",),

@@ -39,6 +39,7 @@ class Limits:
     effective_share: float = 0.3  # effective over theoretical side, both inside the image
     hole_share: float = 0.1  # of a field's pixels, or of gradient energy
     false_discovery: float = 0.05
+    lost_share: float = 0.05  # of a layer's field, in pixels
     accuracy_gap: float = 0.15  # training minus held-out accuracy
 
 
@@ -216,6 +217,35 @@ def _unknown(subject: Subject, limits: Limits) -> Found:
             yield Finding("unknown", level, sentence, str(len(rows)), "0", "theoretical", names)
 
 
+@_rule("lost field", "theoretical")
+def _lost_field(subject: Subject, limits: Limits) -> Found:
+    """Pruned layers whose surviving weights reach less of the architecture's field than the limit lets go, counted in
+    pixels of the unit's field inside the image, through all layers before it. A problem where nothing is left."""
+    assert subject.theoretical is not None
+    rows = [(row.surviving.share, row) for row in subject.theoretical if row.surviving is not None]
+    lost = sorted((pair for pair in rows if pair[0] < 1 - limits.lost_share), key=lambda pair: pair[0])
+    limit = f"{100 * (1 - limits.lost_share):.0f} %"
+    if lost:
+        words = f"Pruning took field from {_count(len(lost), 'layer')} of {len(rows)}: "
+        words += ", ".join(_what_is_left(row) for _, row in lost[:NAMED])
+        words += f" and {len(lost) - NAMED} more." if len(lost) > NAMED else "."
+        level = NOTICE if lost[0][0] > 0 else PROBLEM
+        names = tuple(row.name for _, row in lost)
+        yield Finding("lost field", level, words, f"{100 * lost[0][0]:.0f} %", limit, "theoretical", names)
+    elif rows:
+        least = min(share for share, _ in rows)
+        words = f"Pruning left every field of {_count(len(rows), 'layer')} whole, or nearly."
+        yield Finding("lost field", FINE, words, f"{100 * least:.0f} %", limit, "theoretical")
+
+
+def _what_is_left(row: LayerField) -> str:
+    assert row.surviving is not None
+    whole = [0 if axis.clipped is None else axis.clipped[1] - axis.clipped[0] + 1 for axis in row.axes]
+    sizes, before = ("x".join(map(str, sides)) for sides in (row.surviving.sizes, whole))
+    spans = f"{sizes} px" if sizes == before else f"{sizes} of {before} px"
+    return f"{row.name or 'the model'} keeps {100 * row.surviving.share:.0f} % of its pixels ({spans})"
+
+
 @_rule("small effective field", "effective")
 def _small_effective(subject: Subject, limits: Limits) -> Found:
     """The deepest layer's effective side (Luo et al.) over its theoretical side inside the image, below the limit."""
@@ -253,6 +283,17 @@ def effective_share(row: EffectiveLayer) -> tuple[float, float | None, float | N
         None if measure.low is None else measure.low / side,
         None if measure.high is None else measure.high / side,
     )
+
+
+@_rule("partial", "effective")
+def _partial(subject: Subject, limits: Limits) -> Found:
+    """Effective fields whose measurement was interrupted: layers or images are missing, and intervals are wider."""
+    assert subject.effective is not None
+    if subject.effective.partial:
+        count = _count(len(subject.effective), "layer")
+        words = f"The measurement of effective fields was interrupted: {count} of it are here, and figures may change "
+        words += "once it is whole."
+        yield Finding("partial", NOTICE, words, count, "the whole", "effective")
 
 
 @_rule("dead units", "effective")

@@ -28,7 +28,10 @@ class Limit:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one limit says of one layer; ``value`` is None where it could not be computed, which is not ``ok``."""
+    """What one limit says of one layer; ``value`` is None where it could not be computed, which is not ``ok``.
+
+    ``reason`` then says why.
+    """
 
     check: str
     layer: str
@@ -36,6 +39,7 @@ class Outcome:
     limit: float
     unit: str
     ok: bool
+    reason: str | None = None
 
     def line(self) -> str:
         """The outcome as one line.
@@ -44,7 +48,8 @@ class Outcome:
         'min-field: conv4: 31 px, the limit is at least 64 px'
         """
         word = "at least" if self.check.startswith("min") else "at most"
-        value = "cannot be computed" if self.value is None else _with_unit(self.value, self.unit)
+        why = f" ({self.reason})" if self.reason else ""
+        value = f"cannot be computed{why}" if self.value is None else _with_unit(self.value, self.unit)
         return (
             f"{self.check}: {self.layer or '(model)'}: {value}, the limit is {word} {_with_unit(self.limit, self.unit)}"
         )
@@ -67,7 +72,9 @@ class Check:
 
 
 def _size(row: Any) -> float | None:
-    if row.status == "unknown" or any(axis.size is None and not axis.global_ for axis in row.axes):
+    if row.status in ("unknown", "bound") or not row.axes:
+        return None  # an upper bound does not show that a field is large enough
+    if any(axis.size is None and not axis.global_ for axis in row.axes):
         return None
     return min(math.inf if axis.global_ else float(axis.size) for axis in row.axes)
 
@@ -132,14 +139,26 @@ def evaluate(subject: Subject, limits: Sequence[Limit]) -> list[Outcome]:
         for row in _rows(subject, limit, check):
             value = check.read(row)
             ok = value is not None and not math.isnan(value) and check.holds(value, limit.value)
-            outcomes.append(Outcome(limit.check, row.name, value, limit.value, check.unit, ok))
+            reason = _reason(row) if value is None else None
+            outcomes.append(Outcome(limit.check, row.name, value, limit.value, check.unit, ok, reason))
     return outcomes
+
+
+def _reason(row: Any) -> str | None:
+    """Why a layer's figure is not known."""
+    status = getattr(row, "status", None)
+    if status == "bound":
+        return "the field is known as an upper bound only"
+    if status == "unknown":
+        return f"unknown field: {row.cause}" if row.cause else "unknown field"
+    return getattr(row, "note", None)
 
 
 def _rows(subject: Subject, limit: Limit, check: Check) -> list[Any]:
     every = list(getattr(subject, check.part) or ())
     if limit.pattern is not None:
-        matching = [row for row in every if fnmatch.fnmatchcase(row.name, limit.pattern)]
+        named = [row for row in every if row.name == limit.pattern]  # names may hold what patterns give a meaning
+        matching = named or [row for row in every if fnmatch.fnmatchcase(row.name, limit.pattern)]
         if not matching:
             hint = closest(limit.pattern, [row.name for row in every])
             raise RequestError(f"no layer matches {limit.pattern!r} of --{limit.check}{hint}; there are {len(every)}")

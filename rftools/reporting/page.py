@@ -13,9 +13,13 @@ from importlib import metadata, resources
 from typing import TYPE_CHECKING, Any
 
 from rftools._version import __version__
-from rftools.reporting.explorer import effective_maps, footprints, picture_url, plane
-from rftools.reporting.figures import figures, variables
+from rftools.plots.scene import short
+from rftools.reporting.diagram import connections, diagrams
+from rftools.reporting.explorer import footprints
+from rftools.reporting.figures import Figure, figures, variables
 from rftools.reporting.findings import RULES, Limits, findings
+from rftools.reporting.pictures import effective_maps, picture_url, plane, surviving_masks
+from rftools.reporting.series import course_figures, frames
 from rftools.reporting.subject import REMEDIES, Subject
 from rftools.results import Result
 
@@ -55,19 +59,33 @@ class Table:
 
 def page(subject: Subject, picture: NDArray[np.uint8] | None, limits: Limits, provenance: Provenance) -> str:
     """The whole report as HTML text."""
-    return render(
-        {
-            "kind": "Receptive field report",
-            "heading": subject.model.name,
-            "findings": findings(subject, limits),
-            "summary": summary(subject),
-            "models": None,
-            "sections": [_section(part, heading, subject) for part, heading in SECTIONS.items()],
-            "figures": figures(subject),
-            "explorer": _explorer(subject, picture),
-            "method": _method(subject, limits, provenance),
-        }
-    )
+    return render(contents(subject, picture, limits, provenance))
+
+
+def contents(
+    subject: Subject, picture: NDArray[np.uint8] | None, limits: Limits, provenance: Provenance
+) -> dict[str, Any]:
+    """What a report of one model says and shows, whatever it is written as."""
+    return {
+        "kind": "Receptive field report",
+        "heading": subject.model.name,
+        "findings": findings(subject, limits),
+        "summary": summary(subject),
+        "models": None,
+        "sections": [_section(part, heading, subject) for part, heading in SECTIONS.items()],
+        "figures": _figures(subject),
+        "frames": frames(subject),
+        "graph": _graph(subject),
+        "explorer": _explorer(subject, picture, limits.objects),
+        "method": _method(subject, limits, provenance),
+    }
+
+
+def _figures(subject: Subject) -> dict[str, list[Figure]]:
+    drawn = figures(subject)
+    if subject.epochs:
+        drawn["history"] = [*drawn.get("history", []), *course_figures(subject)]
+    return drawn
 
 
 def render(content: dict[str, Any]) -> str:
@@ -91,6 +109,7 @@ def _template() -> Any:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["trusted"] = Markup  # for what this package wrote itself: style, script, SVG, JSON
+    environment.filters["brief"] = lambda name: short(name, 40)
     return environment.from_string(_resource("report.html.j2"))
 
 
@@ -188,7 +207,20 @@ def _sort_key(value: Any) -> str:
     return ""
 
 
-def _explorer(subject: Subject, picture: NDArray[np.uint8] | None) -> dict[str, Any] | None:
+def _graph(subject: Subject) -> dict[str, Any] | None:
+    """The net's drawings, and the shown one's boxes and lines as a table."""
+    if subject.theoretical is None or not subject.levels:
+        return None
+    drawn = diagrams(subject.levels, subject.theoretical)
+    first = next(i for i, diagram in enumerate(drawn) if diagram.first)
+    rows = connections(subject.levels[first], {row.name: row for row in subject.theoretical})
+    names = ("layer", "kind", "field", "reads")
+    return {"diagrams": drawn, "table": cells(names, rows, "graph-table", "Boxes and lines of the graph")}
+
+
+def _explorer(
+    subject: Subject, picture: NDArray[np.uint8] | None, objects: Sequence[tuple[int, int]]
+) -> dict[str, Any] | None:
     if subject.theoretical is None or subject.input_size is None or picture is None:
         return None
     layers = footprints(subject.theoretical, subject.supports)
@@ -201,12 +233,15 @@ def _explorer(subject: Subject, picture: NDArray[np.uint8] | None) -> dict[str, 
     data = {
         "layers": layers,
         "maps": maps,
+        "surviving": surviving_masks(subject.theoretical),
+        "objects": [list(sides) for sides in objects],
         "height": height,
         "width": width,
         "start": start,
         "sides": list(subject.input_size[1:]),
     }
-    return {"json": _embedded(data), "picture": picture_url(picture), "height": height, "width": width}
+    names = {layer["name"] for layer in layers}
+    return {"json": _embedded(data), "picture": picture_url(picture), "height": height, "width": width, "names": names}
 
 
 def _embedded(data: Any) -> str:
@@ -261,5 +296,6 @@ def thresholds(limits: Limits) -> str:
     """The limits that the findings used, in words."""
     return (
         f"effective share {100 * limits.effective_share:.0f} %, holes {100 * limits.hole_share:.0f} %, "
-        f"q {limits.false_discovery:g}, accuracy gap {100 * limits.accuracy_gap:.0f} points"
+        f"field lost {100 * limits.lost_share:.0f} %, q {limits.false_discovery:g}, "
+        f"accuracy gap {100 * limits.accuracy_gap:.0f} points"
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from rftools.reporting.compare import QUANTITIES, Aligned, align, columns, figure, labels, records
 from rftools.reporting.findings import FINE, ORDER, Finding, Limits, findings
-from rftools.reporting.page import SECTIONS, Provenance, cells, effective_method, made, render, summary, thresholds
+from rftools.reporting.page import SECTIONS, Provenance, cells, effective_method, made, summary, thresholds
 from rftools.reporting.subject import Subject
 
 DIFFERENCES = (
@@ -16,25 +16,25 @@ DIFFERENCES = (
 )
 
 
-def comparison_page(subjects: Sequence[Subject], limits: Limits, provenance: Provenance) -> str:
+def comparison(subjects: Sequence[Subject], limits: Limits, provenance: Provenance) -> dict[str, Any]:
     """Findings of each model, their facts side by side, and every quantity over aligned layers."""
     names = labels(subjects)
     aligned = {quantity.part: align(quantity, subjects) for quantity in QUANTITIES}
     sides = [max(s.input_size[1:]) for s in subjects if s.input_size is not None and len(s.input_size) > 1]
     image = float(sides[0]) if len(set(sides)) == 1 else None
-    return render(
-        {
-            "kind": "Receptive field comparison",
-            "heading": " / ".join(names),
-            "findings": _findings(subjects, names, limits),
-            "summary": [],
-            "models": _models(subjects, names),
-            "sections": [_section(part, heading, aligned[part], names) for part, heading in SECTIONS.items()],
-            "figures": {part: [figure(found, names, image)] for part, found in aligned.items() if found is not None},
-            "explorer": None,
-            "method": _method(subjects, names, limits, provenance),
-        }
-    )
+    return {
+        "kind": "Receptive field comparison",
+        "heading": " / ".join(names),
+        "findings": _findings(subjects, names, limits),
+        "summary": [],
+        "models": _models(subjects, names),
+        "sections": [_section(part, heading, aligned[part], names) for part, heading in SECTIONS.items()],
+        "figures": {part: [figure(found, names, image)] for part, found in aligned.items() if found is not None},
+        "frames": [],
+        "graph": None,
+        "explorer": None,
+        "method": _method(subjects, names, limits, provenance),
+    }
 
 
 def _findings(subjects: Sequence[Subject], names: Sequence[str], limits: Limits) -> list[Finding]:

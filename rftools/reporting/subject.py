@@ -9,6 +9,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
+from rftools.plots.sparsity import PRUNED
+from rftools.reporting.architecture import Level, levels
 from rftools.reporting.explorer import Supports, supports
 from rftools.results import ModelInfo, Result
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from rftools.erf.result import EffectiveResult
     from rftools.loading import Model
+    from rftools.reporting.run import Epoch
     from rftools.trf.result import TheoreticalResult
     from rftools.weights.results import OrientationResult, SparsityResult
 
@@ -27,13 +30,14 @@ PARTS = {
     "rftools.sparsity": "sparsity",
     "rftools.orientation": "orientation",
 }
+MOST_WALKED = 160  # layers with kernels, beyond which a page's fields are the architecture's alone
 #: what fills a section whose input is missing
 REMEDIES = {
     "theoretical": "Give the report a model that takes its input size (--input-size CxHxW).",
     "effective": "Give the report a model with spatial layers and, for real statistics, --images FOLDER.",
     "sparsity": "Give the report a model whose layers hold weights.",
     "orientation": "Give the report a net with pruned kernels larger than 1x1; full kernels point nowhere.",
-    "history": "Give the report a checkpoint that rftools train wrote; it carries its own training curves.",
+    "history": "Give the report a checkpoint that rftools train wrote, or the run's folder to see epoch after epoch.",
 }
 
 
@@ -51,6 +55,9 @@ class Subject:
     classes: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     supports: Supports | None = field(default=None, repr=False)
+    epochs: tuple[Epoch, ...] = field(default=(), repr=False)  # where a run's folder was given
+    followed: tuple[str, ...] = ()  # the layers whose course the epochs show
+    levels: tuple[Level, ...] = field(default=(), repr=False)
     missing: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -100,9 +107,9 @@ def from_model(
 
     loaded = as_model(model, input_size)
     works: dict[str, Callable[[], Any]] = {
-        "theoretical": lambda: rftools.theoretical(loaded),
-        "effective": lambda: rftools.effective(loaded, **(effective or {})),
         "sparsity": lambda: rftools.sparsity(loaded),
+        "theoretical": lambda: _fields(loaded, parts.get("sparsity"), missing),
+        "effective": lambda: rftools.effective(loaded, **(effective or {})),
         "orientation": lambda: rftools.orientation(loaded),
     }
     parts: dict[str, Any] = {}
@@ -127,8 +134,35 @@ def from_model(
         history=history,
         classes=loaded.classes,
         metadata=loaded.metadata,
-        supports=supports(loaded) if "theoretical" in parts else None,
+        **(_structure(loaded) if "theoretical" in parts else {}),
         missing=missing,
         seconds=seconds,
         **parts,
     )
+
+
+def _structure(model: Model) -> dict[str, Any]:
+    """What the page draws and works fields out from, beyond the results."""
+    from rftools.capture import capture
+
+    graph = capture(model.module, model.require_input_size())
+    return {"supports": supports(graph), "levels": levels(graph)}
+
+
+def _fields(loaded: Model, sparsity: SparsityResult | None, missing: dict[str, str]) -> TheoreticalResult:
+    """The fields of the architecture and, where weights are zero, of what pruning left of them."""
+    import rftools
+
+    if sparsity is None or sparsity.total.sparsity <= PRUNED:
+        return rftools.theoretical(loaded)
+    if len(sparsity) > MOST_WALKED:
+        missing["surviving"] = (
+            f"Surviving fields were left out: {len(sparsity)} layers hold kernels, and each needs a walk of its own "
+            f"(up to {MOST_WALKED} are walked; rftools trf --surviving walks any number)."
+        )
+        return rftools.theoretical(loaded)
+    try:
+        return rftools.theoretical(loaded, surviving=True)
+    except RequestError as error:
+        missing["surviving"] = f"Surviving fields: {error}."
+        return rftools.theoretical(loaded)

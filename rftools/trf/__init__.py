@@ -2,10 +2,12 @@
 
 from rftools.trf.analysis import theoretical
 from rftools.trf.field import Field
-from rftools.trf.result import AxisField, LayerField, Phase, TheoreticalResult
+from rftools.trf.reach import Change, ReachResult, reach
+from rftools.trf.result import AxisField, InputRange, LayerField, Phase, TheoreticalResult
 from rftools.trf.rules import Call, NoRule, rule
 from rftools.trf.taps import Taps
 
 __all__ = [
-    "AxisField", "Call", "Field", "LayerField", "NoRule", "Phase", "Taps", "TheoreticalResult", "rule", "theoretical",
+    "AxisField", "Call", "Change", "Field", "InputRange", "LayerField", "NoRule", "Phase", "ReachResult", "Taps",
+    "TheoreticalResult", "reach", "rule", "theoretical",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from rftools.errors import RequestError, no_layer
 from rftools.loading import Model, as_model
 from rftools.trf.engine import walk
 from rftools.trf.field import Axis, Field, Part, worst
-from rftools.trf.result import AxisField, LayerField, Phase, Surviving, TheoreticalResult
+from rftools.trf.result import AxisField, LayerField, Phase, Surviving, TheoreticalResult, input_range_of
 from rftools.trf.reverse import KERNELS, Reverse, unit_place
 from rftools.trf.rules import Answer, Rule
 from rftools.trf.rules.registry import shape_of
@@ -38,6 +38,8 @@ def theoretical(
     rules: Mapping[str, Rule] | None = None,
     inputs: Inputs | None = None,
     of: int | str = 0,
+    paths: Sequence[str] = (),
+    graph: Graph | None = None,
 ) -> TheoreticalResult:
     """The theoretical receptive field of every layer, per input axis, exact or said not to be.
 
@@ -54,6 +56,9 @@ def theoretical(
         rules: rules for operators, by name (``"mylib.blur"``), which go before the registered ones.
         inputs: all inputs of a model that takes several, in order or by name: sizes ``(C, *spatial)`` or tensors with
             their batch. Fields are in the pixels of the input ``of``; the others are taken as constants.
+        paths: layers of which the unit's paths are counted pixel by pixel (``.paths``, shares of all of them): the
+            field of a linear net whose weights are all alike.
+        graph: the module's captured graph, where the caller has it already.
 
     Raises:
         RequestError: the model does not take the input, or no layer's map holds the unit.
@@ -70,7 +75,7 @@ def theoretical(
     subject = as_model(model, input_size)
     if inputs is None:
         inputs = [subject.require_input_size(), *subject.other_inputs]
-    graph = capture(subject.module, inputs=inputs, of=of)
+    graph = graph or capture(subject.module, inputs=inputs, of=of)
     size = shape_of(graph.inputs[0])[1:]
     own = _own_rules(rules)
     fields = walk(graph, own)
@@ -83,7 +88,15 @@ def theoretical(
     units.check_any(rows)
     if surviving:
         rows = _with_surviving(rows, graph, fields, own)
-    return TheoreticalResult(model=subject.info(), input_size=tuple(size), layers=tuple(rows), capture=graph.method)
+    if paths:
+        rows = _with_paths(rows, paths, graph, fields, own)
+    return TheoreticalResult(
+        model=subject.info(),
+        input_size=tuple(size),
+        layers=tuple(rows),
+        capture=graph.method,
+        input_range=input_range_of(rows),
+    )
 
 
 def _own_rules(rules: Mapping[str, Rule] | None) -> dict[str, Rule]:
@@ -105,7 +118,40 @@ def _with_surviving(
         assert isinstance(field, Field)
         place = unit_place(field, row.unit_dims, row.unit)
         all_of_it, rest = (walk.support(nodes[row.name], place).any(0) for walk in (whole, left))
-        done.append(replace(row, surviving=_what_is_left(all_of_it, rest)))
+        left_of_it = replace(_what_is_left(all_of_it, rest), smallest_mask=_smallest_mask(nodes[row.name], row.op))
+        done.append(replace(row, surviving=left_of_it))
+    return done
+
+
+def _smallest_mask(node: fx.Node, op: str) -> tuple[tuple[int, ...], ...] | None:
+    """The first and the last tap along all axes at once: between them they reach what the whole kernel reaches."""
+    if not op.startswith("conv") or "transpose" in op or (op == "convolution" and node.args[6]):
+        return None
+    kernel = shape_of(node.args[1])[2:]
+    corners = (tuple(0 for _ in kernel), tuple(k - 1 for k in kernel))
+    return corners[:1] if corners[0] == corners[1] else corners
+
+
+def _with_paths(
+    rows: Sequence[LayerField],
+    wanted: Sequence[str],
+    graph: Graph,
+    fields: Mapping[fx.Node, Answer],
+    rules: Mapping[str, Rule],
+) -> list[LayerField]:
+    """The rows named in ``wanted`` with the counts of their unit's paths."""
+    nodes = {layer.name: layer.node for layer in graph.layers}
+    for name in wanted:
+        if name not in nodes:
+            raise no_layer(name, list(nodes))
+    walk = Reverse(graph, fields, rules)
+    done = []
+    for row in rows:
+        field = fields[nodes[row.name]]
+        if row.name in wanted and row.unit is not None and row.status != "unknown" and isinstance(field, Field):
+            counts = walk.counts(nodes[row.name], unit_place(field, row.unit_dims, row.unit)).sum(0)
+            row = replace(row, paths=counts.numpy())
+        done.append(row)
     return done
 
 
@@ -115,7 +161,7 @@ def _what_is_left(whole: torch.Tensor, rest: torch.Tensor) -> Surviving:
         seen = rest.movedim(axis, 0).reshape(rest.shape[axis], -1).any(1).nonzero()
         clipped.append((int(seen[0]), int(seen[-1])) if len(seen) else None)
     sizes = tuple(0 if c is None else c[1] - c[0] + 1 for c in clipped)
-    return Surviving(sizes, tuple(clipped), float(rest.sum()) / max(float(whole.sum()), 1.0))
+    return Surviving(sizes, tuple(clipped), float(rest.sum()) / max(float(whole.sum()), 1.0), support=rest.numpy())
 
 
 class _Units:
@@ -202,13 +248,15 @@ def _row(layer: Layer, field: Field, fields: Mapping[fx.Node, Answer], units: _U
         )
     part = field.merged()
     unit = units.of(layer, part, shape)
+    needs = _needs(layer, fields)
     return LayerField(
         **head,
         axes=tuple(_axis(axis, unit, spatial_dims(part)) for axis in part),
         status=worst(axis.status for axis in part),
         cause=None,
         aligned=all(axis.aligned for axis in part),
-        productive=_productive(layer, fields),
+        productive=None if needs is None else any(n <= axis.length for n, axis in zip(needs, part, strict=True)),
+        needs=needs,
         unit=unit,
         unit_dims=tuple(spatial_dims(part)),
     )
@@ -288,16 +336,16 @@ def _least(axis: Axis) -> int | None:
     return None if axis.least is None or math.isinf(axis.least) else math.ceil(axis.least)
 
 
-def _productive(layer: Layer, fields: Mapping[fx.Node, Answer]) -> bool | None:
-    """Whether a layer's inputs can still gain context: their smallest field fits the image on some axis."""
+def _needs(layer: Layer, fields: Mapping[fx.Node, Answer]) -> tuple[int, ...] | None:
+    """Per axis the smallest field of a layer's inputs: an image that size or larger gives it context to gain."""
     inputs = [fields[node] for node in layer.node.all_input_nodes if isinstance(fields.get(node), Field)]
     parts = [part for field in inputs if isinstance(field, Field) for part in field.parts]
     if not parts or not isinstance(layer.node.meta.get("val"), torch.Tensor):
         return None
-    verdicts = []
+    least: list[int] = []
     for axes in zip(*parts, strict=True):
         known = [axis.least for axis in axes if axis.least is not None]
-        if len(known) < len(axes) or any(math.isinf(least) for least in known):
+        if len(known) < len(axes) or any(math.isinf(value) for value in known):
             return None
-        verdicts.append(min(known) <= axes[0].length)
-    return any(verdicts)
+        least.append(math.ceil(min(known)))
+    return tuple(least)

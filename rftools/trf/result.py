@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rftools.results import Result, plain
 
@@ -58,12 +62,20 @@ class AxisField:
 @dataclass(frozen=True)
 class Surviving:
     """What the weights that are not zero leave of the unit's field: per axis the hull of its support inside the image
-    (None: nothing), and the share of the architecture's support, counted in pixels, that is left.
+    (None: nothing), and the share of the architecture's support, counted in pixels, that is left. ``smallest_mask``:
+    the fewest tap positions of this layer's kernels, one index an axis, that keep the field's extent whole.
+    ``support`` marks the pixels themselves, shaped like the input without channels.
     """
 
     sizes: tuple[int, ...]
     clipped: tuple[tuple[int, int] | None, ...]
     share: float
+    smallest_mask: tuple[tuple[int, ...], ...] | None = None
+    support: NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the pixels."""
+        return {key: plain(getattr(self, key)) for key in ("sizes", "clipped", "share", "smallest_mask")}
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,8 @@ class LayerField:
 
     ``output_shape`` leaves out the batch. ``unit`` is the output index that windows speak of, one index an output
     dimension that carries space. ``productive`` is False where even the smallest field of the layer's inputs
-    exceeds the image on every axis (Richter et al., arXiv:2106.12307), None where the question makes no sense.
+    exceeds the image on every axis (Richter et al., arXiv:2106.12307), None where the question makes no sense;
+    ``needs`` is that smallest field, one number an axis.
     """
 
     name: str
@@ -87,6 +100,22 @@ class LayerField:
     unit: tuple[int, ...] | None
     unit_dims: tuple[int, ...] = ()  # the output tensor's dimensions that ``unit`` indexes, the batch being 0
     surviving: Surviving | None = None
+    needs: tuple[int, ...] | None = None
+    paths: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)  # share of paths by input pixel
+
+
+@dataclass(frozen=True)
+class InputRange:
+    """Between which input sizes a net works as it was built, one number an axis of the input, in pixels.
+
+    ``smallest``: from there on every layer is productive, the last to become so being ``smallest_layer``. ``largest``:
+    the largest input that a unit of the last map, ``largest_layer``, can see whole; None along a global axis.
+    """
+
+    smallest: tuple[int, ...] | None
+    smallest_layer: str | None
+    largest: tuple[int | None, ...] | None
+    largest_layer: str | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,6 +126,7 @@ class TheoreticalResult(Result[LayerField]):
 
     with_support: bool = False
     capture: str = "export"  # "record": the operators of one forward pass, true for the path that it took
+    input_range: InputRange | None = None
     objects: tuple[int, ...] | None = None  # the extent, one an axis, of what a layer should see whole
 
     def sees_object(self, row: LayerField) -> bool | None:
@@ -106,7 +136,11 @@ class TheoreticalResult(Result[LayerField]):
         return all(axis.global_ or (axis.size or 0) >= n for axis, n in zip(row.axes, self.objects, strict=True))
 
     def _body(self) -> dict[str, Any]:
-        return {"capture": self.capture, "layers": [self._layer(row) for row in self.layers]}
+        return {
+            "capture": self.capture,
+            "input_range": plain(self.input_range),
+            "layers": [self._layer(row) for row in self.layers],
+        }
 
     def _layer(self, row: LayerField) -> dict[str, Any]:
         return {
@@ -120,7 +154,7 @@ class TheoreticalResult(Result[LayerField]):
             "aligned": row.aligned,
             "productive": row.productive,
             "unit": None if row.unit is None else list(row.unit),
-            **({} if row.surviving is None else {"surviving": plain(row.surviving)}),
+            **({} if row.surviving is None else {"surviving": row.surviving.to_dict()}),
             **({} if self.objects is None else {"sees_object": self.sees_object(row)}),
         }
 
@@ -144,6 +178,24 @@ class TheoreticalResult(Result[LayerField]):
             body["support"] = axis.support
         return body
 
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that stand below the table."""
+        found, notes = self.input_range, []
+        if found is None:
+            return ()
+        if found.smallest is not None:
+            size = "x".join(map(str, found.smallest))
+            notes.append(
+                f"every layer is productive on inputs from {size} on (the last to become so: "
+                f"{found.smallest_layer or 'the output'})"
+            )
+        if found.largest is not None and None not in found.largest:
+            size = "x".join(map(str, found.largest))
+            notes.append(
+                f"a unit of the last map ({found.largest_layer or 'the output'}) sees all of inputs up to {size}"
+            )
+        return tuple(notes)
+
     def columns(self) -> tuple[str, ...]:
         names = ("layer", "operator", "output", "size", "stride", "start", "centre", "holes", "status", "productive")
         left = ("surviving", "share left") if self._has_surviving else ()
@@ -159,6 +211,47 @@ class TheoreticalResult(Result[LayerField]):
     @property
     def _has_surviving(self) -> bool:
         return any(row.surviving is not None for row in self.layers)
+
+
+def input_range_of(rows: Sequence[LayerField]) -> InputRange:
+    """The smallest input at which every layer is productive, and the largest that a unit of the last map sees whole.
+
+    The last map's units have fields ``[start + o*stride, start + o*stride + size - 1]``; the one that begins last
+    at or before pixel 0 sees inputs of up to ``start + floor(-start / stride)*stride + size`` pixels.
+
+    Source: Richter et al., "Should you go deeper?", arXiv:2106.12307.
+    """
+    needing = [row for row in rows if _gains(row)]
+    smallest = tuple(max(sizes) for sizes in zip(*(row.needs or () for row in needing), strict=True)) or None
+    last_to = max(needing, key=lambda row: row.needs or (), default=None)
+    maps = [row for row in rows if row.axes and len(row.unit_dims) == len(row.axes)]
+    last = maps[-1] if maps and any(axis.stride is not None for axis in maps[-1].axes) else None
+    return InputRange(
+        smallest=smallest,
+        smallest_layer=None if last_to is None else last_to.name,
+        largest=None if last is None else tuple(_seen_whole(axis) for axis in last.axes),
+        largest_layer=None if last is None else last.name,
+    )
+
+
+def _gains(row: LayerField) -> bool:
+    """Whether a layer's units see further than its inputs do: convolutions and pools, not norms."""
+    pairs = zip(row.axes, row.needs or (), strict=False)
+    return any(axis.min_size is not None and axis.min_size > least for axis, least in pairs)
+
+
+def _seen_whole(axis: AxisField) -> int | None:
+    """The largest input that a unit sees whole along an axis: that of the last unit to begin at or before pixel 0."""
+    if axis.global_ or axis.phases is None or axis.stride is None or axis.stride <= 0:
+        return None
+    period = len(axis.phases)
+    ends = []
+    for residue, phase in enumerate(axis.phases):
+        jump = axis.stride * period
+        turn = math.floor(-phase.start / jump)
+        if turn >= 0 or turn * period + residue >= 0:
+            ends.append(phase.start + round(turn * jump) + phase.size)
+    return max((end for end in ends if end > 0), default=None)
 
 
 def _surviving_record(left: Surviving | None) -> tuple[Any, Any]:

@@ -21,10 +21,12 @@ from rftools.trf.field import Field
 from rftools.trf.flow import Flow
 from rftools.trf.rules import Answer, NoRule, Rule, find_rule, make_call
 from rftools.trf.rules.registry import shape_of
+from rftools.trf.shortcuts import blank, narrow, shortcut
 
 CONVOLUTIONS = {f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)}
 KERNELS = frozenset(CONVOLUTIONS | {"convolution", "linear"})  # operators that hold kernels or a matrix
-WEIGHTED = KERNELS | {"addmm", "batch_norm", "mul"}
+BATCH_NORMS = frozenset(["batch_norm", "native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"])
+WEIGHTED = KERNELS | BATCH_NORMS | {"addmm", "mul"}
 LARGE = 1e60
 
 
@@ -49,13 +51,13 @@ class Reverse:
     def _walk(self, node: fx.Node, place: Mapping[int, int], channel: int | None, *, count: bool) -> torch.Tensor:
         source = self.graph.inputs[0]
         dtype = torch.float64 if count else torch.float32
-        seed = torch.zeros(shape_of(node), dtype=dtype)
-        index: list[Any] = [slice(None)] * seed.ndim
-        for dim, position in place.items():
-            index[dim] = position
+        shape = shape_of(node)
+        seed = torch.zeros([n if d in place or (d == 1 and channel is not None) else 1 for d, n in enumerate(shape)])
+        index: list[Any] = [place.get(dim, slice(None)) for dim in range(seed.ndim)]
         if channel is not None:
             index[1] = channel
         seed[tuple(index)] = 1
+        seed = seed.to(dtype).expand(shape)
         pending: dict[fx.Node, list[torch.Tensor | None]] = {node: [seed]}
         order = {n: i for i, n in enumerate(self.graph.nodes)}
         evaluate = Evaluator(self.graph)
@@ -81,6 +83,11 @@ class Reverse:
         if qualified_name(node) in NO_FIELD:
             return []
         inputs = [n for n in dict.fromkeys(node.all_input_nodes) if self._reached(n)]
+        rule = find_rule(node, self.rules)
+        if rule is not None and not (self.surviving and op_name(node) in WEIGHTED):
+            short = shortcut(node, rule, cotangents, inputs)
+            if short is not None:
+                return short
         dtype = next(c for c in cotangents if c is not None).dtype
         leaves = {n: _leaves(n, dtype) for n in inputs}
         with torch.enable_grad():
@@ -124,10 +131,7 @@ class Reverse:
 def _leaves(node: fx.Node, dtype: torch.dtype) -> list[torch.Tensor | None]:
     value = node.meta["val"]
     values = value if isinstance(value, (list, tuple)) else [value]
-    return [
-        torch.zeros(tuple(v.shape), dtype=dtype, requires_grad=True) if isinstance(v, torch.Tensor) else None
-        for v in values
-    ]
+    return [blank(tuple(v.shape), dtype) if isinstance(v, torch.Tensor) else None for v in values]
 
 
 def _add(
@@ -136,19 +140,21 @@ def _add(
     slots = pending.setdefault(node, [])
     slots.extend([None] * (slot + 1 - len(slots)))
     before = slots[slot]
-    if count:
-        slots[slot] = value if before is None else before + value
-    else:
-        alive = (value > 0).to(value.dtype)
-        slots[slot] = alive if before is None else torch.maximum(before, alive)
+    slim = narrow(value)
+    if before is not None:
+        old = narrow(before)
+        slim = old + slim if count else torch.maximum(old, slim)
+    if not count:
+        slim = (slim > 0).to(value.dtype)
+    slots[slot] = slim.expand(value.shape)
 
 
 def _rescale(pending: Mapping[fx.Node, list[torch.Tensor | None]]) -> None:
     """Divide everything that is under way by one factor, before counts leave the range of floats."""
-    top = max((float(c.max()) for own in pending.values() for c in own if c is not None), default=0.0)
+    top = max((float(narrow(c).max()) for own in pending.values() for c in own if c is not None), default=0.0)
     if top > LARGE:
         for own in pending.values():
-            own[:] = [None if c is None else c / top for c in own]
+            own[:] = [None if c is None else (narrow(c) / top).expand(c.shape) for c in own]
 
 
 def _through_weights(
@@ -162,7 +168,7 @@ def _through_weights(
     if leaf is None:
         return None
     name = op_name(node)
-    if name == "batch_norm":
+    if name in BATCH_NORMS:
         weight = evaluate(node.args[1])
         if weight is None:
             return None

@@ -47,27 +47,54 @@ def parse_setting(text: str) -> Setting:
 def with_settings(model: Model, settings: Sequence[Setting]) -> Model:
     """A copy of ``model`` with the settings made; a new kernel size takes fresh weights.
 
+    A layer that is padded so that its map keeps its size stays so when its dilation or kernel changes, unless its
+    padding is among the settings.
+
     Raises:
         RequestError: a pattern that matches no module with that attribute.
     """
     import dataclasses
 
     module = copy.deepcopy(model.module)
+    padded = {id(child) for s in settings if s.attribute == "padding" for child in _matching(module, s.pattern)}
     for setting in settings:
-        found = [
-            child
-            for name, child in module.named_modules()
-            if (name == setting.pattern or fnmatch.fnmatchcase(name, setting.pattern))
-            and hasattr(child, setting.attribute)
-        ]
+        found = [child for child in _matching(module, setting.pattern) if hasattr(child, setting.attribute)]
         if not found:
             names = [n for n, child in module.named_modules() if hasattr(child, setting.attribute)]
             raise RequestError(
                 f"no module matches {setting.pattern!r} and has a {setting.attribute}{closest(setting.pattern, names)}"
             )
         for child in found:
+            keeps = id(child) not in padded and setting.attribute in {"dilation", "kernel_size"} and _keeps_size(child)
             _set(child, setting)
+            if keeps:
+                _set(child, Setting(setting.pattern, "padding", _half_span(child)))
     return dataclasses.replace(model, module=module, name=f"{model.name}, changed")
+
+
+def _matching(module: nn.Module, pattern: str) -> list[nn.Module]:
+    return [c for name, c in module.named_modules() if name == pattern or fnmatch.fnmatchcase(name, pattern)]
+
+
+def _keeps_size(module: nn.Module) -> bool:
+    """Whether a layer pads by half of what its kernel spans, on all axes alike."""
+    padding = getattr(module, "padding", None)
+    return isinstance(padding, (int, tuple)) and set(numbers(padding)) == {_half_span(module)}
+
+
+def _half_span(module: nn.Module) -> int:
+    kernel, dilation = (numbers(getattr(module, name, 1))[-1] for name in ("kernel_size", "dilation"))
+    return (kernel - 1) * dilation // 2
+
+
+def numbers(value: Any) -> tuple[int, ...]:
+    """A setting's value as one number an axis; empty where it is no number.
+
+    >>> numbers(3), numbers((1, 2)), numbers("same")
+    ((3,), (1, 2), ())
+    """
+    values = (value,) if isinstance(value, int) else value
+    return tuple(values) if isinstance(values, tuple) and all(isinstance(n, int) for n in values) else ()
 
 
 def _set(module: Any, setting: Setting) -> None:

@@ -4,8 +4,9 @@ from rftools.weights.counts import sparsity
 from rftools.weights.directions import orientation
 from rftools.weights.results import LayerOrientation, LayerSparsity, OrientationResult, SparsityResult
 from rftools.weights.source import Weights, collect
+from rftools.weights.survey import survey
 
 __all__ = [
     "LayerOrientation", "LayerSparsity", "OrientationResult", "SparsityResult", "Weights", "collect", "orientation",
-    "sparsity",
+    "sparsity", "survey",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +13,17 @@ from numpy.typing import NDArray
 
 from rftools.errors import RequestError
 from rftools.loading import Model
-from rftools.weights.masks import Masks, masks_of
+from rftools.weights.masks import Masks, bits, masks_of
 from rftools.weights.results import LayerSparsity, NearZero, Shapes, SparsityResult, Total
 from rftools.weights.shapes import rank_of, spans_box
-from rftools.weights.source import Array, Kernels, collect
+from rftools.weights.source import Array, Kernels, Weights, collect
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
 CHUNK = 1 << 16  # weights at a time: stays in the cache
+TABLED = 9  # kernels of up to so many taps: all their masks in a table
 CURVE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -50,20 +52,53 @@ def sparsity(
     >>> row.zeros, row.taps[3], row.shapes.line, row.full_box
     (6, 1, 1, 0)
     """
-    for name, value in (("threshold", threshold), ("relative", relative)):
-        if value is not None and not (value > 0 and math.isfinite(value)):
-            raise RequestError(f"the near-zero {name} is {value}; it takes a positive number")
+    counting = Counting(threshold, relative)
     weights = collect(model)
-    rows = tuple(_layer(layer, threshold, relative) for layer in weights.layers)
-    return SparsityResult(model=weights.info, input_size=weights.input_size, layers=rows, total=_total(rows))
+    return counting.result(weights, [counting.layer(layer, masks_of(layer.weight)) for layer in weights.layers])
 
 
-def _layer(layer: Kernels, threshold: float | None, relative: float) -> LayerSparsity:
+@dataclass
+class Counting:
+    """How layers are counted, and the shapes of kernels that were met: many layers have the same."""
+
+    threshold: float | None = None
+    relative: float = 0.01
+    curve: tuple[float, ...] = CURVE  # thresholds in standard deviations
+    _tables: dict[tuple[int, ...], tuple[NDArray[np.int64], NDArray[np.bool_]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "relative"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise RequestError(f"the near-zero {name} is {value}; it takes a positive number")
+
+    def result(self, weights: Weights, rows: Sequence[LayerSparsity]) -> SparsityResult:
+        layers = tuple(rows)
+        return SparsityResult(model=weights.info, input_size=weights.input_size, layers=layers, total=_total(layers))
+
+    def layer(self, layer: Kernels, found: Masks) -> LayerSparsity:
+        """One layer's row from its survivor masks."""
+        return _layer(layer, found, self)
+
+    def shapes(self, found: Masks, kernel: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Of each distinct mask the dimension that it spans, and whether it spans the box."""
+        if math.prod(kernel) == 1:
+            return np.where(found.alive[:, 0], 0, -1), found.alive[:, 0]
+        if found.codes is None or math.prod(kernel) > TABLED:
+            return rank_of(found.alive, kernel), spans_box(found.alive, kernel)
+        if kernel not in self._tables:
+            taps = math.prod(kernel)
+            alive = bits(np.arange(1 << taps), taps)
+            self._tables[kernel] = rank_of(alive, kernel), spans_box(alive, kernel)
+        ranks, boxes = self._tables[kernel]
+        return ranks[found.codes], boxes[found.codes]
+
+
+def _layer(layer: Kernels, found: Masks, counting: Counting) -> LayerSparsity:
     weight = layer.weight
-    found = masks_of(weight)
     counts, living = found.counts, found.living
     zeros = int(weight.size - counts @ found.taps)
-    near, curve = _near_zero(weight, threshold, relative)
+    near, curve = _near_zero(layer, counting)
     by_filter, by_input = survivors_by_channel(found, layer.groups)
     common = {
         "name": layer.name,
@@ -74,10 +109,10 @@ def _layer(layer: Kernels, threshold: float | None, relative: float) -> LayerSpa
         "near_zero": near,
         "dead_filters": int((~living.any(axis=1)).sum()),
         "dead_inputs": dead_inputs(living, layer.groups),
-        "zero_kind": layer.zero_kind,
+        "zero_kind": layer.zero_kind or ("baked" if zeros else None),
         "curve": curve,
         "storage": storage(weight, zeros),
-        "n_of_m": n_of_m(weight),
+        "n_of_m": n_of_m(weight, living if found.alive.shape[1] == 1 else None),
         "filter_zeros": tuple((weight[0].size - by_filter).tolist()),
         "input_zeros": tuple((weight.size // len(by_input) - by_input).tolist()),
         "note": layer.note,
@@ -85,7 +120,7 @@ def _layer(layer: Kernels, threshold: float | None, relative: float) -> LayerSpa
     if not layer.kernel:
         return LayerSparsity(**common, taps=None, shapes=None, full_box=None)  # type: ignore[arg-type]
     size = math.prod(layer.kernel)
-    ranks = rank_of(found.alive, layer.kernel)
+    ranks, boxes = counting.shapes(found, layer.kernel)
     return LayerSparsity(
         **common,  # type: ignore[arg-type]
         taps=tuple(int(n) for n in np.bincount(found.taps, weights=counts, minlength=size + 1)),
@@ -95,7 +130,7 @@ def _layer(layer: Kernels, threshold: float | None, relative: float) -> LayerSpa
             line=int(counts[ranks == 1].sum()),
             plane=int(counts[ranks >= 2].sum()),
         ),
-        full_box=int(counts[spans_box(found.alive, layer.kernel)].sum()),
+        full_box=int(counts[boxes].sum()),
         expected_taps=binomial_taps(size, 1 - zeros / weight.size, int(counts.sum())),
         survival=_nested((counts @ found.alive / counts.sum()).reshape(layer.kernel)),
     )
@@ -103,16 +138,21 @@ def _layer(layer: Kernels, threshold: float | None, relative: float) -> LayerSpa
 
 def survivors_by_channel(found: Masks, groups: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """How many weights that are not zero each filter has, and each input channel is read by; filters in group order."""
-    if found.alive.shape[1] == 1:
-        by_input = found.living.reshape(groups, -1, found.living.shape[1]).sum(axis=1)
-        return np.count_nonzero(found.living, axis=1), by_input.reshape(-1).astype(np.int64)
     filters, inputs = found.index.shape
-    by_filter, by_group = np.empty(filters, dtype=np.int64), np.zeros((groups, inputs), dtype=np.int64)
-    for place, own in enumerate(found.index):  # a filter at a time: stays in the cache
-        taps = found.taps[own]
-        by_filter[place] = taps.sum()
-        by_group[place * groups // filters] += taps
-    return by_filter, by_group.reshape(-1)
+    if groups > 1:
+        each = found.taps[found.index].reshape(groups, filters // groups, inputs)
+        return each.sum(axis=2).reshape(-1), each.sum(axis=1).reshape(-1)
+    by_filter, by_input = np.empty(filters, dtype=np.int64), np.zeros(inputs, dtype=np.int64)
+    most = int(found.taps.max())
+    kind = np.uint8 if most < 256 else np.int64
+    block = max(1, 255 // max(most, 1))  # so many filters' counts add up within a byte
+    taps = found.taps.astype(kind)
+    for first in range(0, filters, block):
+        index, living = found.index[first : first + block], found.living[first : first + block]
+        alive = living.view(np.uint8) if most <= 1 else taps[index]
+        by_input += alive.sum(axis=0, dtype=kind)
+        by_filter[first : first + block] = alive.sum(axis=1, dtype=np.int64)
+    return by_filter, by_input
 
 
 def dead_inputs(living: NDArray[np.bool_], groups: int = 1) -> int:
@@ -124,38 +164,42 @@ def dead_inputs(living: NDArray[np.bool_], groups: int = 1) -> int:
     return int((~living.reshape(groups, -1, living.shape[1]).any(axis=1)).sum())
 
 
-def _near_zero(
-    weight: Array, threshold: float | None, relative: float
-) -> tuple[NearZero, tuple[tuple[float, float], ...]]:
+def _near_zero(layer: Kernels, counting: Counting) -> tuple[NearZero, tuple[tuple[float, float], ...]]:
     """Shares of small weights, chunk by chunk, so that nothing of the layer's size is held beside it."""
-    flat = weight.reshape(-1)
+    flat = layer.weight.reshape(-1)
     chunks = [flat[first : first + CHUNK] for first in range(0, flat.size, CHUNK)]
-    mean = sum(float(chunk.sum()) for chunk in chunks) / flat.size
-    deviation = math.sqrt(sum(_square_sum(chunk, mean) for chunk in chunks) / flat.size)
+    deviation = _deviation(chunks, layer.total)
+    threshold, relative, levels = counting.threshold, counting.relative, counting.curve
     limit = threshold if threshold is not None else relative * deviation
-    limits = np.array([limit, *(level * deviation for level in CURVE)], dtype=np.float32)
-    below = np.zeros(len(limits), dtype=np.int64)
+    edges = [np.float32(limit), *(np.float32(level * deviation) for level in levels)]
+    below = dict.fromkeys(edges, 0)
     magnitudes, small = np.empty(CHUNK, dtype=np.float32), np.empty(CHUNK, dtype=bool)
     for chunk in chunks:
-        own = np.abs(chunk, out=magnitudes[: chunk.size])
-        for place, edge in enumerate(limits):
-            below[place] += np.count_nonzero(np.less(own, edge, out=small[: chunk.size]))
-    shares = (below / flat.size).tolist()
+        own, flags = np.abs(chunk, out=magnitudes[: chunk.size]), small[: chunk.size]
+        for edge in below:
+            below[edge] += int(np.count_nonzero(np.less(own, edge, out=flags)))
+    shares = [below[edge] / flat.size for edge in edges]
     if limit <= 0:  # all weights are the same; zeros still count
         shares[0] = float(1 - np.count_nonzero(flat) / flat.size)
     near = NearZero(limit, shares[0], relative if threshold is None else None)
-    return near, tuple(zip(CURVE, shares[1:], strict=True)) if deviation else ()
+    return near, tuple(zip(levels, shares[1:], strict=True)) if deviation else ()
 
 
-def _square_sum(chunk: Array, mean: float) -> float:
-    centred = chunk - np.float32(mean)
-    return float(centred @ centred)
+def _deviation(chunks: Sequence[Array], total: float) -> float:
+    """The standard deviation: from the sums of w and w^2, or about the mean where those would cancel."""
+    size = sum(chunk.size for chunk in chunks)
+    mean = (total if math.isfinite(total) else sum(float(chunk.sum(dtype=np.float64)) for chunk in chunks)) / size
+    square = sum(float(chunk @ chunk) for chunk in chunks) / size
+    if mean**2 > 0.01 * square:
+        return math.sqrt(sum(float((own := chunk - np.float32(mean)) @ own) for chunk in chunks) / size)
+    return math.sqrt(max(square - mean**2, 0.0))
 
 
-def n_of_m(weight: Array) -> str | None:
+def n_of_m(weight: Array, living: NDArray[np.bool_] | None = None) -> str | None:
     """The N:M pattern that a weight keeps: of each M neighbouring inputs at most N are not zero.
 
     Neighbours are inputs of one filter at one tap, as sparse tensor cores want them; M is 4 or 8, N at most half of it.
+    ``living`` is ``weight != 0`` of a layer with one tap, where that is at hand.
 
     >>> n_of_m(np.array([[1, 0, 0, 2], [0, 3, 4, 0]], dtype=np.float32))
     '2:4'
@@ -163,23 +207,25 @@ def n_of_m(weight: Array) -> str | None:
     for m, word in ((4, np.uint32), (8, np.uint64)):
         if weight.shape[1] % m:
             continue
-        most = 0
-        for own in np.moveaxis(weight, 1, -1):  # filter by filter: most layers keep no pattern, and the first says so
-            groups: NDArray[Any] = np.ascontiguousarray(own != 0).view(word).reshape(-1)
-            ones = word(int.from_bytes(b"\1" * m))
+        ones = word(int.from_bytes(b"\1" * m))
+        most, first, block = 0, 0, 1
+        while first < len(weight) and most <= m // 2:  # most layers keep no pattern, and the first filters say so
+            if living is None:
+                alive = np.ascontiguousarray(np.moveaxis(weight[first : first + block], 1, -1) != 0)
+            else:
+                alive = living[first : first + block]
+            groups: NDArray[Any] = alive.view(word)
             most = max(most, int(np.right_shift(groups * ones, 8 * (m - 1)).max()))  # the top byte adds all up
-            if most > m // 2:
-                break
-        else:
+            first, block = first + block, min(4 * block, max(1, CHUNK // weight[0].size))
+        if most <= m // 2:
             return f"{most}:{m}" if most else None
     return None
 
 
 def binomial_taps(size: int, density: float, kernels: int) -> tuple[float, ...]:
     """How many of ``kernels`` would have 0, 1, ... ``size`` survivors if each weight survived by chance alone."""
-    from scipy.stats import binom
-
-    return tuple(float(kernels * p) for p in binom.pmf(np.arange(size + 1), size, density))
+    missing = 1 - density
+    return tuple(kernels * math.comb(size, n) * density**n * missing ** (size - n) for n in range(size + 1))
 
 
 def storage(weight: Array, zeros: int) -> dict[str, int]:

@@ -28,6 +28,9 @@ class Masks:
     counts: NDArray[np.int64]
     index: NDArray[Any]
     living: NDArray[np.bool_]
+    codes: NDArray[np.int64] | None = (
+        None  # the distinct masks as numbers, the n-th tap being bit n; None for large ones
+    )
 
     @cached_property
     def taps(self) -> NDArray[np.int64]:
@@ -59,9 +62,17 @@ def masks_of(weight: NDArray[np.float32]) -> Masks:
     present = np.flatnonzero(found)
     place = np.zeros(1 << taps, dtype=np.uint16)
     place[present] = np.arange(len(present))
-    alive = ((present[:, None] >> np.arange(taps)) & 1).astype(bool)
     living = (codes != 0).reshape(filters, inputs)
-    return Masks(alive, found[present], place[codes].reshape(filters, inputs), living)
+    return Masks(bits(present, taps), found[present], place[codes].reshape(filters, inputs), living, present)
+
+
+def bits(codes: NDArray[np.int64], taps: int) -> NDArray[np.bool_]:
+    """Masks ``(codes, taps)`` from their numbers, the n-th tap being bit n.
+
+    >>> bits(np.array([5]), 3).tolist()
+    [[True, False, True]]
+    """
+    return ((codes[:, None] >> np.arange(taps)) & 1).astype(bool)
 
 
 def _of_single_taps(flat: NDArray[np.float32], shape: tuple[int, int]) -> Masks:

@@ -20,7 +20,7 @@ from rftools.weights.sphere import longest_axes, products, symmetric, tensors
 Complexes = NDArray[np.complex128]
 Floats = NDArray[np.float64]
 MOST_MASKS = 20_000  # enumerated up to here, sampled beyond
-SAMPLED = 5_000  # masks drawn for a number of taps that has more
+SAMPLED = 2_000  # masks drawn for a number of taps that has more
 NORMAL_FROM = {True: 100, False: 5000}  # kernels that make a layer's sum normal; True: symmetric lattices
 SPHERE_NORMAL_FROM = 1000  # of 3-D kernels
 SAME = 1e-8  # lengths closer than this are the same
@@ -45,6 +45,11 @@ class Moments:
         return self.parts[:, 0] + 1j * self.parts[:, 1]
 
     @cached_property
+    def directed(self) -> bool:
+        """Whether any mask has a direction."""
+        return bool(self.parts[:, -1].any())
+
+    @cached_property
     def mean_and_covariance(self) -> tuple[Floats, Floats]:
         parts = self.parts
         mean = self.probabilities @ parts
@@ -63,11 +68,19 @@ class Null:
         self.kernel, self.step, self.seed = kernel, step, seed
         self.symmetric = len(set(kernel)) == 1 and len(set(step)) == 1
         self._known: dict[int, Moments] = {}
+        self._normals: dict[tuple[int, int, int], Floats] = {}
 
     def __getitem__(self, taps: int) -> Moments:
         if taps not in self._known:
             self._known[taps] = self._work_out(taps)
         return self._known[taps]
+
+    def normals(self, seed: int, draws: int, width: int) -> Floats:
+        """Standard normal numbers ``(draws, width)``, the same for all layers that share the null."""
+        if (seed, draws, width) not in self._normals:
+            draw = np.random.default_rng((seed, 9))
+            self._normals = {(seed, draws, width): draw.standard_normal((draws, width))}
+        return self._normals[seed, draws, width]
 
     def _work_out(self, taps: int) -> Moments:
         masks, exact = self._masks(taps)
@@ -84,7 +97,16 @@ class Null:
         """All masks with so many taps, or seeded ones where there are too many; and which of the two."""
         size = math.prod(self.kernel)
         exact = math.comb(size, taps) <= MOST_MASKS
-        return (_all_masks(size, taps) if exact else _some_masks(size, taps, self.seed)), exact
+        return (_all_masks(size, taps) if exact else self._ranks < taps), exact
+
+    @cached_property
+    def _ranks(self) -> NDArray[np.int32]:
+        """Taps in random orders ``(SAMPLED, taps)``: the first t of each are a random mask of t taps."""
+        size = math.prod(self.kernel)
+        order = np.random.default_rng((self.seed, size)).random((SAMPLED, size), dtype=np.float32).argsort(axis=1)
+        ranks = np.empty(order.shape, dtype=np.int32)
+        np.put_along_axis(ranks, order, np.arange(size, dtype=np.int32)[None], axis=1)
+        return ranks
 
 
 def _planar(z: Complexes) -> Floats:
@@ -121,14 +143,6 @@ def _all_masks(size: int, taps: int) -> NDArray[np.bool_]:
     masks = np.zeros((len(chosen), size), dtype=bool)
     if taps:
         masks[np.arange(len(chosen))[:, None], np.array(chosen)] = True
-    return masks
-
-
-def _some_masks(size: int, taps: int, seed: int) -> NDArray[np.bool_]:
-    draw = np.random.default_rng((seed, size, taps))
-    order = draw.random((SAMPLED, size), dtype=np.float32)
-    limit = np.partition(order, taps - 1, axis=1)[:, taps - 1 : taps]
-    masks: NDArray[np.bool_] = order <= limit
     return masks
 
 
@@ -178,13 +192,22 @@ def lattice_test(
     groups = _groups(null, taps, kernels)
     if not groups:
         return None
-    sums = _sums(groups, NORMAL_FROM[null.symmetric], draws, draw)
-    lengths = np.hypot(sums[:, 0], sums[:, 1]) / np.maximum(sums[:, 2], 1)
+    if sum(n for _, n in groups) >= NORMAL_FROM[null.symmetric]:
+        sums = _normal_sums(groups, null.normals(seed, draws, 3))
+    else:
+        sums = _drawn(groups, draws, draw)
+    lengths = np.sqrt(sums[:, 0] ** 2 + sums[:, 1] ** 2) / np.maximum(sums[:, 2], 1)
     return _compare(lengths, length, draw, all(group.exact for group, _ in groups))
 
 
 def sphere_test(
-    null: SphereNull, taps: NDArray[np.int64], kernels: NDArray[np.int64], order: float, *, draws: int = 9999
+    null: SphereNull,
+    taps: NDArray[np.int64],
+    kernels: NDArray[np.int64],
+    order: float,
+    *,
+    draws: int = 9999,
+    seed: int | None = None,
 ) -> LatticeTest | None:
     """The same for axes on the sphere: is ``order = (3 l1 - 1) / 2``, l1 the largest eigenvalue of the mean ``u u^T``,
     larger than random taps of the same numbers would make it? ``radius`` is the 95 % quantile of the order.
@@ -193,11 +216,15 @@ def sphere_test(
     >>> test.p
     0.001
     """
-    draw = np.random.default_rng((null.seed, 7))
+    seed = null.seed if seed is None else seed
+    draw = np.random.default_rng((seed, 7))
     groups = _groups(null, taps, kernels)
     if not groups:
         return None
-    sums = _sums(groups, SPHERE_NORMAL_FROM, draws, draw)
+    if sum(n for _, n in groups) >= SPHERE_NORMAL_FROM:
+        sums = _normal_sums(groups, null.normals(seed, draws, 7))
+    else:
+        sums = _drawn(groups, draws, draw)
     means = symmetric(sums[:, :6] / np.maximum(sums[:, 6:], 1))
     orders = (3 * np.linalg.eigvalsh(means)[:, 2] - 1) / 2
     return _compare(orders, order, draw, all(group.exact for group, _ in groups))
@@ -206,24 +233,23 @@ def sphere_test(
 def _groups(null: Null, taps: NDArray[np.int64], kernels: NDArray[np.int64]) -> list[tuple[Moments, int]]:
     """The nulls of the numbers of taps that occur and have directions, with how many kernels have them."""
     groups = [(null[t], n) for t, n in zip(taps.tolist(), kernels.tolist(), strict=True) if n and t]
-    return [(group, n) for group, n in groups if np.any(group.parts[:, -1])]
+    return [(group, n) for group, n in groups if group.directed]
 
 
-def _sums(groups: list[tuple[Moments, int]], normal_from: int, draws: int, draw: np.random.Generator) -> Floats:
-    """Layers' sums under the null ``(draws, parts)``: drawn kernel by kernel, or normal where there are many."""
-    if sum(n for _, n in groups) >= normal_from:
-        return _normal_sums(groups, draws, draw)
+def _drawn(groups: list[tuple[Moments, int]], draws: int, draw: np.random.Generator) -> Floats:
+    """Layers' sums under the null ``(draws, parts)``, drawn kernel by kernel."""
     width = groups[0][0].parts.shape[1]
     return sum((_drawn_sums(group, n, draws, draw) for group, n in groups), np.zeros((draws, width)))
 
 
-def _normal_sums(groups: list[tuple[Moments, int]], draws: int, draw: np.random.Generator) -> Floats:
+def _normal_sums(groups: list[tuple[Moments, int]], normals: Floats) -> Floats:
+    """The same from the normal distribution that has the sums' exact mean and covariance."""
     both = [group.mean_and_covariance for group, _ in groups]
     mean = np.sum([n * m for (m, _), (_, n) in zip(both, groups, strict=True)], axis=0)
     covariance = np.sum([n * c for (_, c), (_, n) in zip(both, groups, strict=True)], axis=0)
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0))
-    sums: Floats = mean + draw.standard_normal((draws, len(mean))) @ root.T
+    sums: Floats = mean + normals @ root.T
     return sums
 
 
@@ -245,9 +271,17 @@ def _drawn_sums(group: Moments, number: int, draws: int, draw: np.random.Generat
     return total
 
 
+def _high_end(lengths: Floats) -> float:
+    """The 95 % quantile, without a full sort."""
+    place = 0.95 * (len(lengths) - 1)
+    low = int(place)
+    part = np.partition(lengths, (low, min(low + 1, len(lengths) - 1)))
+    return float(part[low] + (place - low) * (part[min(low + 1, len(lengths) - 1)] - part[low]))
+
+
 def _compare(lengths: Floats, length: float, draw: np.random.Generator, exact: bool) -> LatticeTest:
     ties = int((np.abs(lengths - length) < SAME).sum())
     longer = int((lengths >= length + SAME).sum())
     position = longer + (ties if ties > COARSE * len(lengths) else int(draw.integers(0, ties + 1)))
     p = (position + 1) / (len(lengths) + 1)
-    return LatticeTest(p, math.sqrt(p * (1 - p) / len(lengths)), float(np.quantile(lengths, 0.95)), exact)
+    return LatticeTest(p, math.sqrt(p * (1 - p) / len(lengths)), _high_end(lengths), exact)

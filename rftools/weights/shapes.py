@@ -7,6 +7,7 @@ axial, modulo 180 degrees, 0 along ``x``, counter-clockwise as seen.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,14 +44,14 @@ class Inertia:
     def only(self, chosen: NDArray[np.bool_]) -> Inertia:
         return Inertia(self.xx[chosen], self.xy[chosen], self.yy[chosen], self.mass[chosen])
 
-    @property
+    @cached_property
     def anisotropy(self) -> Floats:
         """``(l1 - l2) / (l1 + l2)`` of the eigenvalues: 0 isotropic (or a point), 1 a line."""
         trace = self.xx + self.yy
         difference = np.hypot(self.xx - self.yy, 2 * self.xy)
         return np.divide(difference, trace, out=np.zeros_like(trace), where=trace > TOLERANCE)
 
-    @property
+    @cached_property
     def angle(self) -> Floats:
         """``atan2(2 Mxy, Mxx - Myy) / 2`` in radians, in [0, pi); NaN where there is no direction."""
         angle = np.mod(np.arctan2(2 * self.xy, self.xx - self.yy) / 2, np.pi)
@@ -70,11 +71,11 @@ def inertia(mass: Floats, positions: Floats) -> Inertia:
     total = mass.sum(1)
     safe = np.where(total > 0, total, 1.0)
     x, y = positions[:, 0], positions[:, 1]
-    mean_x, mean_y = mass @ x / safe, mass @ y / safe
+    mean_x, mean_y, xx, xy, yy = (mass @ np.stack([x, y, x * x, x * y, y * y], axis=1)).T / safe
     return Inertia(
-        xx=np.maximum(mass @ (x * x) / safe - mean_x**2, 0.0),
-        xy=mass @ (x * y) / safe - mean_x * mean_y,
-        yy=np.maximum(mass @ (y * y) / safe - mean_y**2, 0.0),
+        xx=np.maximum(xx - mean_x**2, 0.0),
+        xy=xy - mean_x * mean_y,
+        yy=np.maximum(yy - mean_y**2, 0.0),
         mass=total,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,8 @@ Array = NDArray[np.float32]
 class Kernels:
     """One layer's weight: ``weight`` is ``(out, in per group, *kernel)``, transposed convolutions turned round.
 
-    ``zero_kind``: ``mask`` where a pruning mask is stored beside the weight, ``parametrization``, ``baked`` where the
-    zeros are only in the weight, None where there are none. ``dilation`` is one number an axis.
+    ``zero_kind``: ``mask`` where a pruning mask is stored beside the weight, ``parametrization``, None where zeros
+    could only be in the weight itself. ``dilation`` is one number an axis.
     """
 
     name: str
@@ -38,6 +39,11 @@ class Kernels:
     dilation: tuple[int, ...]
     groups: int = 1
     note: str | None = None
+
+    @cached_property
+    def total(self) -> float:
+        """The sum of all weights; not finite where any is not (or where the sum leaves float32)."""
+        return float(self.weight.sum())
 
     @property
     def kernel(self) -> tuple[int, ...]:
@@ -95,7 +101,7 @@ def _finish(
     if not layers:
         raise RequestError(f"{info.name} has no layer with a kernel or a weight matrix")
     for layer in layers:
-        if not np.isfinite(layer.weight.sum()) and not np.isfinite(layer.weight).all():  # a sum shows it at once
+        if not np.isfinite(layer.total) and not np.isfinite(layer.weight).all():  # a sum shows it at once
             raise RequestError(
                 f"layer {layer.name!r} has NaN or infinite weights; the training diverged or the file is damaged"
             )
@@ -118,7 +124,7 @@ def _from_module(module: nn.Module) -> list[Kernels]:
         if isinstance(child, transposed):
             array = _turned(array, child.groups)
         groups = int(getattr(child, "groups", 1))
-        found.append(Kernels(name, array, _zero_kind(child, array), dilation, groups))
+        found.append(Kernels(name, array, _zero_kind(child), dilation, groups))
     return found
 
 
@@ -136,12 +142,12 @@ def _turned(weight: Array, groups: int) -> Array:
     return np.ascontiguousarray(split).reshape(groups * outs, inputs // groups, *kernel)
 
 
-def _zero_kind(module: nn.Module, weight: Array) -> str | None:
+def _zero_kind(module: nn.Module) -> str | None:
     if hasattr(module, "weight_mask"):
         return "mask"
     if "weight" in getattr(module, "parametrizations", {}):
         return "parametrization"
-    return "baked" if np.count_nonzero(weight) < weight.size else None
+    return None
 
 
 def _as_array(tensor: torch.Tensor) -> Array:
@@ -168,7 +174,6 @@ def _from_state(state: dict[str, torch.Tensor], where: str) -> list[Kernels]:
         if layer is None or weight.ndim < 2:
             continue
         array = _as_array(weight)
-        kind = kind or ("baked" if np.count_nonzero(array) < array.size else None)
         note = "quantised: read as the values that it stands for" if weight.is_quantized else None
         found.append(Kernels(layer, array, kind, (1,) * (array.ndim - 2), note=note))
     return found

@@ -15,14 +15,22 @@
   });
 
   // What scrolls can be reached by the keyboard.
-  const frames = document.querySelectorAll(".frame, bdi");
-  const reachable = () => {
-    for (const frame of frames) {
-      if (frame.scrollWidth > frame.clientWidth + 1 || frame.scrollHeight > frame.clientHeight + 1) frame.tabIndex = 0;
-      else frame.removeAttribute("tabindex");
-    }
+  // What is out of sight is measured when it comes into view, so that opening the page stays quick.
+  const frames = [...document.querySelectorAll(".frame, bdi")].filter((e) => e.className || e.textContent.length > 150);
+  const measure = (frame) => {
+    if (frame.scrollWidth > frame.clientWidth + 1 || frame.scrollHeight > frame.clientHeight + 1) frame.tabIndex = 0;
+    else frame.removeAttribute("tabindex");
   };
-  reachable();
+  const visible = new Set();
+  const watcher = new IntersectionObserver((changes) => {
+    for (const { target, isIntersecting } of changes) {
+      if (isIntersecting) visible.add(target);
+      else visible.delete(target);
+      if (isIntersecting) measure(target);
+    }
+  });
+  frames.forEach((frame) => watcher.observe(frame));
+  const reachable = () => visible.forEach(measure);
   window.addEventListener("resize", reachable);
 
   // Tables: sort by a click on a heading, filter, copy as CSV.
@@ -80,6 +88,63 @@
     });
   }
 
+  // Plots are drawn as they come into view, and the others one by one when the browser has nothing else to do.
+  const later = window.requestIdleCallback || ((work) => setTimeout(work, 50));
+  const waiting = [...document.querySelectorAll(".figures figure")];
+  const drawNext = () => {
+    const figure = waiting.shift();
+    if (!figure) return;
+    figure.classList.add("ready");
+    later(drawNext);
+  };
+  later(drawNext);
+
+  // A run's epochs: one frame at a time.
+  const epoch = $("epoch");
+  if (epoch) {
+    const all = [...document.querySelectorAll(".epoch")];
+    const turn = () => {
+      all.forEach((frame, i) => { frame.hidden = i !== +epoch.value; });
+      const shown = all[+epoch.value].dataset.epoch;
+      $("epoch-shown").textContent = shown;
+      epoch.setAttribute("aria-valuetext", "epoch " + shown);
+    };
+    epoch.addEventListener("input", turn);
+    turn();
+  }
+
+  // The graph: another level, and arrow keys from box to box in order.
+  const level = $("graph-level");
+  const links = (box) => [...box.querySelectorAll("a")];
+  if (level) {
+    for (const box of document.querySelectorAll(".graph-level")) {
+      const first = links(box)[0];
+      if (first) first.setAttribute("tabindex", "0");
+    }
+    level.addEventListener("change", () => {
+      for (const box of document.querySelectorAll(".graph-level")) box.hidden = box.id !== level.value;
+      reachable();
+    });
+    document.querySelector(".graph").addEventListener("keydown", (event) => {
+      const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+      const here = event.target.closest("a");
+      if (!step || !here) return;
+      const all = links(here.closest(".graph-level"));
+      const next = all[all.indexOf(here) + step];
+      if (!next) return;
+      event.preventDefault();
+      here.setAttribute("tabindex", "-1");
+      next.setAttribute("tabindex", "0");
+      next.focus();
+    });
+  }
+  const mark = (name) => {
+    for (const link of document.querySelectorAll(".graph a")) {
+      if (link.dataset.layer === name) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+  };
+
   // Explorer: any unit's theoretical window from the layers' footprints.
   const source = $("explorer-data");
   if (!source) return;
@@ -128,6 +193,52 @@
   const span = (f) => (f.whole ? "whole axis" : f.low + " to " + f.high + " (" + (f.high - f.low + 1) + " px)");
   const inside = (f) => f.runs.reduce((sum, [a, b]) => sum + b - a + 1, 0);
 
+  // What pruning left: known at one unit; moved with the unit where the field's law lets it.
+  const pruned = Object.keys(data.surviving).length > 0;
+  const drawSurviving = (layer, all) => {
+    const left = data.surviving[layer.name];
+    const own = left !== undefined && left.unit.join() === state.unit.join();
+    const known = own || (left !== undefined && left.movable && layer.movable);
+    const shown = known && left.url !== null && $("ex-left").checked;
+    if (shown) {
+      const moved = layer.axes.map((axis, i) => (own ? 0 : (state.unit[i] - left.unit[i]) * axis.jump));
+      const [y, x] = flat ? [0, moved[0]] : moved.slice(-2);
+      set("ex-surviving", { href: left.url, x: left.x + x, y: left.y + y, width: left.width, height: flat ? data.height : left.height });
+    }
+    set("ex-surviving", { visibility: shown ? "visible" : "hidden" });
+    $("ex-key-left").hidden = !shown;
+    if (!pruned) return null;
+    if (left === undefined) return "not worked out here: this layer holds no kernels";
+    if (!known) return "known at unit " + left.unit.join(", ") + " alone";
+    const cut = all.some((f, i) => f.low < 0 || f.high >= data.sides[i]);
+    const share = " px (" + (100 * left.share).toFixed(1) + " % of the field at unit " + left.unit.join(", ") + ")";
+    return (own || !cut ? "" : "at most ") + left.pixels.toLocaleString("en") + share;
+  };
+
+  // Objects to scale, around the unit's centre: those the report was asked about, and one of any size.
+  const objects = () => {
+    const typed = [$("ex-object-width"), $("ex-object-height")].map((input) => Math.floor(+input.value));
+    return typed.every((side) => side > 0) ? [typed, ...data.objects.slice(1)] : data.objects.slice(1);
+  };
+  const drawObjects = (x, y, down, across) => {
+    const group = $("ex-objects");
+    group.replaceChildren();
+    for (const [width, height] of objects()) {
+      const place = { x: x - width / 2, y: flat ? 0 : y - height / 2, width, height: flat ? data.height : height };
+      for (let i = 0; i < 2; i++) {
+        const box = document.createElementNS(group.namespaceURI, "rect");
+        for (const [name, value] of Object.entries({ class: "object", ...place })) box.setAttribute(name, value);
+        group.append(box);
+      }
+    }
+    $("ex-key-object").hidden = objects().length === 0;
+    const holds = (f, side) => f.whole || f.high - f.low + 1 >= side;
+    return objects().map(([width, height]) => [
+      "Object of " + width + (flat ? "" : "x" + height) + " px",
+      holds(across, width) && (flat || holds(down, height)) ? "fits into the field" : "does not fit into the field",
+    ]);
+  };
+
   const draw = () => {
     const layer = data.layers[state.layer];
     const all = fields();
@@ -151,6 +262,8 @@
     if (shown) set("ex-map", { href: map.url, ...map.extent });
     set("ex-map", { visibility: shown ? "visible" : "hidden" });
     set("ex-reached", { visibility: shown ? "hidden" : "visible" });
+    const remains = drawSurviving(layer, all);
+    const fits = drawObjects(x, y, down, across);
     const effective = map === undefined ? "not measured here" : measured ? map.size : "measured at unit " + map.unit.join(", ");
     const reached = all.reduce((product, f) => product * inside(f), 1);
     const cut = all.some((f, i) => f.low < 0 || f.high >= data.sides[i]);
@@ -160,6 +273,8 @@
       fact("Unit", layer.movable ? state.unit.join(", ") : layer.unit.join(", ") + " (the only one that is known)"),
       ...(flat ? [fact("Window", span(all[0]))] : [fact("Rows", span(down)), fact("Columns", span(across))]),
       fact("Pixels that reach it", bound + reached.toLocaleString("en") + " (" + ((100 * reached) / pixels).toFixed(1) + " % of the image)"),
+      ...(remains === null ? [] : [fact("Left by pruning", remains)]),
+      ...fits.map(([name, value]) => fact(name, value)),
       ...(Object.keys(data.maps).length ? [fact("Effective size", effective)] : []),
       fact("Status", layer.status),
     );
@@ -185,6 +300,7 @@
     state.unit = layer.axes.map((axis, i) => Math.max(0, Math.min(axis.n - 1, unit && Number.isInteger(unit[i]) ? unit[i] : layer.unit[i])));
     if (!layer.movable) state.unit = [...layer.unit];
     select.value = String(index);
+    mark(layer.name);
     sliders();
     draw();
   };
@@ -196,6 +312,10 @@
     option.textContent = (name.length > 60 ? name.slice(0, 40) + "…" + name.slice(-15) : name) + "  ·  " + layer.op;
     select.append(option);
   });
+  $("ex-left").parentElement.hidden = !pruned;
+  $("ex-left").addEventListener("change", () => draw());
+  if (data.objects.length) [$("ex-object-width").value, $("ex-object-height").value] = data.objects[0];
+  for (const id of ["ex-object-width", "ex-object-height"]) $(id).addEventListener("input", () => draw());
   $("ex-show").parentElement.hidden = Object.keys(data.maps).length === 0;
   $("ex-show").addEventListener("change", () => draw());
   if (flat) {
@@ -239,10 +359,14 @@
     const asked = new URLSearchParams(location.hash.slice(1));
     const index = asked.has("layer") ? data.layers.findIndex((layer) => layer.name === asked.get("layer")) : -1;
     if (index < 0) return false;
-    choose(index, (asked.get("unit") || "").split(",").map(Number));
+    choose(index, asked.has("unit") ? asked.get("unit").split(",").map(Number) : undefined);
     return true;
   };
-  if (restore()) $("explorer").scrollIntoView();
-  else choose(state.layer);
-  window.addEventListener("hashchange", restore);
+  const follow = () => {
+    const found = restore();
+    if (found) $("explorer").scrollIntoView();
+    return found;
+  };
+  if (!follow()) choose(state.layer);
+  window.addEventListener("hashchange", follow);
 })();

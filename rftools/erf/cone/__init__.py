@@ -1,0 +1,6 @@
+"""Gradients of many units at once, each worked out only inside the window that the unit can see."""
+
+from rftools.erf.cone.maps import Cone
+from rftools.erf.cone.plan import Unit
+
+__all__ = ["Cone", "Unit"]

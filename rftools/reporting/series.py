@@ -1,0 +1,102 @@
+"""A run's course on the page: one curve a layer over the epochs, and one frame an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from rftools.plots.comparison import Curve, curves
+from rftools.plots.scene import Axis
+from rftools.reporting.figures import Figure, themed
+from rftools.reporting.pictures import map_url
+
+if TYPE_CHECKING:
+    from rftools.reporting.run import Epoch
+    from rftools.reporting.subject import Subject
+
+
+@dataclass(frozen=True)
+class Course:
+    """A figure of a layer that epochs change: its title, axis, and how it is read, with its interval."""
+
+    key: str
+    title: str
+    axis: Axis
+    read: Callable[[Epoch, str], tuple[float | None, float | None, float | None]]
+
+
+def _luo(epoch: Epoch, layer: str) -> tuple[float | None, float | None, float | None]:
+    row = _row(epoch.effective, layer)
+    found = None if row is None else row.measures.get("luo_centre")
+    return (None, None, None) if found is None else (found.value, found.low, found.high)
+
+
+def _zeros(epoch: Epoch, layer: str) -> tuple[float | None, float | None, float | None]:
+    row = _row(epoch.sparsity, layer)
+    return (None if row is None else 100 * row.sparsity, None, None)
+
+
+def _anisotropy(epoch: Epoch, layer: str) -> tuple[float | None, float | None, float | None]:
+    row = _row(epoch.orientation, layer)
+    return (None if row is None or row.pooled is None else float(row.pooled.anisotropy), None, None)
+
+
+def _left(epoch: Epoch, layer: str) -> tuple[float | None, float | None, float | None]:
+    row = _row(epoch.theoretical, layer)
+    return (None if row is None or row.surviving is None else 100 * row.surviving.share, None, None)
+
+
+def _row(result: Any, layer: str) -> Any:
+    return next((row for row in result or () if row.name == layer), None)
+
+
+COURSES = (
+    Course("effective", "Effective field size (Luo) through training", Axis("side", "px"), _luo),
+    Course("sparsity", "Weights that are zero, through training", Axis("share", "%"), _zeros),
+    Course("left", "Field that pruning left, through training", Axis("share of the pixels", "%"), _left),
+    Course("anisotropy", "Anisotropy of kernels through training", Axis("anisotropy, 0 to 1"), _anisotropy),
+)
+
+
+def course_figures(subject: Subject) -> list[Figure]:
+    """One drawing for each figure that changes, with a curve a followed layer."""
+    drawn = []
+    for course in COURSES:
+        given = [_curve(course, subject.epochs, layer) for layer in subject.followed]
+        given = [curve for curve in given if any(value is not None for value in curve.values)]
+        values = {value for curve in given for value in curve.values if value is not None}
+        if len(subject.epochs) > 1 and len(values) > 1:
+            steps = [str(epoch.number) for epoch in subject.epochs]
+            scene = curves(steps, given, course.title, course.axis, step="epoch", things="layers")
+            scene = replace(scene, size=(560, 340))
+            key = f"training-{course.key}"
+            drawn.append(Figure(key, themed(scene, key), scene.caption, wide=False))
+    return drawn
+
+
+def _curve(course: Course, epochs: Sequence[Epoch], layer: str) -> Curve:
+    known = [course.read(epoch, layer) for epoch in epochs]
+    spread = any(low is not None for _, low, _ in known)
+    values, lows, highs = ([triple[i] for triple in known] for i in range(3))
+    return Curve(layer, values, lows if spread else (), highs if spread else ())
+
+
+def frames(subject: Subject) -> list[dict[str, Any]]:
+    """One frame an epoch: its number, its facts, and its layers' effective maps with their sizes."""
+    return [_frame(epoch, subject.followed) for epoch in subject.epochs] if len(subject.epochs) > 1 else []
+
+
+def _frame(epoch: Epoch, layers: Sequence[str]) -> dict[str, Any]:
+    accuracy = epoch.history.get("val_accuracy")
+    facts = [("Held-out accuracy", "-" if accuracy is None else f"{100 * accuracy:.1f} %")]
+    facts.append(("Weights that are zero", f"{100 * epoch.sparsity.total.sparsity:.1f} %"))
+    maps = []
+    for layer in layers:
+        row, (size, low, high) = _row(epoch.effective, layer), _luo(epoch, layer)
+        if row is None or row.map.ndim < 2 or not row.map.any():
+            continue
+        spread = "" if low is None or high is None else f" ({low:.1f} to {high:.1f})"
+        words = "size not defined" if size is None else f"{size:.1f} px{spread}"
+        maps.append({"layer": layer, "url": map_url(row.map), "size": words})
+    return {"epoch": epoch.number, "facts": facts, "maps": maps}

@@ -1,0 +1,107 @@
+"""Steps of the reverse walk that need no gradient, and cotangents that are the same in all channels kept as one.
+
+A cotangent that repeats along a dimension is an expanded view (stride 0): its memory and its work are one channel's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import fx
+
+from rftools.trf.flow import Flow
+from rftools.trf.rules import Rule, make_call
+from rftools.trf.rules.mixing import elementwise, linear
+from rftools.trf.rules.movement import cat
+from rftools.trf.rules.registry import shape_of
+from rftools.trf.rules.windows import convolution, general_convolution, pool, transposed_convolution
+
+Step = list[tuple[fx.Node, int, torch.Tensor]]
+CONVOLUTIONS: tuple[Rule, ...] = (convolution, general_convolution, transposed_convolution)
+
+
+def narrow(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor with length 1 along the dimensions that it only repeats."""
+    for dim, (size, stride) in enumerate(zip(tensor.shape, tensor.stride(), strict=True)):
+        if stride == 0 and size > 1:
+            tensor = tensor.narrow(dim, 0, 1)
+    return tensor
+
+
+def blank(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+    """Zeros of a shape that take no memory, to ask gradients of."""
+    return torch.zeros((), dtype=dtype).expand(tuple(shape)).detach().requires_grad_(True)
+
+
+def summed(cotangent: torch.Tensor, dim: int) -> torch.Tensor:
+    """The sum along one dimension, which keeps length 1."""
+    slim = narrow(cotangent)
+    if slim.shape[dim] == 1:
+        return slim * cotangent.shape[dim]
+    return slim.sum(dim, keepdim=True)
+
+
+def shortcut(
+    node: fx.Node, rule: Rule, cotangents: Sequence[torch.Tensor | None], inputs: Sequence[fx.Node]
+) -> Step | None:
+    """A node's step where it is short; None for all others."""
+    cotangent = cotangents[0] if len(cotangents) == 1 else None
+    if cotangent is None or not isinstance(node.meta["val"], torch.Tensor):
+        return None
+    if rule is elementwise:
+        return _element_by_element(node, cotangent, inputs)
+    if rule is cat:
+        return _pieces(node, cotangent, set(inputs))
+    if len(inputs) != 1 or node.args[0] is not inputs[0]:
+        return None
+    source = inputs[0]
+    shape = shape_of(source)
+    if rule is linear:
+        return [(source, 0, summed(cotangent, -1).expand((*cotangent.shape[:-1], shape[-1])).reshape(shape))]
+    if rule is pool:
+        return _windows(node, rule, narrow(cotangent), source, shape)
+    if rule in CONVOLUTIONS and len(shape) == len(shape_of(node.args[1])) and _dense(node, shape):
+        return _windows(node, rule, summed(cotangent, 1), source, shape)
+    return None
+
+
+def _element_by_element(node: fx.Node, cotangent: torch.Tensor, inputs: Sequence[fx.Node]) -> Step | None:
+    if any(shape_of(source) != tuple(cotangent.shape) for source in inputs):
+        return None
+    given = [value for value in (*node.args, *node.kwargs.values()) if isinstance(value, fx.Node)]
+    return [(source, 0, cotangent * n if (n := given.count(source)) > 1 else cotangent) for source in inputs]
+
+
+def _pieces(node: fx.Node, cotangent: torch.Tensor, reached: set[fx.Node]) -> Step:
+    """Each tensor of a concatenation gets its own part."""
+    call = make_call(node, {}, lambda value: value)
+    dim, start, steps = call.get("dim", 0), 0, []
+    for piece in call["tensors"]:
+        shape = shape_of(piece)
+        if shape == (0,):
+            continue
+        if piece in reached:
+            steps.append((piece, 0, cotangent.narrow(dim, start, shape[dim])))
+        start += shape[dim]
+    return steps
+
+
+def _dense(node: fx.Node, shape: Sequence[int]) -> bool:
+    """Whether all channels of a convolution's output see all channels of its input."""
+    groups = make_call(node, {}, lambda value: value)["groups"]
+    return bool(groups == 1)
+
+
+def _windows(node: fx.Node, rule: Rule, cotangent: torch.Tensor, source: fx.Node, shape: Sequence[int]) -> Step | None:
+    """The windows of one channel that stands for all; batches are taken along."""
+    if cotangent.ndim != len(shape) or cotangent.shape[1] != 1:
+        return None
+    leaf = blank((cotangent.shape[0], 1, *shape[2:]), cotangent.dtype)
+    fields: Mapping[fx.Node, Any] = {source: Flow(leaf)}
+    with torch.enable_grad():
+        answer: Any = rule(make_call(node, fields, lambda value: None, Flow))
+    output = answer.tensor.narrow(1, 0, 1)
+    (gradient,) = torch.autograd.grad(output, leaf, cotangent.expand(output.shape))
+    return [(source, 0, gradient.expand((shape[0], *shape[1:])))]
