@@ -55,17 +55,15 @@ def parse_unit(text: str) -> tuple[int, ...]:
 
 def model_options(function: F) -> F:
     """SPEC and what goes with it; the command gets them as ``spec, model, weights, input_size, seed``."""
-    decorated: F = click.argument("spec")(_beside_spec(function))
-    return decorated
+    return _model_options(function, click.argument("spec"))
 
 
 def models_options(function: F) -> F:
-    """As `model_options`, for one SPEC or more: the command gets ``specs``."""
-    decorated: F = click.argument("specs", nargs=-1, required=True, metavar="SPEC...")(_beside_spec(function))
-    return decorated
+    """As `model_options`, for one SPEC or several: the command gets ``specs``."""
+    return _model_options(function, click.argument("specs", metavar="SPEC [SPEC ...]", nargs=-1, required=True))
 
 
-def _beside_spec(function: F) -> F:
+def _model_options(function: F, argument: Callable[[F], F]) -> F:
     for decorate in (
         click.option(
             "--seed",
@@ -81,6 +79,7 @@ def _beside_spec(function: F) -> F:
         ),
         click.option("--weights", metavar="FILE", help="Weights for a SPEC that has none of its own."),
         click.option("--model", metavar="SPEC", help="Architecture for a SPEC that is a plain state dict."),
+        argument,
     ):
         function = decorate(function)
     return function
@@ -164,7 +163,7 @@ def emit(
         print_table(result)
     else:
         print_rows(columns, records, title=result.model.name)
-    for note in result.notes():
+    for note in result.remarks():
         print(note, file=sys.stderr)
 
 

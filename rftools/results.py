@@ -98,7 +98,7 @@ class Result(Generic[R]):
         """The rows of `table`: one sequence a layer, raw values in raw units."""
         raise NotImplementedError
 
-    def notes(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """Sentences that stand below the table."""
         return ()
 

@@ -170,9 +170,9 @@ def examined(
     chosen_measures = definitions(measures or (["radius_50"] if precision is not None else None))
     _check_options(aggregation, precision, max_images, random_weights, init)
     subject = _sized(as_model(model, input_size), images)
-    graph = capture(subject.module, subject.require_input_size())
+    graph = capture(subject.module, inputs=[subject.require_input_size(), *subject.other_inputs])
     rows = choose(theoretical(subject, unit=unit, graph=graph), subject.module, layers)
-    taker = Taker(rows, Plan(aggregation, method, pick_device(device), batch_size, seed, progress, graph))
+    taker = Taker(rows, Plan(aggregation, method, pick_device(device), batch_size, seed, progress), graph)
     if precision is not None:
         promise = Promise(precision, max_images or MOST, places(rows, subject), chosen_measures)
         found = until_precise(subject, taker, images, promise, strict)

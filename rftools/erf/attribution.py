@@ -66,7 +66,7 @@ def attribution_maps(
                 if not bool(values.isfinite().all()):
                     bad = start + int((~values.isfinite()).flatten(1).any(1).nonzero()[0])
                     raise RequestError(f"the attribution of layer {target.name!r} is not finite at image {bad}")
-                found[target.name] = aggregate(values.detach(), aggregation).cpu().numpy()
+                found[target.name] = aggregate(values.detach(), aggregation)
         return found
 
     with frozen(module, device), _out_of_place(module):

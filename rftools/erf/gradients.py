@@ -55,8 +55,8 @@ def layer_maps(
     batch_size: int,
     seed: int,
     progress: Any = None,
-    log: Log | None = None,
     graph: Graph | None = None,
+    log: Log | None = None,
 ) -> Mapping[str, NDArray[np.float32]]:
     """Each target's map of every image, ``(N, *spatial)``, input channels aggregated.
 
@@ -178,7 +178,7 @@ def _batch(
             keep = number + 1 < len(targets)
             gradient = _gradient(y, x, keep)
             _check_finite(gradient, target, first)
-            maps[target.name] = aggregate(gradient.detach(), aggregation).cpu().numpy()
+            maps[target.name] = aggregate(gradient.detach(), aggregation)
     return maps
 
 
@@ -197,11 +197,11 @@ def _by_cone(
             return signs[number].expand(unit.shape)
         return torch.ones_like(unit)
 
-    def reduced(number: int, image: int, gradient: torch.Tensor) -> torch.Tensor:
+    def aggregate(number: int, image: int, gradient: torch.Tensor) -> torch.Tensor:
         _check_finite(gradient, targets[number], first + image)
-        return aggregate(gradient, aggregation)
+        return _aggregate(gradient, aggregation)
 
-    found = cone.maps(x, seed, reduced)
+    found = cone.maps(x, seed, aggregate)
     return {target.name: found[number].cpu().numpy() for number, target in enumerate(targets)}
 
 
@@ -219,7 +219,6 @@ def _gradient(y: torch.Tensor, x: torch.Tensor, keep: bool) -> torch.Tensor:
 
 
 def unit_outputs(module: nn.Module, x: torch.Tensor, targets: Sequence[Target]) -> dict[str, torch.Tensor]:
-    """The targets' layers' outputs of one forward pass, by name."""
     taken = _Taken()
     modules = dict(module.named_modules())
     wanted = {(target.path, target.call): target.name for target in targets}
@@ -275,8 +274,13 @@ def _signs(unit: torch.Tensor, target: Target, generator: torch.Generator) -> to
     return torch.randint(0, 2, shape, generator=generator).to(unit.device, unit.dtype) * 2 - 1
 
 
-def aggregate(gradient: torch.Tensor, aggregation: str) -> torch.Tensor:
-    """Gradients or attributions ``(N, C, *spatial)`` with the input channels aggregated, ``(N, *spatial)``."""
+def aggregate(gradient: torch.Tensor, aggregation: str) -> NDArray[np.float32]:
+    """Gradients or attributions ``(N, C, *spatial)`` with the input channels aggregated."""
+    array: NDArray[np.float32] = _aggregate(gradient, aggregation).cpu().numpy()
+    return array
+
+
+def _aggregate(gradient: torch.Tensor, aggregation: str) -> torch.Tensor:
     if aggregation == "abs":
         return gradient.abs().mean(1)
     if aggregation == "power":

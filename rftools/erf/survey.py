@@ -42,7 +42,6 @@ class Plan:
     batch_size: int
     seed: int
     progress: Progress | None = None
-    graph: Graph | None = None  # of the model's own module
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,7 @@ class Taker:
 
     rows: Sequence[LayerField]
     plan: Plan
+    graph: Graph | None = None  # of the model, for gradients inside the units' windows only
     log: Log = field(default_factory=Log)
 
     def __call__(self, module: nn.Module, inputs: torch.Tensor, done: int = 0, total: int | None = None) -> Maps:
@@ -88,7 +88,7 @@ class Taker:
         }
         targets = [Target(row.name, row.unit_dims, row.unit or ()) for row in self.rows]
         if plan.method == "gradient":
-            return layer_maps(module, inputs, targets, graph=plan.graph, **options)
+            return layer_maps(module, inputs, targets, graph=self.graph, **options)
         return attribution_maps(module, inputs, targets, method=plan.method, **options)
 
 

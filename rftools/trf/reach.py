@@ -70,7 +70,7 @@ class ReachResult(Result[Change]):
             for change in self.layers
         ]
 
-    def notes(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         now = "x".join(map(str, dict.fromkeys(self.size)))
         where = self.layer or "the output"
         if min(self.size) >= self.target:

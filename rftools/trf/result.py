@@ -178,7 +178,7 @@ class TheoreticalResult(Result[LayerField]):
             body["support"] = axis.support
         return body
 
-    def notes(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """Sentences that stand below the table."""
         found, notes = self.input_range, []
         if found is None:
