@@ -185,7 +185,7 @@ def tell(result: EffectiveResult) -> None:
         lines.append(precision_line(result.precision))
     if result.partial:
         lines.append("interrupted: this is what was done until then")
-    print("\n".join([*lines, *result.notes]), file=sys.stderr)
+    print("\n".join([*lines, *result.events]), file=sys.stderr)
 
 
 def precision_line(stated: Any) -> str:

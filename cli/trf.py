@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     "--where", "conditions", metavar="COLUMN<N", multiple=True, help="Only rows such as size<96, status=unit."
 )
 @click.option("--beside", metavar="SPEC", help="Another net, drawn in the same picture.")
-@click.option("--kind", help="What -o draws: growth, window or paths (both of the last layer that is listed).")
+@click.option("--kind", help="What -o draws: growth, surviving; window or paths of the last layer listed.")
 @click.option("--picture", metavar="FILE", help="An image under the window or the paths, instead of a neutral one.")
 @click.option("--layers", metavar="PATTERN", multiple=True, help="Only layers whose name matches (layer4.*, *.conv?).")
 @click.option("--depth", type=click.IntRange(min=1), help="Only layers at most this deep in the module tree.")
@@ -126,7 +126,7 @@ def command(
 
 def _drawing(kind: str | None, picture: str | None, shown: TheoreticalResult) -> dict[str, Any]:
     """What ``-o`` is told: the kind, and for one unit's drawings the layer and the picture under them."""
-    if kind is None or kind == "growth":
+    if kind in (None, "growth", "surviving"):
         if picture is not None:
             raise RequestError("--picture goes under a unit's field; ask for one with --kind window or --kind paths")
         return {} if kind is None else {"kind": kind}

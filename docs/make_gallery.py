@@ -62,6 +62,11 @@ def thumbnail(script: Path) -> None:
     image.save(PICTURES / "thumbs" / f"{script.stem}.webp", quality=80)
 
 
+def pictures_of(name: str) -> list[str]:
+    """The pictures that a script wrote: the one of its name, and those that add a word to it."""
+    return [f"{name}.png", *sorted(path.name for path in PICTURES.glob(f"{name}_*.png"))]
+
+
 def page(times: dict[str, float]) -> str:
     """The page as Markdown: thumbnails that lead on, then each question with its picture, answer and time."""
     cards, parts = [], []
@@ -70,10 +75,8 @@ def page(times: dict[str, float]) -> str:
         question, body = words(script)
         cards.append(f"[![{question}](gallery/thumbs/{name}.webp){{ width=180 }}](#{name})")
         seconds = f", {times[name]:.0f} s of one processor" if name in times else ""
-        parts.append(
-            f"## {question} {{ #{name} }}\n\n![{question}](gallery/{name}.png)\n\n{body}\n\n"
-            f"Source: `gallery/{name}.py`{seconds}.\n"
-        )
+        pictures = "\n\n".join(f"![{question}](gallery/{picture})" for picture in pictures_of(name))
+        parts.append(f"## {question} {{ #{name} }}\n\n{pictures}\n\n{body}\n\nSource: `gallery/{name}.py`{seconds}.\n")
     return "\n".join([INTRO, "\n".join(cards) + "\n", *parts])
 
 

@@ -11,7 +11,7 @@ from rftools.erf.intervals import Difference
 from rftools.erf.result import EffectiveLayer, EffectiveResult, Measure
 from rftools.gratings import Estimate, FilterTuning, LayerTuning, TuningResult
 from rftools.results import ModelInfo
-from rftools.trf.result import AxisField, LayerField, Phase, TheoreticalResult
+from rftools.trf.result import AxisField, LayerField, Phase, Surviving, TheoreticalResult
 from rftools.weights.results import (
     Examples,
     Histogram,
@@ -66,6 +66,7 @@ def layer(name: str, axes: tuple[AxisField, ...], n: int, **changes: object) -> 
 UNEVEN = (axis(9, 2, -3, 5, ((3, 1),)), axis(7, 2, -3, 5))
 
 
+LEFT = Surviving(sizes=(5, 7), clipped=((8, 12), (7, 13)), share=0.5)
 PATHS = np.zeros((SIDE, SIDE))
 PATHS[7:16, 7:14] = np.outer([1, 2, 3, 0, 5, 4, 3, 2, 1], [1, 2, 3, 4, 3, 2, 1])
 
@@ -73,7 +74,7 @@ PATHS[7:16, 7:14] = np.outer([1, 2, 3, 0, 5, 4, 3, 2, 1], [1, 2, 3, 4, 3, 2, 1])
 def theoretical(first: str = "conv1", axes: tuple[AxisField, ...] = UNEVEN, **changes: object) -> TheoreticalResult:
     rows = (
         layer(first, (axis(3, 1, -1, 10), axis(3, 1, -1, 10)), 20),
-        layer("conv2", axes, 10, **({"paths": PATHS} | changes)),
+        layer("conv2", axes, 10, **({"paths": PATHS, "surviving": LEFT} | changes)),
         layer("pool", (WHOLE, WHOLE), 1, op="adaptive_avg_pool2d", output_shape=(4, 1, 1), unit=()),
     )
     return TheoreticalResult(model=MODEL, input_size=(3, SIDE, SIDE), layers=rows)

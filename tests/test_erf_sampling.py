@@ -161,7 +161,7 @@ def test_out_of_memory_halves_the_batch_and_says_so(monkeypatch: pytest.MonkeyPa
     found = rf.effective(deep(), x, ["2"])
     assert sizes == [10, 5, 2, 2, 2, 2, 2]
     assert found["2"].map == pytest.approx(plain["2"].map, rel=1e-6)
-    assert found.notes == (
+    assert found.events == (
         "out of memory with 10 images at a time; went on with 5",
         "out of memory with 5 images at a time; went on with 2",
     )

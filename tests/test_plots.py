@@ -460,7 +460,8 @@ def refusal(*args: object, **options: object) -> str:
 def test_wrong_requests_say_what_is_allowed(tmp_path: Path) -> None:
     result = drawn.theoretical()
     assert (
-        refusal(result, "grwth") == "no plot 'grwth' of this result (closest: growth); there are growth, window, paths"
+        refusal(result, "grwth")
+        == "no plot 'grwth' of this result (closest: growth); there are growth, window, paths, surviving"
     )
     assert refusal(result, backend="bokeh") == "no backend 'bokeh'; there are matplotlib, plotly"
     assert refusal(result, theme="drak") == "no theme 'drak' (closest: dark); the themes are light, dark"

@@ -21,8 +21,8 @@ from rftools.trf import LayerField
 FAMILIES = {
     "alexnet": 96, "convnext_tiny": 64, "densenet121": 64, "efficientnet_b0": 64, "efficientnet_v2_s": 64,
     "googlenet": 64, "inception_v3": 96, "maxvit_t": 224, "mnasnet0_5": 64, "mobilenet_v2": 64,
-    "mobilenet_v3_small": 64, "regnet_y_400mf": 64, "resnet18": 96, "resnext50_32x4d": 64, "shufflenet_v2_x0_5": 64, "squeezenet1_1": 64,
-    "swin_t": 64, "swin_v2_t": 64, "vgg11": 64, "vit_b_32": 224, "wide_resnet50_2": 64,
+    "mobilenet_v3_small": 64, "regnet_y_400mf": 64, "resnet18": 96, "resnext50_32x4d": 64, "shufflenet_v2_x0_5": 64,
+    "squeezenet1_1": 64, "swin_t": 64, "swin_v2_t": 64, "vgg11": 64, "vit_b_32": 224, "wide_resnet50_2": 64,
     "lraspp_mobilenet_v3_large": 64, "fcn_resnet50": 64, "deeplabv3_mobilenet_v3_large": 64,
 }  # fmt: skip
 QUICK = {"resnet18", "squeezenet1_1"}

@@ -138,7 +138,7 @@ class Examined:
             skipped=images.skipped,
             partial=found.partial,
             method=plan.method,
-            notes=found.notes,
+            events=found.events,
             precision=found.precision,
             draws=found.draws,
             pictures=pictures(images),

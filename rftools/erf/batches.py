@@ -19,7 +19,7 @@ Work = Callable[[torch.Tensor, int], Mapping[str, NDArray[np.float32]]]
 class Log:
     """What was remarkable on the way: lines for the user, and whether it was interrupted."""
 
-    notes: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
     interrupted: bool = False
 
 
@@ -71,5 +71,5 @@ def _halved(size: int, log: Log | None) -> int:
     if size == 1:
         raise RequestError("out of memory with one image at a time; ask for fewer layers or a smaller input") from None
     if log is not None:
-        log.notes.append(f"out of memory with {size} images at a time; went on with {size // 2}")
+        log.events.append(f"out of memory with {size} images at a time; went on with {size // 2}")
     return size // 2

@@ -38,7 +38,7 @@ def measure_all(
     for name, definition in chosen.items():
         value = float(values[name][0])
         period = 180.0 if definition.unit == "degrees" else None
-        low, high = _bca(value, resampled[name], jackknife[name], period)
+        low, high = _bca(value, resampled[name], jackknife[name], period, definition.steps)
         found[name] = Measure(_number(value), low, high, definition.unit)
     return found
 
@@ -88,7 +88,7 @@ def differences(
     for name, definition in chosen.items():
         period = 180.0 if definition.unit == "degrees" else None
         value, *spread = (_wrapped(b[name] - a[name], period) for a, b in zip(*sides, strict=True))
-        low, high = _bca(float(value[0]), spread[0], spread[1], period) if spread else (None, None)
+        low, high = _bca(float(value[0]), spread[0], spread[1], period, definition.steps) if spread else (None, None)
         found[name] = Difference(_number(value[0]), low, high, definition.unit)
     return found
 
@@ -135,13 +135,18 @@ def _number(value: float) -> float | None:
 
 
 def _bca(
-    value: float, resampled: NDArray[np.float64], jackknife: NDArray[np.float64], period: float | None
+    value: float,
+    resampled: NDArray[np.float64],
+    jackknife: NDArray[np.float64],
+    period: float | None,
+    steps: bool = False,
 ) -> tuple[float | None, float | None]:
     """Bias-corrected and accelerated limits; for an angle, of its deviation from the estimate.
 
     The resamples' mean bias is taken off first, twice from them and once from the value: what BCa does by ranks, which
-    run out where the bias is larger than the spread. The levels are widened as Student's are against the normal's, and
-    by n / (n - 1), the bootstrap's too small variance (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
+    run out where the bias is larger than the spread; a measure in ``steps`` keeps its own. The levels are widened as
+    Student's are against the normal's, and by n / (n - 1), the bootstrap's too small variance (Hesterberg 2015,
+    doi:10.1080/00031305.2015.1089789).
     """
     from scipy.stats import norm, t
 
@@ -154,7 +159,7 @@ def _bca(
     if period is not None:
         resampled, jackknife = (((v - value + period / 2) % period) - period / 2 for v in (resampled, jackknife))
         value = 0.0
-    bias = resampled.mean() - value
+    bias = 0.0 if steps else resampled.mean() - value
     resampled, value = resampled - 2 * bias, value - bias
     below = (resampled < value).mean() + (resampled == value).mean() / 2
     below = min(max(float(below), 0.5 / len(resampled)), 1 - 0.5 / len(resampled))

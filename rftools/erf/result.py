@@ -57,7 +57,7 @@ class EffectiveResult(Result[EffectiveLayer]):
     skipped: tuple[str, ...] = ()
     partial: bool = False
     method: str = "gradient"
-    notes: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
     precision: Mapping[str, Any] | None = None
     draws: Mapping[str, Any] | None = None
     pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict, compare=False)
@@ -73,7 +73,7 @@ class EffectiveResult(Result[EffectiveLayer]):
             "interval": self.interval,
             "partial": self.partial,
             "method": self.method,
-            "notes": list(self.notes),
+            "notes": list(self.events),
             "precision": plain(dict(self.precision)) if self.precision else None,
             "random_weights": plain(dict(self.draws)) if self.draws else None,
             "layers": [

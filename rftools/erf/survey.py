@@ -60,7 +60,7 @@ class Survey:
     images: Images
     count: int
     partial: bool = False
-    notes: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
     precision: Mapping[str, Any] | None = None
     draws: Mapping[str, Any] | None = None
 
@@ -96,7 +96,7 @@ def survey(model: Model, taker: Taker, given: Images) -> Survey:
     """The maps of all the given images."""
     maps = taker(model.module, given.inputs)
     count = length(maps)
-    return Survey(maps, given, count, partial=count < len(given.inputs), notes=tuple(taker.log.notes))
+    return Survey(maps, given, count, partial=count < len(given.inputs), events=tuple(taker.log.events))
 
 
 def length(maps: Maps) -> int:
@@ -144,7 +144,7 @@ def until_precise(model: Model, taker: Taker, images: Given | Dataset[Any], prom
         "max_images": promise.most,
         "missed": wide,
     }
-    return Survey(maps, given, done, taker.log.interrupted, tuple(taker.log.notes), precision=stated)
+    return Survey(maps, given, done, taker.log.interrupted, tuple(taker.log.events), precision=stated)
 
 
 def grown(
@@ -204,4 +204,4 @@ def over_draws(model: Model, taker: Taker, given: Images, draws: int, init: str)
     joined = {name: np.concatenate([maps[name] for maps in found]).astype(np.float32) for name in found[0]}
     stated = {"draws": len(found), "init": init, "images_per_draw": share}
     partial = len(found) < draws or length(maps) < share
-    return Survey(joined, given, looked, partial=partial, notes=tuple(taker.log.notes), draws=stated)
+    return Survey(joined, given, looked, partial=partial, events=tuple(taker.log.events), draws=stated)

@@ -26,7 +26,7 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
         rows=scene.rows,
         cols=scene.columns,
         specs=_specs(scene),
-        subplot_titles=[_plain(panel.title).replace("\n", "<br>") for panel in scene.panels],
+        subplot_titles=[plain_text(panel.title).replace("\n", "<br>") for panel in scene.panels],
         horizontal_spacing=_gap(scene),
         vertical_spacing=min(0.12, 0.5 / max(1, scene.rows)) if scene.rows > 1 else 0,
     )
@@ -35,7 +35,7 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
         _Panel(figure, panel, theme, divmod(index, scene.columns), seen).draw()
     width, height = scene.size
     figure.update_layout(
-        title={"text": _plain(scene.title), "x": 0.02} if scene.title else None,
+        title={"text": plain_text(scene.title), "x": 0.02} if scene.title else None,
         template="none",
         width=scene.columns * width + 60,
         height=scene.rows * height + 60 * bool(scene.title),
@@ -90,7 +90,7 @@ class _Panel:
 
     def _axis(self, axis: sc.Axis, update: Any) -> None:
         style: dict[str, Any] = {
-            "title": _plain(axis.title),
+            "title": plain_text(axis.title),
             "gridcolor": self.theme.colour("grid"),
             "linecolor": self.theme.colour("muted"),
             "tickfont": {"color": self.theme.colour("muted")},
@@ -108,7 +108,7 @@ class _Panel:
         elif axis.reversed:
             style["autorange"] = "reversed"
         if axis.ticks is not None:
-            style |= {"tickvals": [at for at, _ in axis.ticks], "ticktext": [_plain(t) for _, t in axis.ticks]}
+            style |= {"tickvals": [at for at, _ in axis.ticks], "ticktext": [plain_text(t) for _, t in axis.ticks]}
         update(**style, **self.cell)
 
     def _polar(self) -> None:
@@ -131,9 +131,9 @@ class _Panel:
         label = mark.label
         self.figure.add_trace(
             getattr(go, kind)(
-                name=None if label is None else _plain(label),
+                name=None if label is None else plain_text(label),
                 showlegend=label is not None and self.panel.legend and label not in self.seen,
-                legendgroup=None if label is None else _plain(label),
+                legendgroup=None if label is None else plain_text(label),
                 **trace,
             ),
             **self.cell,
@@ -144,7 +144,7 @@ class _Panel:
     def _hover(self, texts: tuple[str, ...]) -> dict[str, Any]:
         if not texts:
             return {}
-        return {"text": [_plain(text) for text in texts], "hoverinfo": "text"}
+        return {"text": [plain_text(text) for text in texts], "hoverinfo": "text"}
 
     @singledispatchmethod
     def mark(self, mark: sc.Mark) -> None:
@@ -218,7 +218,7 @@ class _Panel:
             zmax=high,
             colorscale=DIVERGING if mark.diverging else COLOURMAP.capitalize(),
             showscale=mark.bar is not None,
-            colorbar={"title": {"text": _plain(mark.bar or ""), "side": "right"}, **self._bar_place()},
+            colorbar={"title": {"text": plain_text(mark.bar or ""), "side": "right"}, **self._bar_place()},
         )
 
     @mark.register
@@ -271,7 +271,7 @@ class _Panel:
         draw(
             mark.value,
             line={"color": self.theme.colour(mark.colour), "dash": mark.dash, "width": 1.5},
-            annotation={"text": _plain(mark.label or ""), "font": {"color": self.theme.colour(mark.colour)}},
+            annotation={"text": plain_text(mark.label or ""), "font": {"color": self.theme.colour(mark.colour)}},
             annotation_position="top left",
             **self.cell,
         )
@@ -287,7 +287,7 @@ class _Panel:
             )
         )
         font = {"color": self.theme.colour(mark.colour)}
-        self._add(kind, mark, **place, mode="text", text=[_plain(mark.text)], textfont=font, hoverinfo="skip")
+        self._add(kind, mark, **place, mode="text", text=[plain_text(mark.text)], textfont=font, hoverinfo="skip")
 
     def _bar_place(self) -> dict[str, Any]:
         """A colour bar stands beside its own panel, not beside the figure."""
@@ -309,7 +309,7 @@ def _step(values: list[float]) -> float:
     return values[1] - values[0] if len(values) > 1 else 1.0
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """Text that plotly shows as it is; it knows no ``&quot;``, so quotes stay."""
     return html.escape(text, quote=False)
 

@@ -71,17 +71,18 @@ def slider(film: Film, theme: Theme) -> Figure:
     """A plotly figure with a slider over the scenes and a button that plays them."""
     import plotly.graph_objects as go
 
-    from rftools.plots.backend_plotly import render
+    from rftools.plots.backend_plotly import plain_text, render
 
     drawn = [render(scene, theme) for scene in film.scenes]
+    labels = [plain_text(label) for label in film.labels]
     figure = drawn[0]
     figure.frames = [
         go.Frame(data=one.data, name=label, layout={"annotations": one.layout.annotations})
-        for one, label in zip(drawn, film.labels, strict=True)
+        for one, label in zip(drawn, labels, strict=True)
     ]
     now = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     play = {"fromcurrent": True, "frame": {"duration": FRAME, "redraw": True}, "transition": {"duration": 0}}
-    steps = [{"label": label, "method": "animate", "args": [[label], now]} for label in film.labels]
+    steps = [{"label": label, "method": "animate", "args": [[label], now]} for label in labels]
     buttons = [
         {"label": "play", "method": "animate", "args": [None, play]},
         {"label": "pause", "method": "animate", "args": [[None], now]},
