@@ -496,3 +496,12 @@ def test_operators_between_modules_are_targets() -> None:
 def test_an_operator_that_is_not_there_is_named() -> None:
     with pytest.raises(rf.RequestError, match=r"no layer matches '/ad' \(closest: /add\)"):
         rf.effective(Block(), torch.randn(1, 2, 9, 9), layers="/ad")
+
+
+def test_other_methods_and_foreign_modules_take_modules_only() -> None:
+    net, x = Block(), torch.randn(1, 2, 9, 9)
+    with pytest.raises(rf.RequestError, match="'/add' is no module's own output, which the method 'occlusion' needs"):
+        rf.effective(net, x, layers="/add", method="occlusion")
+    options: dict[str, Any] = {"aggregation": "abs", "device": CPU, "batch_size": 1, "seed": 0}
+    with pytest.raises(rf.RequestError, match="'/add' is no module's own output"):
+        layer_maps(net, x, [Target("/add", (2, 3), (4, 4))], graph=capture(Block(), (2, 9, 9)), **options)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from rftools.erf.batches import Log, Maps, in_batches
-from rftools.erf.gradients import Target, aggregate, frozen, unit_outputs
+from rftools.erf.gradients import Target, aggregate, frozen, unit_outputs, without_hook
 from rftools.errors import RequestError, closest
 from rftools.models.randomness import seeded
 
@@ -50,8 +50,10 @@ def attribution_maps(
     side is set to zero. Input channels are aggregated as gradients' are.
 
     Raises:
-        RequestError: no such method; a relu that is no module where the method needs modules.
+        RequestError: no such method; a target or a relu that is no module where the method needs modules.
     """
+    if unseen := without_hook(module, targets):
+        raise RequestError(f"{unseen[0]!r} is no module's own output, which the method {method!r} needs")
     check_method(method)
     if method in RELU_METHODS:
         with frozen(module, device):

@@ -74,11 +74,11 @@ def layer_maps(
         batch_size = 1  # a layer that folds space into the batch keeps one image apart from the next only alone
 
     with frozen(module, device):
-        hooked = _modules_of_their_own(module, targets)
-        least = LESS if hooked else math.inf
+        unseen = without_hook(module, targets)
+        least = math.inf if unseen else LESS
         cone = None if graph is None else cone_of(graph, module, targets, device, min(batch_size, len(inputs)), least)
-        if cone is None and not hooked:
-            raise RequestError("operators between modules have effective fields in nets with one input only")
+        if cone is None and unseen:
+            raise RequestError(f"{unseen[0]!r} is no module's own output, which this way of taking gradients needs")
 
         def work(batch: torch.Tensor, start: int) -> dict[str, NDArray[np.float32]]:
             return _batch(module, batch.to(device), targets, aggregation, seed + start, start, cone)
@@ -116,10 +116,10 @@ def _channels(module: nn.Module, batch: torch.Tensor, target: Target) -> torch.T
     return torch.stack(maps).float().detach()
 
 
-def _modules_of_their_own(module: nn.Module, targets: Sequence[Target]) -> bool:
-    """Whether a hook can see every target: modules, not operators between them or one of several outputs."""
+def without_hook(module: nn.Module, targets: Sequence[Target]) -> list[str]:
+    """Targets that no hook can see: operators between modules, and single ones of several outputs."""
     modules = dict(module.named_modules())
-    return all(target.path in modules and "[" not in target.name for target in targets)
+    return [target.name for target in targets if target.path not in modules or "[" in target.name]
 
 
 FORWARD = 0.4  # what has to be saved, in whole gradients: the cone's forward pass keeps more
