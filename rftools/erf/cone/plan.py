@@ -24,7 +24,7 @@ from rftools.trf.rules.registry import shape_of
 
 CROP = 0.7  # values are worked out in windows alone where that saves at least the rest of one forward pass
 # Sums over windows of other sizes round differently, so that a relu near zero may flip: in single precision that was
-# 1.5e-3 of a map's maximum in a ResNet-50 at 1,024 pixels, where whole values give 4e-6 and cost the forward pass.
+# 1.5e-3 of a map's maximum in a ResNet-50 at 1,024 pixels. Whole values are autograd's own to the last bit.
 CROPPED = (torch.float64,)
 TAPED = 64.0  # multiplications an element that an operator without a rule is taken to need
 
