@@ -37,7 +37,7 @@ docs: setup-dev  ## build the documentation into site/
 	$(BIN)/mkdocs build --strict
 
 gallery: setup-dev  ## run the gallery; its pictures go to docs/gallery
-	set -e; for script in gallery/[a-z]*.py; do $(BIN)/python $$script; done
+	$(BIN)/python docs/make_gallery.py
 
 bench: setup-dev  ## run every benchmark
 	set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script; done

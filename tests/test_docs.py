@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import re
 import shlex
@@ -10,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -153,6 +156,30 @@ def test_pages_run(page: Path, after_tutorial: Path, tmp_path: Path, monkeypatch
     folder = tmp_path / "work"
     shutil.copytree(after_tutorial, folder)
     run_page(page, folder, monkeypatch)
+
+
+def gallery() -> Any:
+    """The script that writes the gallery's page."""
+    spec = importlib.util.spec_from_file_location("make_gallery", ROOT / "docs" / "make_gallery.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_gallery_page_is_what_its_scripts_say() -> None:
+    made = gallery()
+    times = json.loads(made.TIMES.read_text(encoding="utf-8"))
+    assert made.PAGE.read_text(encoding="utf-8") == made.page(times)
+    scripts = made.scripts()
+    assert len(scripts) >= 12
+    for script in scripts:
+        question, body = made.words(script)
+        assert question.endswith("?"), script.name
+        assert len(body.split()) > 10, script.name
+        assert (made.PICTURES / f"{script.stem}.png").stat().st_size < 400_000
+        assert (made.PICTURES / "thumbs" / f"{script.stem}.webp").exists()
 
 
 class Harmful:

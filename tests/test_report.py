@@ -526,6 +526,18 @@ def test_the_page_as_markdown(tmp_path: Path) -> None:
     assert text.count("\n- **") == len(findings(whole))
 
 
+@pytest.mark.slow
+def test_thousands_of_layers_make_a_page(tmp_path: Path) -> None:
+    net = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1) for _ in range(5000)))
+    path = rf.report(net, tmp_path / "r.html", input_size=(1, 64, 64), effective=False)
+    text = path.read_text(encoding="utf-8")
+    assert len(text) < 8_000_000
+    assert "The first 2000 of 5001 rows" in text
+    data = re.search(r'id="explorer-data">(.*?)</script>', text, re.DOTALL)
+    assert data is not None
+    assert len(json.loads(data.group(1))["layers"]) == 5001
+
+
 def test_a_pdf_needs_a_browser(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

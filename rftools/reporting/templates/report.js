@@ -199,7 +199,7 @@
     const left = data.surviving[layer.name];
     const own = left !== undefined && left.unit.join() === state.unit.join();
     const known = own || (left !== undefined && left.movable && layer.movable);
-    const shown = known && left.url !== null && $("ex-left").checked;
+    const shown = known && left.url !== null && $("ex-left").checked && $("ex-map").getAttribute("visibility") === "hidden";
     if (shown) {
       const moved = layer.axes.map((axis, i) => (own ? 0 : (state.unit[i] - left.unit[i]) * axis.jump));
       const [y, x] = flat ? [0, moved[0]] : moved.slice(-2);
@@ -313,6 +313,7 @@
     select.append(option);
   });
   $("ex-left").parentElement.hidden = !pruned;
+  if (pruned) $("ex-show").checked = false; // one overlay at a time: first what the net has become
   $("ex-left").addEventListener("change", () => draw());
   if (data.objects.length) [$("ex-object-width").value, $("ex-object-height").value] = data.objects[0];
   for (const id of ["ex-object-width", "ex-object-height"]) $(id).addEventListener("input", () => draw());
