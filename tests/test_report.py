@@ -31,7 +31,7 @@ from rftools.reporting import RULES, Subject, findings
 from rftools.reporting.explorer import footprints
 from rftools.reporting.figures import themed
 from rftools.reporting.findings import Limits
-from rftools.reporting.pictures import plane, surviving_masks
+from rftools.reporting.pictures import effective_maps, plane, surviving_masks
 from rftools.reporting.subject import from_results
 from rftools.trf.result import Surviving
 from tests import drawn
@@ -428,6 +428,14 @@ def test_what_pruning_left_is_the_support_of_the_weights_that_are_there() -> Non
         assert (shown == alive.numpy()).all()
         assert entry["pixels"] == int(alive.sum())
         assert entry["movable"]
+
+
+def test_the_ellipse_lies_where_the_map_does() -> None:
+    """A Gaussian of known middle and axes: the explorer's ellipse is it, half a pixel further in the picture."""
+    maps = effective_maps(drawn.effective())
+    ellipse = maps["conv2"]["ellipse"]
+    assert ellipse == {"cx": pytest.approx(10.5, abs=0.1), "cy": pytest.approx(10.5, abs=0.1),
+                       "rx": 3.0, "ry": 1.5, "angle": 30.0}  # fmt: skip
 
 
 def test_a_unit_outside_the_plane_of_the_picture() -> None:

@@ -202,7 +202,12 @@ def test_the_explorer_shows_the_effective_map_at_its_unit(visit: Any) -> None:
     image = page.locator("#ex-map")
     assert facts(page)["Effective size"].endswith("px (Luo)")
     assert image.get_attribute("visibility") == "visible"
+    ellipse = page.locator("#ex-ellipse")
+    middle = [float(ellipse.get_attribute(key)) for key in ("cx", "cy")]
+    assert middle == [pytest.approx(26.5, abs=1.5), pytest.approx(18.5, abs=1.5)]  # about the unit's pixel (18, 26)
+    assert ellipse.get_attribute("visibility") == "visible"
     page.locator("#ex-show").uncheck()
+    assert ellipse.get_attribute("visibility") == "hidden"
     assert image.get_attribute("visibility") == "hidden"
     page.locator("#ex-show").check()
     page.locator("#ex-column").focus()

@@ -52,7 +52,19 @@ def effective_maps(result: EffectiveResult, most: int = 64) -> dict[str, dict[st
 def _map(row: EffectiveLayer) -> dict[str, Any]:
     _, right, _, bottom = covered(row.map.shape[-2:], SMALL)
     extent = {"width": right + 0.5, "height": bottom + 0.5}
-    return {"unit": list(row.unit), "url": map_url(row.map), "size": _luo(row), "extent": extent}
+    found = {"unit": list(row.unit), "url": map_url(row.map), "size": _luo(row), "extent": extent}
+    return found | {"ellipse": _ellipse(row)}
+
+
+def _ellipse(row: EffectiveLayer) -> dict[str, float] | None:
+    """One standard deviation about the map's mean, in the picture's coordinates, whose pixel 0 spans 0 to 1."""
+    values = [getattr(row.measures.get(f"ellipse_{name}"), "value", None) for name in ("major", "minor", "angle")]
+    if row.map.ndim != 2 or any(value is None for value in values):
+        return None
+    weights = np.abs(row.map)
+    y, x = (float((weights * index).sum() / weights.sum()) + 0.5 for index in np.indices(weights.shape))
+    rounded = {name: round(float(value or 0), 3) for name, value in zip(("rx", "ry", "angle"), values, strict=True)}
+    return {"cx": round(x, 3), "cy": round(y, 3), **rounded}
 
 
 def _luo(row: EffectiveLayer) -> str:

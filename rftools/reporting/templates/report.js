@@ -261,6 +261,13 @@
     const shown = measured && $("ex-show").checked;
     if (shown) set("ex-map", { href: map.url, ...map.extent });
     set("ex-map", { visibility: shown ? "visible" : "hidden" });
+    const ellipse = shown ? map.ellipse : null;
+    if (ellipse) {
+      const { cx, cy, rx, ry, angle } = ellipse;
+      set("ex-ellipse", { cx, cy, rx, ry, transform: "rotate(" + [-angle, cx, cy].join(" ") + ")" });
+    }
+    set("ex-ellipse", { visibility: ellipse ? "visible" : "hidden" });
+    $("ex-key-ellipse").hidden = !ellipse;
     set("ex-reached", { visibility: shown ? "hidden" : "visible" });
     const remains = drawSurviving(layer, all);
     const fits = drawObjects(x, y, down, across);
