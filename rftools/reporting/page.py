@@ -228,12 +228,14 @@ def _explorer(
         return None
     height, width = plane(subject.input_size)
     local = [i for i, layer in enumerate(layers) if layer["movable"] and not any(a["global"] for a in layer["axes"])]
-    start = local[-1] if local else len(layers) - 1
+    masks = surviving_masks(subject.theoretical)
+    telling = [i for i in local if layers[i]["name"] in masks] or local
+    start = telling[-1] if telling else len(layers) - 1
     maps = {} if subject.effective is None or len(subject.input_size) < 3 else effective_maps(subject.effective)
     data = {
         "layers": layers,
         "maps": maps,
-        "surviving": surviving_masks(subject.theoretical),
+        "surviving": masks,
         "objects": [list(sides) for sides in objects],
         "height": height,
         "width": width,
