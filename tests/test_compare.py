@@ -12,9 +12,11 @@ import torch
 from torch import nn
 
 import rftools as rf
-from rftools.reporting.compare import QUANTITIES, Value, align, difference, labels
+from rftools.erf import compare as compare_effective
+from rftools.loading import as_model
+from rftools.reporting.compare import QUANTITIES, Value, align, difference, labels, records
 from rftools.reporting.findings import weighted
-from rftools.reporting.subject import Subject, from_results
+from rftools.reporting.subject import Subject, from_models, from_results
 from tests import drawn
 
 FIELD = QUANTITIES[0]
@@ -108,6 +110,36 @@ def test_the_page_compares(tmp_path: Path) -> None:
     assert "layers are aligned by name" in text
     levels = re.findall(r'<li class="(\w+)">', raw)
     assert levels == sorted(levels, key=["problem", "notice", "fine"].index)
+
+
+def test_effective_sizes_are_compared_on_the_same_images() -> None:
+    """The page's difference is the paired one, and narrower than that of independent measurements."""
+    torch.manual_seed(1)
+    nets = [nn.Sequential(nn.Conv2d(1, 4, 5, padding=2), nn.ReLU(), nn.Conv2d(4, 4, 5, padding=2)) for _ in range(2)]
+    nets[1].load_state_dict({k: v + 0.02 * torch.randn_like(v) for k, v in nets[0].state_dict().items()})
+    options = {"count": 24, "images": "white"}
+    subjects = from_models(nets, (1, 24, 24), options)
+    together = compare_effective(nets, input_size=(1, 24, 24), **options)  # type: ignore[arg-type]
+    found = align(QUANTITIES[1], subjects)
+    assert found is not None
+    place = found.layers.index("2")
+    expected = together["2"].differences[0]["luo_centre"]
+    change = found.changes[place]
+    assert change == Value(expected.value, expected.low, expected.high)  # type: ignore[arg-type]
+    alone = difference(*found.values[place])
+    assert alone is not None
+    assert change is not None
+    assert change.value == pytest.approx(alone.value)
+    widths = [value.high - value.low for value in (change, alone)]  # type: ignore[operator]
+    assert widths[0] < widths[1]
+    assert records(found)[place][3:] == (change.value, change.low, change.high)
+
+
+def test_other_input_sizes_are_measured_apart() -> None:
+    nets = [as_model(nn.Conv2d(1, 2, 3, padding=1), (1, side, side)) for side in (12, 16)]
+    subjects = from_models(nets, None, {"count": 2})
+    assert [subject.effective is not None for subject in subjects] == [True, True]
+    assert subjects[1].paired == {}
 
 
 def test_modules_are_compared(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from rftools.reporting.page_comparison import comparison
 from rftools.reporting.pdf import find_browser, write_pdf
 from rftools.reporting.pictures import plane
 from rftools.reporting.run import from_run, is_run, newest
-from rftools.reporting.subject import PARTS, Subject, from_model, from_results
+from rftools.reporting.subject import PARTS, Subject, from_models, from_results
 from rftools.results import Result, plain
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _subjects(given: Any, input_size: tuple[int, ...] | None, options: dict[str,
     if len(items) == 1 and _is_folder(items[0]):
         return [from_run(items[0], options, input_size=input_size)]
     loaded = [load(newest(item), input_size=input_size) if _is_folder(item) else item for item in items]
-    return [from_model(item, input_size, options) for item in loaded]
+    return from_models(loaded, input_size, options)
 
 
 def _is_folder(item: Any) -> bool:

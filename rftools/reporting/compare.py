@@ -77,6 +77,7 @@ class Aligned:
     layers: tuple[str, ...]
     values: tuple[tuple[Value | None, ...], ...]
     by: str
+    changes: tuple[Value | None, ...] = ()  # from the first to the second model, where there are two
 
 
 def check_count(number: int) -> None:
@@ -113,8 +114,23 @@ def align(quantity: Quantity, subjects: Sequence[Subject]) -> Aligned | None:
     if quantity.part == "history" or all(len(common) >= SHARED * len(values) for values in present):
         order = list(dict.fromkeys(name for values in known for name in values))
         rows = tuple(tuple(values.get(name) for values in known) for name in order)
-        return Aligned(quantity, tuple(order), rows, "name")
+        return Aligned(quantity, tuple(order), rows, "name", _changes(quantity, order, rows, subjects))
     return _by_depth(quantity, known)
+
+
+def _changes(
+    quantity: Quantity, layers: Sequence[str], rows: Sequence[Sequence[Value | None]], subjects: Sequence[Subject]
+) -> tuple[Value | None, ...]:
+    """Paired differences where the models were measured on the same images, independent ones elsewhere."""
+    if len(subjects) != 2:
+        return ()
+    paired = subjects[1].paired if quantity.part == "effective" else {}
+    return tuple(_paired(paired.get(name)) or difference(*values) for name, values in zip(layers, rows, strict=True))
+
+
+def _paired(found: Mapping[str, Any] | None) -> Value | None:
+    change = None if found is None else found.get("luo_centre")
+    return None if change is None or change.value is None else Value(change.value, change.low, change.high)
 
 
 def _name(row: Any) -> str:
@@ -170,10 +186,10 @@ def figure(aligned: Aligned, names: Sequence[str], image: float | None) -> Figur
 def records(aligned: Aligned) -> list[tuple[Any, ...]]:
     """Rows of the comparison's table: layer, one figure a model, and the difference where there are two models."""
     rows = []
-    for layer, values in zip(aligned.layers, aligned.values, strict=True):
+    for place, (layer, values) in enumerate(zip(aligned.layers, aligned.values, strict=True)):
         row: list[Any] = [layer or "(model)", *(None if v is None else v.value for v in values)]
         if len(values) == 2:
-            gap = difference(*values)
+            gap = aligned.changes[place] if aligned.changes else difference(*values)
             row += [None, None, None] if gap is None else [gap.value, gap.low, gap.high]
         rows.append(tuple(row))
     return rows

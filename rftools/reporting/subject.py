@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from rftools.results import ModelInfo, Result
 if TYPE_CHECKING:
     from torch import nn
 
+    from rftools.erf import EffectiveComparison
+    from rftools.erf.intervals import Difference
     from rftools.erf.result import EffectiveResult
     from rftools.loading import Model
     from rftools.reporting.run import Epoch
@@ -58,6 +60,8 @@ class Subject:
     epochs: tuple[Epoch, ...] = field(default=(), repr=False)  # where a run's folder was given
     followed: tuple[str, ...] = ()  # the layers whose course the epochs show
     levels: tuple[Level, ...] = field(default=(), repr=False)
+    #: layer -> measure -> how it differs from the first of several models, measured on the same images
+    paired: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict, repr=False)
     missing: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -139,6 +143,44 @@ def from_model(
         seconds=seconds,
         **parts,
     )
+
+
+def from_models(
+    models: Sequence[Model | nn.Module], input_size: tuple[int, ...] | None, effective: dict[str, Any] | None
+) -> list[Subject]:
+    """Several subjects, their effective fields on the same images, so that differences can be paired.
+
+    Where that is refused (other input sizes, no layer in common) each model is measured by itself.
+    """
+    begin = time.perf_counter()
+    together = None if effective is None or len(models) < 2 else _together(models, input_size, effective)
+    if together is None:
+        return [from_model(model, input_size, effective) for model in models]
+    seconds = (time.perf_counter() - begin) / len(models)
+    return [
+        _measured_with(from_model(model, input_size, None), together, place, seconds)
+        for place, model in enumerate(models)
+    ]
+
+
+def _together(
+    models: Sequence[Model | nn.Module], input_size: tuple[int, ...] | None, options: dict[str, Any]
+) -> EffectiveComparison | None:
+    from rftools.erf import compare
+    from rftools.loading import as_model
+
+    try:
+        found = compare([as_model(model, input_size) for model in models], **options)
+    except RequestError:
+        return None
+    return found if len(found.results) == len(models) else None
+
+
+def _measured_with(subject: Subject, together: EffectiveComparison, place: int, seconds: float) -> Subject:
+    paired = {layer.name: layer.differences[place - 1] for layer in together} if place else {}
+    missing = {part: why for part, why in subject.missing.items() if part != "effective"}
+    took = {**subject.seconds, "effective": seconds}
+    return replace(subject, effective=together.results[place], paired=paired, missing=missing, seconds=took)
 
 
 def _structure(model: Model) -> dict[str, Any]:
