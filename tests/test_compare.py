@@ -44,6 +44,24 @@ def test_a_layer_that_one_model_lacks_leaves_a_gap() -> None:
     assert found.by.startswith("relative depth") or found.values[1][1] is None
 
 
+def test_a_figure_that_one_model_does_not_define_leaves_a_gap_at_its_own_layer() -> None:
+    """Not a reason to match other layers: three of four sizes are undefined in the second model."""
+    whole = drawn.effective()
+    row = whole.layers[0]
+    undefined = dataclasses.replace(row.measures["luo_centre"], value=None, low=None, high=None)
+    names = ["a", "b", "c", "d"]
+    full = dataclasses.replace(whole, layers=tuple(dataclasses.replace(row, name=name) for name in names))
+    gaps = [
+        dataclasses.replace(r, measures={**r.measures, "luo_centre": undefined} if r.name != "c" else r.measures)
+        for r in full.layers
+    ]
+    pair = [subject("x", effective=full), subject("y", effective=dataclasses.replace(full, layers=tuple(gaps)))]
+    found = align(QUANTITIES[1], pair)
+    assert found is not None
+    assert (found.by, found.layers) == ("name", ("a", "b", "c", "d"))
+    assert [second is None for _, second in found.values] == [True, True, False, True]
+
+
 def test_other_architectures_are_aligned_by_relative_depth() -> None:
     def chain(depth: int, kernel: int, prefix: str) -> Subject:
         net = nn.Sequential()

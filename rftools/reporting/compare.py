@@ -100,22 +100,29 @@ def align(quantity: Quantity, subjects: Sequence[Subject]) -> Aligned | None:
 
     None where fewer than two models have the part.
     """
-    known: list[dict[str, Value]] = []
+    every: list[dict[str, Value | None]] = []
     for subject in subjects:
         rows = getattr(subject, quantity.part) or ()
         if quantity.part == "theoretical":
             rows = weighted(rows)
-        pairs = [(_name(row), quantity.read(row)) for row in rows]
-        known.append({name: value for name, value in pairs if value is not None})
-    present = [values for values in known if values]
-    if len(present) < 2:
+        every.append({_name(row): quantity.read(row) for row in rows})
+    known = [{name: value for name, value in values.items() if value is not None} for values in every]
+    if sum(map(bool, known)) < 2:
         return None
-    common = set.intersection(*(set(values) for values in present))
-    if quantity.part == "history" or all(len(common) >= SHARED * len(values) for values in present):
+    present = [set(names) for names, values in zip(every, known, strict=True) if values]
+    common = set.intersection(*present)  # a layer whose figure is not defined in one model is a gap, not another layer
+    if quantity.part == "history" or all(len(common) >= SHARED * len(names) for names in present):
         order = list(dict.fromkeys(name for values in known for name in values))
-        rows = tuple(tuple(values.get(name) for values in known) for name in order)
-        return Aligned(quantity, tuple(order), rows, "name", _changes(quantity, order, rows, subjects))
+        order.sort(key=_place(every))
+        table = tuple(tuple(values.get(name) for values in known) for name in order)
+        return Aligned(quantity, tuple(order), table, "name", _changes(quantity, order, table, subjects))
     return _by_depth(quantity, known)
+
+
+def _place(every: Sequence[Mapping[str, Value | None]]) -> Callable[[str], int]:
+    """Where a layer stands in the order of all models' layers."""
+    order = {name: place for place, name in enumerate(dict.fromkeys(name for values in every for name in values))}
+    return lambda name: order[name]
 
 
 def _changes(

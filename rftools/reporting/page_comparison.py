@@ -12,8 +12,8 @@ from rftools.reporting.page import SECTIONS, Provenance, cells, effective_method
 from rftools.reporting.subject import Subject
 
 DIFFERENCES = (
-    "second minus first; of effective sizes by paired resampling where both were measured on the same images, elsewhere "
-    "as of independent measurements: the half-widths of two 95 % intervals add as squares"
+    "second minus first; of effective sizes by paired resampling where both were measured on the same images, else as "
+    "of independent measurements: the half-widths of two 95 % intervals add as squares"
 )
 
 
