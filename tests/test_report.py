@@ -510,6 +510,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     given = ("rftools:vgg-dilated", "-o", path, "--no-effective", "--object", "16x16")
     assert command(capsys, *given) == (0, f"wrote {path}\n")
     text = html.unescape(Path(path).read_text())
+    assert "random, seed 0" in text
     assert "rftools report rftools:vgg-dilated --no-effective --object 16x16 -o r.html" in text
     assert command(capsys, *given) == (2, f"rftools: error: {path} exists; --force overwrites it\n")
     assert command(capsys, *given, "--force")[0] == 0

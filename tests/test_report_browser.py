@@ -325,7 +325,7 @@ def test_it_prints(visit: Any) -> None:
 
 def test_every_plot_is_drawn_in_the_end(visit: Any) -> None:
     page = visit()
-    page.wait_for_function("document.querySelectorAll('.figures figure:not(.ready)').length === 0")
+    page.wait_for_selector(".figures figure:not(.ready)", state="detached")
     assert page.locator(".figures figure").count() >= 4
 
 

@@ -120,6 +120,8 @@ def _resource(name: str) -> str:
 def summary(subject: Subject) -> list[tuple[str, str]]:
     facts = [("Model", subject.model.name), ("File or name", subject.file)]
     facts.append(("Parameters", f"{subject.model.parameters:,}"))
+    if subject.model.weights is not None:
+        facts.append(("Weights", subject.model.weights))
     if subject.input_size is not None:
         facts.append(("Input", " x ".join(map(str, subject.input_size)) + " (channels first)"))
     if subject.theoretical is not None:
