@@ -9,7 +9,9 @@ how many lie inside them (a gradient can be zero where a path is closed by a rel
 
 from __future__ import annotations
 
+import importlib.util
 import resource
+import subprocess
 import sys
 import time
 import warnings
@@ -96,20 +98,68 @@ def depth() -> None:
     for layers in (125, 250, 500, 1000):
         net = nn.Sequential(*[nn.Conv2d(1, 1, 3, padding=1) for _ in range(layers)])
         graph = capture(net, (1, 64, 64))
+        walk(graph, {})  # the first is slower by what is made once
         begin = time.process_time()
         walk(graph, {})
         seconds = time.process_time() - begin
         print(f"  {layers:5d} layers  {seconds:6.3f} s  {1e3 * seconds / layers:6.3f} ms a layer")
 
 
-def torchlens(model: rf.Model) -> str:
+OURS = """
+import resource, sys, time, torch, rftools as rf
+torch.set_num_threads(1)
+model = rf.load(sys.argv[1], input_size=(3, int(sys.argv[2]), int(sys.argv[2])))
+base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+begin = time.process_time()
+table = rf.theoretical(model).table()
+"""
+THEIRS = """
+import resource, sys, time, torch, torchlens, rftools as rf
+torch.set_num_threads(1)
+model = rf.load(sys.argv[1], input_size=(3, int(sys.argv[2]), int(sys.argv[2])))
+torchlens.trace
+base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+begin = time.process_time()
+trace = torchlens.trace(model.module.eval(), torch.rand(1, *model.input_size))
+table = trace.receptive_fields(level="module").to_pandas()
+"""
+AFTER = """
+seconds = time.process_time() - begin
+print("figures", seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024)
+"""
+SIZES = """
+ours = {r.name: tuple(a.size for a in r.axes) for r in rf.theoretical(model) if r.module == "Conv2d"}
+both = [(ours[n], tuple(s)) for n, s in zip(table["name"], table["size"]) if n in ours and s is not None]
+print("agreement", sum(a == b for a, b in both), len(both), len(ours))
+"""
+
+
+def child(code: str, spec: str, side: int) -> dict[str, list[float]]:
+    """What a fresh process prints: CPU seconds from the model to the table, and MiB that it needed more."""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, spec, str(side)], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+    lines = [line.split() for line in done.stdout.splitlines()]
+    return {
+        line[0]: [float(value) for value in line[1:]] for line in lines if line and line[0] in ("figures", "agreement")
+    }
+
+
+def torchlens(spec: str, side: int) -> str:
+    """(b): TorchLens from the model to the table against ours with the capture, each in a process of its own."""
+    if importlib.util.find_spec("torchlens") is None:
+        return "(b) TorchLens is not installed (pip install torchlens==2.36.1): not compared"
     try:
-        import torchlens  # type: ignore[import-not-found]
-    except ImportError:
-        return "TorchLens is not installed (pip install torchlens==2.36.1): not compared"
-    begin = time.process_time()
-    torchlens.log_forward_pass(model.module, torch.rand((1, *model.require_input_size())))
-    return f"TorchLens trace alone {time.process_time() - begin:.2f} s"
+        ours, theirs = child(OURS + AFTER, spec, side), child(THEIRS + AFTER + SIZES, spec, side)
+    except RuntimeError as error:
+        return f"(b) TorchLens: {error}"
+    (own, own_peak), (other, peak) = ours["figures"], theirs["figures"]
+    equal, found, all_of_them = (int(n) for n in theirs["agreement"])
+    return (
+        f"(b) TorchLens {other:.2f} s and {peak:.0f} MiB more than the loaded model, ours with capture {own:.2f} s and "
+        f"{own_peak:.0f} MiB: {other / own:.2f} times the time; {equal} of {found} convolutions have the same size "
+        f"({all_of_them} in all)"
+    )
 
 
 def main() -> None:
@@ -130,7 +180,7 @@ def main() -> None:
             )
         forward, reverse = reverse_seconds(model)
         print(f"  reverse walk of one unit {reverse:.3f} s, {reverse / forward:.2f} times one forward pass")
-        print(f"  {torchlens(model)}")
+        print(f"  {torchlens(spec, side)}")
     depth()
     print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 
