@@ -1,11 +1,13 @@
 """How much of a model zoo the theoretical engine answers exactly: status by model, and the operators that stop it.
 
-python benchmarks/coverage.py torchvision
-python benchmarks/coverage.py timm          # the smallest model of each family
+python benchmarks/coverage.py torchvision [PATTERN]
+python benchmarks/coverage.py timm [PATTERN]    # the smallest model of each family
 """
 
 from __future__ import annotations
 
+import dataclasses
+import fnmatch
 import sys
 import time
 import warnings
@@ -43,6 +45,9 @@ def timm_families() -> Iterator[tuple[str, str]]:
 
 def answer(spec: str) -> tuple[Counter[str], str, float]:
     model = rf.load(spec)
+    if "raft" in spec:  # two pictures
+        size = (3, 128, 128)
+        model = dataclasses.replace(model, input_size=size, other_inputs=(size,))
     begin = time.perf_counter()
     result = rf.theoretical(model)
     seconds = time.perf_counter() - begin
@@ -53,9 +58,11 @@ def answer(spec: str) -> tuple[Counter[str], str, float]:
 
 def main() -> None:
     warnings.simplefilter("ignore")
-    zoo = sys.argv[1] if len(sys.argv) > 1 else "torchvision"
+    zoo, pattern = (sys.argv[1:] + ["torchvision", "*"][len(sys.argv) - 1 :])[:2]
     total, settled = 0, 0
     for family, spec in timm_families() if zoo == "timm" else torchvision_models():
+        if not fnmatch.fnmatchcase(family, pattern):
+            continue
         try:
             statuses, cause, seconds = answer(spec)
         except rf.RequestError as error:
