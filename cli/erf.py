@@ -68,7 +68,7 @@ def parse_share(text: str) -> float:
 @click.option("--strict", is_flag=True, help="Stop at a picture that can't be read instead of skipping it.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--npz", metavar="FILE", help="Write the maps, float64, one array a layer.")
-@click.option("--plot", "kind", metavar="KIND", help="What -o draws: map, growth, sheet or profile.")
+@click.option("--kind", metavar="KIND", help="What -o draws: map, growth, sheet or profile.")
 @output_options
 def command(
     specs: tuple[str, ...],
@@ -89,7 +89,7 @@ def command(
     """Effective receptive field of SPEC's layers: the gradient of one unit each, with intervals.
 
     Two SPECs are compared on the same images: which differences hold. More are a series, such as the epochs of a run;
-    --plot then draws difference, growth, curves or animation (.gif, or .html with a slider).
+    --kind then draws difference, growth, curves or animation (.gif, or .html with a slider).
 
     \b
     Example:

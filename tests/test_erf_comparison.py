@@ -193,9 +193,9 @@ def test_a_series_runs_in_the_order_of_its_epochs(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--plot", "map"], "no plot 'map' of several SPECs; there are difference, growth, curves, animation"),
+        (["--kind", "map"], "no plot 'map' of several SPECs; there are difference, growth, curves, animation"),
         (["-o", "x.bmp"], "cannot draw x.bmp: it ends in .bmp"),
-        (["--plot", "curves", "-o", "x.gif"], "cannot draw that as .gif: only an animation moves"),
+        (["--kind", "curves", "-o", "x.gif"], "cannot draw that as .gif: only an animation moves"),
     ],
 )
 def test_bad_words(
