@@ -74,10 +74,15 @@ PATHS[7:16, 7:14] = np.outer([1, 2, 3, 0, 5, 4, 3, 2, 1], [1, 2, 3, 4, 3, 2, 1])
 def theoretical(first: str = "conv1", axes: tuple[AxisField, ...] = UNEVEN, **changes: object) -> TheoreticalResult:
     rows = (
         layer(first, (axis(3, 1, -1, 10), axis(3, 1, -1, 10)), 20),
-        layer("conv2", axes, 10, **({"paths": PATHS, "surviving": LEFT} | changes)),
+        layer("conv2", axes, 10, **({"paths": PATHS} | changes)),
         layer("pool", (WHOLE, WHOLE), 1, op="adaptive_avg_pool2d", output_shape=(4, 1, 1), unit=()),
     )
     return TheoreticalResult(model=MODEL, input_size=(3, SIDE, SIDE), layers=rows)
+
+
+def pruned(first: str = "conv1") -> TheoreticalResult:
+    """The same with what pruning left of the second layer's field."""
+    return theoretical(first, surviving=LEFT)
 
 
 def gauss(angle: float, major: float, minor: float, centre: tuple[float, float]) -> np.ndarray:
@@ -95,6 +100,7 @@ def effective(first: str = "conv1", luo: float = 5.0) -> EffectiveResult:
         hull = [low, low + side - 1]
         measures = {
             "luo_centre": Measure(luo, luo - 0.5, luo + 0.5, "px"),
+            "radius_50": Measure(luo / 2, luo / 2 - 0.25, luo / 2 + 0.25, "px"),
             "ellipse_major": Measure(3.0, 2.9, 3.1, "px"),
             "ellipse_minor": Measure(1.5, 1.4, 1.6, "px"),
             "ellipse_angle": Measure(30.0, 29.0, 31.0, "degrees"),

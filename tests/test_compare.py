@@ -48,11 +48,11 @@ def test_a_figure_that_one_model_does_not_define_leaves_a_gap_at_its_own_layer()
     """Not a reason to match other layers: three of four sizes are undefined in the second model."""
     whole = drawn.effective()
     row = whole.layers[0]
-    undefined = dataclasses.replace(row.measures["luo_centre"], value=None, low=None, high=None)
+    undefined = dataclasses.replace(row.measures["radius_50"], value=None, low=None, high=None)
     names = ["a", "b", "c", "d"]
     full = dataclasses.replace(whole, layers=tuple(dataclasses.replace(row, name=name) for name in names))
     gaps = [
-        dataclasses.replace(r, measures={**r.measures, "luo_centre": undefined} if r.name != "c" else r.measures)
+        dataclasses.replace(r, measures={**r.measures, "radius_50": undefined} if r.name != "c" else r.measures)
         for r in full.layers
     ]
     pair = [subject("x", effective=full), subject("y", effective=dataclasses.replace(full, layers=tuple(gaps)))]
@@ -141,7 +141,7 @@ def test_effective_sizes_are_compared_on_the_same_images() -> None:
     found = align(QUANTITIES[1], subjects)
     assert found is not None
     place = found.layers.index("2")
-    expected = together["2"].differences[0]["luo_centre"]
+    expected = together["2"].differences[0]["radius_50"]
     change = found.changes[place]
     assert change == Value(expected.value, expected.low, expected.high)  # type: ignore[arg-type]
     alone = difference(*found.values[place])

@@ -22,7 +22,7 @@ from rftools.plots.theme import SERIES, THEMES, contrast
 from tests import drawn
 
 RESULTS = {
-    "rftools.trf": drawn.theoretical,
+    "rftools.trf": drawn.pruned,
     "rftools.erf": drawn.effective,
     "rftools.erf-comparison": drawn.comparison,
     "rftools.sparsity": drawn.sparsity,

@@ -40,7 +40,7 @@ def test_each_epoch_says_what_its_own_checkpoint_says(run: Path, subject: Subjec
         model = rf.load(run / f"epoch-{epoch.number:04d}.pt")
         assert read["sparsity"](epoch, LAYER)[0] == 100 * rf.sparsity(model)[LAYER].sparsity
         (row,) = rf.effective(model, layers=[LAYER], count=2)
-        found = row.measures["luo_centre"]
+        found = row.measures["radius_50"]
         assert read["effective"](epoch, LAYER) == (found.value, found.low, found.high)
     assert read["sparsity"](subject.epochs[0], LAYER)[0] == 0
     assert read["sparsity"](subject.epochs[2], LAYER)[0] == pytest.approx(90, abs=0.1)

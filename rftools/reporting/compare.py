@@ -43,8 +43,8 @@ def _field(row: Any) -> Value | None:
     return Value(float(max(sizes))) if sizes else None
 
 
-def _luo(row: Any) -> Value | None:
-    found = row.measures.get("luo_centre")
+def _radius(row: Any) -> Value | None:
+    found = row.measures.get("radius_50")
     return None if found is None or found.value is None else Value(found.value, found.low, found.high)
 
 
@@ -62,7 +62,7 @@ def _accuracy(row: Any) -> Value | None:
 
 QUANTITIES = (
     Quantity("theoretical", "theoretical-size", "Theoretical field size of convolutions", "px", _field),
-    Quantity("effective", "effective-size", "Effective field size (Luo)", "px", _luo),
+    Quantity("effective", "effective-size", "Effective radius (half of the gradient)", "px", _radius),
     Quantity("sparsity", "sparsity-share", "Weights that are zero", "%", _sparsity),
     Quantity("orientation", "orientation-resultant", "Resultant of kernel orientation", None, _resultant),
     Quantity("history", "training-accuracy", "Held-out accuracy", "%", _accuracy),
@@ -136,7 +136,7 @@ def _changes(
 
 
 def _paired(found: Mapping[str, Any] | None) -> Value | None:
-    change = None if found is None else found.get("luo_centre")
+    change = None if found is None else found.get("radius_50")
     return None if change is None or change.value is None else Value(change.value, change.low, change.high)
 
 
