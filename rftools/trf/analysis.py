@@ -212,7 +212,7 @@ def _centre(part: Part, shape: Sequence[int], dims: Sequence[int]) -> Unit:
     unit = []
     for dim in dims:
         carried = [axis for axis in part if dim in axis.moves_with]
-        if len(carried) == 1:
+        if len(carried) <= 1:
             unit.append(shape[dim] // 2)
         else:
             unit.append(_most_central(carried, dim, shape[dim] // 2))

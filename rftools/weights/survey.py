@@ -30,7 +30,9 @@ def survey(
     empty).
 
     Args:
-        jumps, seed: as for `orientation`.
+        model: what has the weights, as for `sparsity`.
+        jumps: as for `orientation`.
+        seed: as for `orientation`.
 
     Returns:
         Both results; None for the second where no layer is a convolution.
