@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 from rftools.cli.options import (
     check_outputs,
     emit,
+    expanded,
     load_model,
     models_options,
     output_options,
@@ -149,18 +149,6 @@ def in_order(models: list[Model]) -> tuple[list[Model], list[str]]:
     if len(epochs) == len(models):
         return [epochs[epoch] for epoch in sorted(epochs)], [f"epoch {epoch}" for epoch in sorted(epochs)]
     return models, [model.name for model in models]
-
-
-def expanded(specs: tuple[str, ...]) -> tuple[str, ...]:
-    """The specs, with patterns of file names that no shell has expanded."""
-    found: list[str] = []
-    for spec in specs:
-        pattern = any(sign in spec for sign in "*?[") and ":" not in spec
-        files = sorted(glob.glob(spec)) if pattern else [spec]
-        if not files:
-            raise RequestError(f"no file matches {spec}")
-        found += files
-    return tuple(found)
 
 
 def check_kind(kind: str, models: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import glob
 import io
 import json
 import sys
@@ -118,6 +119,18 @@ def load_model(spec: str, model: str | None, weights: str | None, input_size: st
     sizes = [] if input_size is None else [parse_size(part) for part in input_size.split(",")]
     loaded = load(spec, model=model, weights=weights, input_size=sizes[0] if sizes else None, seed=seed)
     return dataclasses.replace(loaded, other_inputs=tuple(sizes[1:])) if sizes[1:] else loaded
+
+
+def expanded(specs: tuple[str, ...]) -> tuple[str, ...]:
+    """The specs, with patterns of file names that no shell has expanded."""
+    found: list[str] = []
+    for spec in specs:
+        pattern = any(sign in spec for sign in "*?[") and ":" not in spec
+        files = sorted(glob.glob(spec)) if pattern else [spec]
+        if not files:
+            raise RequestError(f"no file matches {spec}")
+        found += files
+    return tuple(found)
 
 
 def check_outputs(json_path: str | None, output: str | None, other: str | None = None) -> None:

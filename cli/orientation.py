@@ -9,6 +9,7 @@ import click
 from rftools.cli.options import (
     check_outputs,
     emit_all,
+    expanded,
     load_model,
     models_options,
     output_options,
@@ -84,6 +85,7 @@ def command(
       rftools orientation runs/dilated/best.pt -o polar.png
     """
     check_outputs(json_path, output, csv_path)
+    specs = expanded(specs)
     if subject_of == "effective" and (signs or mass != "survivors"):
         raise RequestError("--signs and --mass speak of weights; leave them out with --of effective")
     if subject_of == "weights" and (layers or images is not None):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rftools.cli.options import load_model
+from rftools.cli.options import expanded, load_model
 from rftools.errors import RequestError
 
 
@@ -70,6 +70,7 @@ def command(
         if written not in (None, "-") and Path(str(written)).exists() and not force:
             raise RequestError(f"{written} exists; --force overwrites it")
     sizes = tuple(parse_object(text) for text in objects)
+    specs = expanded(specs)
     check_count(len(specs))
     loaded = [spec if Path(spec).is_dir() else load_model(spec, model, weights, input_size, seed) for spec in specs]
     from rftools.reporting import report

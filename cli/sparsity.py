@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from rftools.cli.options import check_outputs, emit_all, models_options, output_options, table_options, weights_of
+from rftools.cli.options import (
+    check_outputs,
+    emit_all,
+    expanded,
+    models_options,
+    output_options,
+    table_options,
+    weights_of,
+)
 
 
 @click.command("sparsity", short_help="What pruning left: zeros, taps, shapes of kernels.")
@@ -39,6 +47,7 @@ def command(
       rftools sparsity runs/dilated/best.pt -o sparsity.png
     """
     check_outputs(json_path, output, csv_path)
+    specs = expanded(specs)
     subjects = [weights_of(spec, model, weights, input_size, seed) for spec in specs]
     from rftools.weights import sparsity
 
