@@ -154,15 +154,18 @@ class Branching(nn.Module):
         self.b = nn.Conv2d(4, 4, 3, padding=2, dilation=2, groups=2)
         self.c = nn.ConvTranspose2d(8, 3, 4, stride=2, padding=1)
         self.d = nn.Linear(16, 5)
+        self.e = nn.Conv2d(3, 3, 1, 2, 1)  # one tap, and yet not one to one
+        self.f = nn.Conv2d(3, 2, 1)
         self.norm = nn.BatchNorm2d(4)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.norm(self.a(x)).relu()
         z = torch.cat([self.b(y) + y + y, nn.functional.max_pool2d(y, 3, 1, 1)], 1)
-        return self.d(nn.functional.avg_pool2d(self.c(z), 2)[..., :16])
+        y = nn.functional.avg_pool2d(self.c(z), 2)[..., :16]
+        return self.d(self.f(y + nn.functional.interpolate(self.e(y + y), size=y.shape[2:])))
 
 
-@pytest.mark.parametrize("layer", ["a", "b", "c", "d", ""])
+@pytest.mark.parametrize("layer", ["a", "b", "c", "d", "e", "f", ""])
 def test_short_steps_are_the_long_ones(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps that need no gradient give what a gradient through the rules gives."""
     graph = capture(Branching(), (2, 32, 32))

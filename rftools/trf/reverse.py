@@ -21,7 +21,7 @@ from rftools.trf.field import Field
 from rftools.trf.flow import Flow
 from rftools.trf.rules import Answer, NoRule, Rule, find_rule, make_call
 from rftools.trf.rules.registry import shape_of
-from rftools.trf.shortcuts import blank, narrow, shortcut
+from rftools.trf.shortcuts import Step, blank, narrow, passes_on, shortcut
 
 CONVOLUTIONS = {f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)}
 KERNELS = frozenset(CONVOLUTIONS | {"convolution", "linear"})  # operators that hold kernels or a matrix
@@ -66,28 +66,28 @@ class Reverse:
             if latest not in order:
                 del pending[latest]  # a parameter
                 continue
-            for origin, slot, value in self._step(latest, pending.pop(latest), evaluate):
-                _add(pending, origin, slot, value, count)
+            given = pending.pop(latest)
+            steps, settled = self._step(latest, given, evaluate)
+            for origin, slot, value in steps:
+                _add(pending, origin, slot, value, count, settled)
             if count:
                 _rescale(pending)
         found = pending.get(source, [None])[0]
         return torch.zeros(shape_of(source)[1:], dtype=dtype) if found is None else found[0]
 
-    def _step(
-        self, node: fx.Node, cotangents: list[torch.Tensor | None], evaluate: Evaluator
-    ) -> list[tuple[fx.Node, int, torch.Tensor]]:
-        """What a node's cotangents ask of its inputs."""
+    def _step(self, node: fx.Node, cotangents: list[torch.Tensor | None], evaluate: Evaluator) -> tuple[Step, bool]:
+        """What a node's cotangents ask of its inputs, and whether it hands them on as they are."""
         if node.target is operator.getitem:
             assert cotangents[0] is not None
-            return [(node.args[0], int(cast(int, node.args[1])), cotangents[0])]  # type: ignore[list-item]
+            return [(node.args[0], int(cast(int, node.args[1])), cotangents[0])], True  # type: ignore[list-item]
         if qualified_name(node) in NO_FIELD:
-            return []
+            return [], True
         inputs = [n for n in dict.fromkeys(node.all_input_nodes) if self._reached(n)]
         rule = find_rule(node, self.rules)
         if rule is not None and not (self.surviving and op_name(node) in WEIGHTED):
             short = shortcut(node, rule, cotangents, inputs)
             if short is not None:
-                return short
+                return short, passes_on(node, rule)
         dtype = next(c for c in cotangents if c is not None).dtype
         leaves = {n: _leaves(n, dtype) for n in inputs}
         with torch.enable_grad():
@@ -95,12 +95,12 @@ class Reverse:
         pairs = [(o, c) for o, c in zip(outputs, cotangents, strict=False) if o is not None and c is not None]
         pairs = [(o, c) for o, c in pairs if o.requires_grad]
         if not pairs:
-            return []
+            return [], True
         flat = [(n, slot, leaf) for n, own in leaves.items() for slot, leaf in enumerate(own) if leaf is not None]
         gradients = torch.autograd.grad(
             [o for o, _ in pairs], [leaf for _, _, leaf in flat], [c for _, c in pairs], allow_unused=True
         )
-        return [(n, slot, g) for (n, slot, _), g in zip(flat, gradients, strict=True) if g is not None]
+        return [(n, slot, g) for (n, slot, _), g in zip(flat, gradients, strict=True) if g is not None], False
 
     def _reached(self, node: fx.Node) -> bool:
         return self.fields.get(node) is not None
@@ -135,17 +135,26 @@ def _leaves(node: fx.Node, dtype: torch.dtype) -> list[torch.Tensor | None]:
 
 
 def _add(
-    pending: dict[fx.Node, list[torch.Tensor | None]], node: fx.Node, slot: int, value: torch.Tensor, count: bool
+    pending: dict[fx.Node, list[torch.Tensor | None]],
+    node: fx.Node,
+    slot: int,
+    value: torch.Tensor,
+    count: bool,
+    settled: bool,
 ) -> None:
+    """One more cotangent of a node; booleans (0 and 1) are made so again unless they are ``settled`` already."""
     slots = pending.setdefault(node, [])
     slots.extend([None] * (slot + 1 - len(slots)))
     before = slots[slot]
+    if before is None and (count or settled):
+        slots[slot] = value
+        return
     slim = narrow(value)
+    if not count and not settled:
+        slim = (slim > 0).to(value.dtype)
     if before is not None:
         old = narrow(before)
         slim = old + slim if count else torch.maximum(old, slim)
-    if not count:
-        slim = (slim > 0).to(value.dtype)
     slots[slot] = slim.expand(value.shape)
 
 

@@ -62,7 +62,9 @@ def shortcut(
         return [(source, 0, summed(cotangent, -1).expand((*cotangent.shape[:-1], shape[-1])).reshape(shape))]
     if rule is pool:
         return _windows(node, rule, narrow(cotangent), source, shape)
-    if rule in CONVOLUTIONS and len(shape) == len(shape_of(node.args[1])) and _dense(node, shape):
+    if rule in CONVOLUTIONS and len(shape) == len(shape_of(node.args[1])) and _dense(node):
+        if rule is not transposed_convolution and _one_to_one(node, shape, cotangent):
+            return [(source, 0, summed(cotangent, 1).expand(shape))]
         return _windows(node, rule, summed(cotangent, 1), source, shape)
     return None
 
@@ -70,8 +72,13 @@ def shortcut(
 def _element_by_element(node: fx.Node, cotangent: torch.Tensor, inputs: Sequence[fx.Node]) -> Step | None:
     if any(shape_of(source) != tuple(cotangent.shape) for source in inputs):
         return None
-    given = [value for value in (*node.args, *node.kwargs.values()) if isinstance(value, fx.Node)]
+    given = _given(node)
     return [(source, 0, cotangent * n if (n := given.count(source)) > 1 else cotangent) for source in inputs]
+
+
+def _given(node: fx.Node) -> list[fx.Node]:
+    """The tensors that an operator is given, one twice where it is given twice."""
+    return [value for value in (*node.args, *node.kwargs.values()) if isinstance(value, fx.Node)]
 
 
 def _pieces(node: fx.Node, cotangent: torch.Tensor, reached: set[fx.Node]) -> Step:
@@ -88,7 +95,21 @@ def _pieces(node: fx.Node, cotangent: torch.Tensor, reached: set[fx.Node]) -> St
     return steps
 
 
-def _dense(node: fx.Node, shape: Sequence[int]) -> bool:
+def _one_to_one(node: fx.Node, shape: Sequence[int], cotangent: torch.Tensor) -> bool:
+    """Whether a convolution looks at one place only, and leaves none out: 1 x 1 without stride or padding."""
+    stride = make_call(node, {}, lambda value: value)["stride"]
+    steps = {stride} if isinstance(stride, int) else set(stride)
+    kernel = shape_of(node.args[1])[2:]
+    return steps <= {1} and set(kernel) == {1} and tuple(shape[2:]) == tuple(cotangent.shape[2:])
+
+
+def passes_on(node: fx.Node, rule: Rule) -> bool:
+    """Whether a short step hands its cotangent on as it is, so that booleans stay booleans."""
+    given = _given(node)
+    return rule is cat or (rule is elementwise and len(set(given)) == len(given))
+
+
+def _dense(node: fx.Node) -> bool:
     """Whether all channels of a convolution's output see all channels of its input."""
     groups = make_call(node, {}, lambda value: value)["groups"]
     return bool(groups == 1)
