@@ -108,7 +108,7 @@ def test_growth_has_a_band_where_branches_differ() -> None:
     wide = dataclasses.replace(drawn.axis(9, 1, -4, 5), min_size=3)
     scene = describe(drawn.theoretical(axes=(wide, wide)), "growth")
     (band,) = scene.marks(sc.Band)
-    assert (band.x, band.low, band.high) == ((1.0,), (3.0,), (9.0,))
+    assert (band.x, band.low, band.high) == ((0.0, 1.0), (3.0, 3.0), (3.0, 9.0))
 
 
 def test_two_nets_side_by_side() -> None:

@@ -75,7 +75,7 @@ def _branches(rows: Sequence[LayerField]) -> list[Mark]:
         for i, row in enumerate(rows)
         if row.axes and all(a.min_size is not None and a.size is not None for a in row.axes)
     ]
-    if not any(low < high for _, low, high in spans):
+    if len(spans) < 2 or not any(low < high for _, low, high in spans):
         return []
     x, low, high = (numbers(values) for values in zip(*spans, strict=True))
     return [Band(colour="series-1", label="narrowest to widest branch", x=x, low=low, high=high)]
