@@ -65,7 +65,10 @@ def _torchvision(name: str, **arguments: Any) -> Model:
         options.setdefault("weights_backbone", None)
     if name in {"googlenet", "inception_v3"}:
         options.setdefault("init_weights", False)  # its truncated normal takes half a minute
-    return Model(models.get_model(name, **options).eval(), f"torchvision:{name}", name, size, normalisation=IMAGENET)
+    module = models.get_model(name, **options).eval()
+    if isinstance(own := getattr(module, "image_size", None), int):  # built for one size, whatever its weights take
+        size = (3, own, own)
+    return Model(module, f"torchvision:{name}", name, size, normalisation=IMAGENET)
 
 
 def _takes(function: Callable[..., Any], argument: str) -> bool:
