@@ -232,7 +232,7 @@ def print_table(result: Result[Any]) -> None:
 
 def print_rows(columns: Sequence[str], records: Iterable[Sequence[Any]], title: str | None = None) -> None:
     """A table that fits the terminal; plain tab-separated text when piped."""
-    rows = [[_cell(value) for value in record] for record in records]
+    rows = [[cell(value) for value in record] for record in records]
     if not sys.stdout.isatty():
         for row in [columns, *rows]:
             print("\t".join(row))
@@ -276,7 +276,12 @@ def column_groups(columns: Sequence[str], rows: Sequence[Sequence[str]], width: 
     return groups
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value as a table shows it.
+
+    >>> [cell(value) for value in (None, True, 1, 1.0, 0.25)]
+    ['-', 'yes', '1', '1', '0.25']
+    """
     if value is None:
         return "-"
     if isinstance(value, bool):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rftools.cli.options import (
+    cell,
     check_outputs,
     emit,
     load_model,
@@ -183,7 +184,7 @@ def parse_condition(text: str, columns: Sequence[str]) -> tuple[str, Callable[[A
     column, sign, value = match.groups()
     compare = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}.get(sign)
     if compare is None:
-        return column, lambda found: (_said(found) == value) is (sign == "=")
+        return column, lambda found: (cell(found) == value) is (sign == "=")
     try:
         bound = float(value)
     except ValueError:
@@ -194,10 +195,6 @@ def parse_condition(text: str, columns: Sequence[str]) -> tuple[str, Callable[[A
         return bool(numbers) and all(compare(number, bound) for number in numbers)
 
     return column, holds
-
-
-def _said(value: Any) -> str:
-    return {True: "yes", False: "no", None: "-"}.get(value, str(value)) if value in (True, False, None) else str(value)
 
 
 def _object(text: str | None, result: TheoreticalResult) -> tuple[int, ...] | None:

@@ -117,6 +117,8 @@ def test_rows_chosen_and_ordered(capsys: pytest.CaptureFixture[str]) -> None:
     main(["trf", "rftools:vgg-strided", "--where", "size>=5", "--where", "operator=conv2d", "--sort", "size"])
     rows = rows_of(capsys.readouterr().out)
     assert [row[3] for row in rows] == ["17", "9", "5"]
+    main(["trf", "rftools:vgg-strided", "--where", "stride=1", "--where", "operator=conv2d"])
+    assert [row[4] for row in rows_of(capsys.readouterr().out)] == ["1"]
     for bad, message in (
         (["--where", "size~3"], "is not COLUMN<N"),
         (["--where", "sise<3"], "closest: size"),

@@ -14,7 +14,7 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 
 from rftools.capture.graph import Graph, name_layers, name_outputs
-from rftools.capture.inputs import Example, Inputs, example_of
+from rftools.capture.inputs import Example, Inputs, example_of, is_index
 from rftools.capture.record import record
 from rftools.errors import RequestError
 
@@ -185,11 +185,6 @@ def _needs_functional_form(graph: fx.Graph) -> bool:
     return False
 
 
-def _is_index(value: torch.Tensor) -> bool:
-    """Whether an input's values say where to read (indices, masks), and not what."""
-    return not (value.is_floating_point() or value.is_complex())
-
-
 def _is_view(node: fx.Node) -> bool:
     schema = getattr(node.target, "_schema", None)
     if schema is None:
@@ -209,9 +204,7 @@ def _from_program(program: Any, example: Example) -> Graph:
         **getattr(signature, "inputs_to_lifted_tensor_constants", {}),
     }
     constants = {name: values[owner] for name, owner in owners.items() if owner in values}
-    constants.update(
-        {node.name: value for node, value in zip(inputs, example.tensors, strict=True) if _is_index(value)}
-    )
+    constants.update({node.name: value for node, value in zip(inputs, example.tensors, strict=True) if is_index(value)})
     by_name = {node.name: node for node in program.graph.nodes}
     flat = [by_name.get(name) if isinstance(name, str) else None for name in signature.user_outputs]
     outputs = name_outputs(pytree.tree_unflatten(flat, program.call_spec.out_spec))

@@ -27,11 +27,6 @@ class Example:
         return (*self.args, *self.kwargs.values())
 
     @property
-    def size(self) -> tuple[int, ...]:
-        """The size ``(C, *spatial)`` of the input that fields speak of."""
-        return tuple(int(n) for n in self.tensors[self.of].shape[1:])
-
-    @property
     def text(self) -> str:
         sizes = ["x".join(map(str, tensor.shape[1:])) for tensor in self.tensors]
         return " and ".join(sizes)
@@ -70,3 +65,8 @@ def _tensor(module: nn.Module, value: Given) -> torch.Tensor:
     except (TypeError, ValueError):
         raise RequestError(f"an input is a tensor or a size (C, *spatial), not {value!r}") from None
     return torch.zeros((1, *size), dtype=dtype, device=device)
+
+
+def is_index(value: torch.Tensor) -> bool:
+    """Whether an input's values say where to read (indices, masks), and not what."""
+    return not (value.is_floating_point() or value.is_complex())

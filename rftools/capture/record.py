@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from rftools.capture.aliases import View, scattered, views_of, written
 from rftools.capture.graph import Graph, name_layers, name_outputs
-from rftools.capture.inputs import Example
+from rftools.capture.inputs import Example, is_index
 from rftools.errors import RequestError
 
 
@@ -66,7 +66,7 @@ class _Recorder(TorchDispatchMode):
             node.meta["val"] = tensor
             self._map(tensor, node)
             self.inputs.insert(0 if number == example.of else len(self.inputs), node)
-            if not (tensor.is_floating_point() or tensor.is_complex()):
+            if is_index(tensor):
                 self.constants[node.name] = tensor
 
     def entering(self, path: str, module: nn.Module) -> Any:
