@@ -22,9 +22,10 @@ from torch import nn
 
 import rftools as rf
 from rftools.erf.analysis import examined
+from rftools.erf.asked import Asked
 from rftools.erf.intervals import measure_all
 from rftools.erf.measures import REGISTRY, Definition
-from rftools.erf.survey import Place, Promise, grown
+from rftools.erf.targets import Place, Promise, grown
 
 POOL = 20_000
 IMAGES = 50
@@ -65,7 +66,8 @@ def pool(build: Callable[[], nn.Sequential], noise: str, count: int = POOL) -> t
     """The maps of ``count`` images of the net's last layer, cut to its window, and where that lies."""
     torch.manual_seed(3)
     net = build()
-    found = examined(net, noise, str(len(net) - 1), input_size=(3, 20, 20), count=count, batch_size=256, seed=1)
+    asked = Asked(str(len(net) - 1), input_size=(3, 20, 20), count=count, batch_size=256, seed=1)
+    found = examined(net, noise, asked)
     (name,) = found.survey.maps
     place = found.places[name]
     return found.survey.maps[name][(slice(None), *place.box)], place

@@ -14,6 +14,7 @@ from rftools.cli.options import (
     load_model,
     models_options,
     output_options,
+    parse_numbers,
     parse_unit,
     progress_bar,
 )
@@ -43,6 +44,7 @@ def parse_share(text: str) -> float:
 @models_options
 @click.option("--layer", "layers", metavar="NAME", multiple=True, help="A layer or a pattern; may be repeated.")
 @click.option("--unit", metavar="i,j", help="The output unit (default: the centre of each layer's map).")
+@click.option("--channel", metavar="3,5-9", help="These channels one by one (default: the sum of all).")
 @click.option(
     "--aggregation",
     default="abs",
@@ -77,6 +79,7 @@ def command(
     input_size: str | None,
     layers: tuple[str, ...],
     unit: str | None,
+    channel: str | None,
     images: str | None,
     measures: tuple[str, ...],
     precision: str | None,
@@ -103,6 +106,7 @@ def command(
         check_kind(kind, len(specs))
     options |= {
         "unit": None if unit is None else parse_unit(unit),
+        "channel": None if channel is None else parse_numbers(channel, "channel"),
         "layers": list(layers) or None,
         "measures": list(measures) or None,
         "precision": None if precision is None else parse_share(precision),

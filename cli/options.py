@@ -54,6 +54,24 @@ def parse_unit(text: str) -> tuple[int, ...]:
         raise RequestError(f"unit {text!r} is not i,j: one whole number an axis, separated by commas") from None
 
 
+def parse_numbers(text: str, what: str) -> list[int]:
+    """``0,5-9`` as ``[0, 5, 6, 7, 8, 9]``.
+
+    >>> parse_numbers("0,5-9", "channel")
+    [0, 5, 6, 7, 8, 9]
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        ends = part.strip().split("-")
+        if not 1 <= len(ends) <= 2 or not all(end.strip().isdecimal() for end in ends):
+            raise RequestError(f"{what} {text!r} is no list of whole numbers such as 3 or 0,5-9")
+        low, high = int(ends[0]), int(ends[-1])
+        if high < low:
+            raise RequestError(f"{what} {text!r}: {part.strip()} runs backwards")
+        found += range(low, high + 1)
+    return found
+
+
 def model_options(function: F) -> F:
     """SPEC and what goes with it; the command gets them as ``spec, model, weights, input_size, seed``."""
     return _model_options(function, click.argument("spec"))

@@ -16,9 +16,9 @@ from torch import fx, nn
 
 import rftools as rf
 from rftools.capture import Graph, capture
-from rftools.erf.analysis import choose
 from rftools.erf.cone import Cone, Unit
 from rftools.erf.gradients import AGGREGATIONS, Target, by_cone, cone_of, layer_maps
+from rftools.erf.targets import choose
 from rftools.models import NETS
 from rftools.trf.analysis import spatial_dims
 from rftools.trf.engine import walk

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from rftools.erf.analysis import examined
+from rftools.erf.asked import Asked
 from rftools.erf.intervals import measure_all
 from rftools.erf.measures import REGISTRY
-from rftools.erf.survey import Place, Promise, grown
+from rftools.erf.survey import Promise, grown
+from rftools.erf.targets import Place
 
 SMOOTH = ("radius_50", "relative_size", "ellipse_major", "gaussian_r2", "hole_energy")
 STEPPED = ("area_side_50",)
@@ -28,7 +30,9 @@ def pool() -> tuple[NDArray[np.float32], Place]:
         nn.ReLU(),
         nn.Conv2d(8, 8, 3, padding=1),
     )
-    found = examined(net, "white", "4", input_size=(3, 12, 12), count=4000, batch_size=256, measures=["radius_50"])
+    found = examined(
+        net, "white", Asked("4", input_size=(3, 12, 12), count=4000, batch_size=256, measures=["radius_50"])
+    )
     place = found.places["4"]
     return found.survey.maps["4"][(slice(None), *place.box)], place
 

@@ -68,7 +68,7 @@ def attribution_maps(
                 if not bool(values.isfinite().all()):
                     bad = start + int((~values.isfinite()).flatten(1).any(1).nonzero()[0])
                     raise RequestError(f"the attribution of layer {target.name!r} is not finite at image {bad}")
-                found[target.name] = aggregate(values.detach(), aggregation)
+                found[target.key] = aggregate(values.detach(), aggregation)
         return found
 
     with frozen(module, device), _out_of_place(module):
@@ -123,7 +123,8 @@ def unit_sum(target: Target) -> Callable[[torch.Tensor], torch.Tensor]:
         index: list[Any] = [slice(None)] * output.ndim
         for dim, place in zip(target.dims, target.place, strict=True):
             index[dim] = place
-        return output[tuple(index)].reshape(len(output), -1).sum(1)
+        values = output[tuple(index)].reshape(len(output), -1)
+        return values.sum(1) if target.channel is None else values[:, target.channel]
 
     return select
 

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.erf.analysis import Examined, examined
+from rftools.erf.asked import Asked
 from rftools.erf.images import Given
 from rftools.erf.intervals import Difference, Sided, differences
 from rftools.erf.result import EffectiveLayer, EffectiveResult, write_maps
-from rftools.erf.survey import Place
+from rftools.erf.targets import Place
 from rftools.errors import RequestError
 from rftools.loading import Model
 from rftools.results import ModelInfo, Result, plain
@@ -111,9 +112,9 @@ class EffectiveComparison(Result[ComparedLayer]):
         write_maps(
             path,
             {
-                f"{number}:{key}": row.map
+                f"{number}:{key}": values
                 for number, result in enumerate(self.results)
-                for key, row in zip(result.keys(), result.layers, strict=True)
+                for key, values in result.maps().items()
             },
         )
 
@@ -150,10 +151,11 @@ def compare(
         raise RequestError(f"a comparison takes two models or more, not {len(models)}")
     if options.get("precision") is not None:
         raise RequestError("a precision is of one model; leave it out where several are compared")
-    first = examined(models[0], images, **options)
+    asked = Asked(**options)
+    first = examined(models[0], images, asked)
     kept, found = [first.result()], list[Mapping[str, Mapping[str, Difference]]]()
     for model in () if first.taker.log.interrupted else models[1:]:
-        other = _unless_interrupted(model, images, options)
+        other = _unless_interrupted(model, images, asked)
         if other is None:
             break
         _same_inputs(first, other)
@@ -163,10 +165,10 @@ def compare(
             break
     if not found:
         raise KeyboardInterrupt
-    common = [row.name for row in kept[0] if all(any(r.name == row.name for r in result) for result in kept[1:])]
+    common = [row.key for row in kept[0] if row.images and all(_has(result, row.key) for result in kept[1:])]
     if not common:
         raise RequestError("the models have no measured layer of the same name in common; name layers that they share")
-    every = dict.fromkeys(row.name for result in kept for row in result)
+    every = dict.fromkeys(row.key for result in kept for row in result)
     names = tuple(labels or (result.model.name for result in kept))[: len(kept)]
     return EffectiveComparison(
         model=kept[0].model,
@@ -182,10 +184,14 @@ def compare(
     )
 
 
-def _unless_interrupted(model: Model | nn.Module, images: Any, options: Mapping[str, Any]) -> Examined | None:
+def _has(result: EffectiveResult, key: str) -> bool:
+    return any(row.key == key and row.images for row in result)
+
+
+def _unless_interrupted(model: Model | nn.Module, images: Any, asked: Asked) -> Examined | None:
     """None where it was interrupted: a model of which a part is done is left out."""
     try:
-        found = examined(model, images, **options)
+        found = examined(model, images, asked)
     except KeyboardInterrupt:
         return None
     return None if found.survey.partial else found

@@ -23,11 +23,22 @@ AGGREGATIONS = ("abs", "power", "positive", "signed")
 
 @dataclass(frozen=True)
 class Target:
-    """A unit of a layer: ``name`` is the layer's, ``place`` its index along the output dimensions ``dims``."""
+    """A unit of a layer: ``name`` is the layer's, ``place`` its index along the output dimensions ``dims``.
+
+    ``channel`` is the only one of the unit's values that counts, by its number among them; ``tag`` tells targets of one
+    layer apart.
+    """
 
     name: str
     dims: tuple[int, ...]
     place: tuple[int, ...]
+    channel: int | None = None
+    tag: str = ""
+
+    @property
+    def key(self) -> str:
+        """What its maps are called."""
+        return self.name + self.tag
 
     @property
     def path(self) -> str:
@@ -193,7 +204,7 @@ def _batch(
             keep = number + 1 < len(targets)
             gradient = _gradient(y, x, keep)
             _check_finite(gradient, target, first)
-            maps[target.name] = aggregate(gradient.detach(), aggregation)
+            maps[target.key] = aggregate(gradient.detach(), aggregation)
     return maps
 
 
@@ -204,6 +215,9 @@ def by_cone(
     signs: dict[int, torch.Tensor] = {}
 
     def seed(number: int, unit: torch.Tensor) -> torch.Tensor:
+        return kept(every(number, unit), targets[number])
+
+    def every(number: int, unit: torch.Tensor) -> torch.Tensor:
         if aggregation == "positive":
             return (unit > 0).to(unit.dtype)
         if aggregation == "power":
@@ -217,7 +231,7 @@ def by_cone(
         return _aggregate(gradient, aggregation)
 
     found = cone.maps(x, seed, aggregate)
-    return {target.name: found[number].cpu().numpy() for number, target in enumerate(targets)}
+    return {target.key: found[number].cpu().numpy() for number, target in enumerate(targets)}
 
 
 def _check_finite(gradient: torch.Tensor, target: Target, first: int) -> None:
@@ -277,10 +291,20 @@ def _scalar(output: torch.Tensor, target: Target, aggregation: str, generator: t
     """The sum over the batch and the unit's channels; samples do not mix, so gradients stay apart."""
     unit = unit_of(output, target)
     if aggregation == "positive":
-        return torch.relu(unit).sum()
+        return kept(torch.relu(unit), target).sum()
     if aggregation == "power":
-        return (unit * _signs(unit, target, generator)).sum()
-    return unit.sum()
+        return kept(unit * _signs(unit, target, generator), target).sum()
+    return kept(unit, target).sum()
+
+
+def kept(unit: torch.Tensor, target: Target) -> torch.Tensor:
+    """The unit's values with zeros in place of all but the channel that is asked for."""
+    if target.channel is None:
+        return unit
+    rows = 1 if 0 in target.dims else unit.shape[0]
+    only = torch.zeros_like(unit).reshape(rows, -1)
+    only[:, target.channel] = 1
+    return torch.where(only.reshape(unit.shape) > 0, unit, torch.zeros_like(unit))
 
 
 def _signs(unit: torch.Tensor, target: Target, generator: torch.Generator) -> torch.Tensor:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.erf.analysis import choose
 from rftools.erf.gradients import Target, channel_maps
 from rftools.erf.images import Given, gather
+from rftools.erf.targets import choose
 from rftools.errors import RequestError
 from rftools.loading import Model, as_model
 from rftools.models.training import pick_device

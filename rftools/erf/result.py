@@ -30,7 +30,8 @@ class EffectiveLayer:
 
     ``map`` is float64, shaped like the input without channels. ``theoretical`` holds ``status`` and ``axes``
     (``size, stride, start, centre, window, clipped, global``). ``scale`` is the map's maximum, which the logarithmic
-    area ratios depend on. ``note`` says why measures are missing.
+    area ratios depend on. ``channel`` is the only one that was looked at of the unit's; None is the sum
+    of all. ``note`` says why measures are missing.
     """
 
     name: str
@@ -42,11 +43,20 @@ class EffectiveLayer:
     map: NDArray[np.float64] = field(repr=False, compare=False)
     scale: float = 0.0
     note: str | None = None
+    channel: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The layer's name; with a colon and the channel where only that was looked at."""
+        return self.name if self.channel is None else f"{self.name}:{self.channel}"
 
 
 @dataclass(frozen=True, repr=False)
 class EffectiveResult(Result[EffectiveLayer]):
-    """The effective receptive fields of layers, from the gradients of one unit each."""
+    """The effective receptive fields of layers, from the gradients of one unit each.
+
+    ``result["conv1"]`` is a layer's row, ``result["conv1:3"]`` that of one of its channels.
+    """
 
     SCHEMA: ClassVar[tuple[str, int]] = ("rftools.erf", 1)
 
@@ -61,6 +71,10 @@ class EffectiveResult(Result[EffectiveLayer]):
     precision: Mapping[str, Any] | None = None
     draws: Mapping[str, Any] | None = None
     pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict, compare=False)
+
+    def __getitem__(self, name: str) -> EffectiveLayer:
+        own = next((row for row in self.layers if row.key == name), None)
+        return super().__getitem__(name) if own is None else own
 
     def _body(self) -> dict[str, Any]:
         return {
@@ -84,25 +98,37 @@ class EffectiveResult(Result[EffectiveLayer]):
                     "aggregation": row.aggregation,
                     "measures": {name: plain(measure) for name, measure in row.measures.items()},
                     "theoretical": plain(dict(row.theoretical)),
-                    "map": key,
+                    "map": key if row.images else None,
                     "scale": row.scale,
                     "note": row.note,
+                    **({} if row.channel is None else {"channel": row.channel}),
                 }
                 for key, row in zip(self.keys(), self.layers, strict=True)
             ],
         }
 
     def keys(self) -> tuple[str, ...]:
-        """The NPZ's keys, one a layer: its name, the model's own output being ``output``."""
-        return tuple((row.name or "output").replace("/", "|") for row in self.layers)
+        """The NPZ's keys, one a row: the layer's name, the model's own output being ``output``, a colon and the channel
+        where only that was looked at.
+        """
+        return tuple((row.key if row.name else f"output{row.key}").replace("/", "|") for row in self.layers)
+
+    def maps(self) -> dict[str, NDArray[np.float64]]:
+        """The maps that there are, by their `keys`."""
+        return {key: row.map for key, row in zip(self.keys(), self.layers, strict=True) if row.images}
 
     def to_npz(self, path: str | Path) -> None:
         """Write the maps as an NPZ that `numpy.load` opens without pickle: float64, named by `keys`."""
-        write_maps(path, {key: row.map for key, row in zip(self.keys(), self.layers, strict=True)})
+        write_maps(path, self.maps())
+
+    @property
+    def _by_channel(self) -> bool:
+        return any(row.channel is not None for row in self.layers)
 
     def columns(self) -> tuple[str, ...]:
         return (
             "layer",
+            *(("channel",) if self._by_channel else ()),
             "theoretical",
             "radius_50",
             "low",
@@ -116,7 +142,10 @@ class EffectiveResult(Result[EffectiveLayer]):
         )
 
     def records(self) -> Sequence[Sequence[Any]]:
-        return [_record(row) for row in self.layers]
+        rows = [_record(row) for row in self.layers]
+        if not self._by_channel:
+            return rows
+        return [(name, row.channel, *rest) for row, (name, *rest) in zip(self.layers, rows, strict=True)]
 
 
 def write_maps(path: str | Path, maps: Mapping[str, NDArray[np.float64]]) -> None:

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from rftools.capture import Graph
 from rftools.erf.attribution import attribution_maps
 from rftools.erf.batches import Log
-from rftools.erf.gradients import Target, layer_maps
+from rftools.erf.gradients import layer_maps
 from rftools.erf.images import Given, Images, gather
 from rftools.erf.intervals import half_width, measure_all
-from rftools.erf.measures import Definition, Frame
+from rftools.erf.measures import Definition
+from rftools.erf.targets import Aim, Place
 from rftools.erf.weights import initialise
 from rftools.loading import Model
-from rftools.trf import LayerField
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,16 +45,8 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a layer's field can lie: the part of the image that is measured, and what measures need to know of it."""
-
-    box: tuple[slice, ...]
-    frame: Frame
-
-
-@dataclass(frozen=True)
 class Survey:
-    """Maps ``(N, *spatial)`` of layers, by name, and how they came about. ``images`` is how many were looked at."""
+    """Maps ``(N, *spatial)`` by the aims' keys, and how they came about. ``images`` is how many were looked at."""
 
     maps: Maps
     images: Images
@@ -67,9 +59,9 @@ class Survey:
 
 @dataclass
 class Taker:
-    """Takes maps of one model's layers, and remembers what was remarkable on the way."""
+    """Takes maps of one model's units, and remembers what was remarkable on the way."""
 
-    rows: Sequence[LayerField]
+    aims: Sequence[Aim]
     plan: Plan
     graph: Graph | None = None  # of the model, for gradients inside the units' windows only
     log: Log = field(default_factory=Log)
@@ -86,7 +78,7 @@ class Taker:
             "progress": None if report is None else lambda n: report(done + n, whole),
             "log": self.log,
         }
-        targets = [Target(row.name, row.unit_dims, row.unit or ()) for row in self.rows]
+        targets = [aim.target for aim in self.aims]
         if plan.method == "gradient":
             return layer_maps(module, inputs, targets, graph=self.graph, **options)
         return attribution_maps(module, inputs, targets, method=plan.method, **options)

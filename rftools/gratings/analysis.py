@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.erf.analysis import centre_of, choose
 from rftools.erf.gradients import Target
+from rftools.erf.targets import centre_of, choose
 from rftools.errors import RequestError, closest
 from rftools.gratings.filters import describe
 from rftools.gratings.intervals import METHOD

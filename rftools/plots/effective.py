@@ -46,7 +46,7 @@ def heat(result: EffectiveResult, layer: str | None = None, image: str = "first"
     """
     row = _pick(result, layer)
     shown = flat(row)
-    title = f"{short(row.name, 40)}: unit ({', '.join(map(str, row.unit))}), {row.images} images"
+    title = f"{of_unit(row)}, {row.images} images"
     if shown.ndim == 1:
         return _profile_1d(row, shown, title)
     extent = (-0.5, shown.shape[1] - 0.5, -0.5, shown.shape[0] - 0.5)
@@ -79,6 +79,12 @@ def heat(result: EffectiveResult, layer: str | None = None, image: str = "first"
         + (f" Contours hold {', '.join(map(str, HELD))} % of the smoothed map's sum." if picture is not None else ""),
         alt=f"Heat map of the effective field of layer {short(row.name, 60)}; {_measure_words(row)}.",
     )
+
+
+def of_unit(row: EffectiveLayer) -> str:
+    """Which layer's which unit, in words."""
+    channel = "" if row.channel is None else f", channel {row.channel}"
+    return f"{short(row.name, 40)}: unit ({', '.join(map(str, row.unit))}){channel}"
 
 
 def _picture(result: EffectiveResult, image: str, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
@@ -238,7 +244,7 @@ def growth(result: EffectiveResult, measure: str | None = None) -> Scene:
     x = numbers(range(len(rows)))
     effective = numbers(value for value, _, _ in sizes)
     theoretical = numbers(clipped_size(row) for row in rows)
-    hover = tuple(f"{row.name or '(model)'}: {value:.3g} px" for row, value in zip(rows, effective, strict=True))
+    hover = tuple(f"{row.key or '(model)'}: {value:.3g} px" for row, value in zip(rows, effective, strict=True))
     named = "width of 95 % of the sum" if measure == "relative_size" else measure
     marks: list[Mark] = [
         Line(colour="series-2", label="theoretical, inside the image", x=x, y=theoretical, dash="dash", markers=True),
@@ -257,7 +263,7 @@ def growth(result: EffectiveResult, measure: str | None = None) -> Scene:
         panels=(
             Panel(
                 title="Effective against theoretical field",
-                x=Axis("layer", ticks=layer_ticks([row.name for row in rows]), limits=(-0.5, len(rows) - 0.5)),
+                x=Axis("layer", ticks=layer_ticks([row.key for row in rows]), limits=(-0.5, len(rows) - 0.5)),
                 y=Axis("side", "px"),
                 marks=tuple(marks),
             ),
@@ -329,11 +335,11 @@ def _thumbnail(row: EffectiveLayer) -> Panel:
     hidden = Axis(visible=False)
     if values.ndim == 1:
         line = Line(x=numbers(range(len(values))), y=numbers(values))
-        return Panel(title=short(row.name, 24), x=hidden, y=hidden, marks=(line,), legend=False)
+        return Panel(title=short(row.key, 24), x=hidden, y=hidden, marks=(line,), legend=False)
     extent = (-0.5, values.shape[1] - 0.5, -0.5, values.shape[0] - 0.5)
     outline = [mark for mark in outlines(row, extent) if isinstance(mark, Rect)]
     return Panel(
-        title=short(row.name, 24),
+        title=short(row.key, 24),
         x=Axis(visible=False, limits=extent[:2]),
         y=Axis(visible=False, limits=(-0.5, extent[3]), reversed=True),
         marks=(
@@ -383,7 +389,7 @@ def profile(result: EffectiveResult, layers: tuple[str, ...] = ()) -> Scene:
         reach = np.flatnonzero(mean > 1e-3)
         kept = slice(0, int(reach[-1]) + 2 if len(reach) else 1)
         x, y = numbers(distance[kept]), numbers(mean[kept])
-        marks.append(Line(colour=f"series-{index + 1}", label=short(row.name), x=x, y=y))
+        marks.append(Line(colour=f"series-{index + 1}", label=short(row.key), x=x, y=y))
     return Scene(
         panels=(
             Panel(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rftools.errors import RequestError
 from rftools.plots import comparison
-from rftools.plots.effective import flat, measure_axis, outlines
+from rftools.plots.effective import flat, measure_axis, of_unit, outlines
 from rftools.plots.film import Film
 from rftools.plots.scene import Axis, Heatmap, Line, Panel, Scene, numbers, short
 
@@ -58,7 +58,7 @@ def difference(result: EffectiveComparison, layer: str | None = None, other: int
         panels=tuple(panels),
         columns=3,
         size=(390, 400),
-        title=f"{short(row.name, 40)}: unit ({', '.join(map(str, row.rows[0].unit))})",
+        title=of_unit(row.rows[0]),
         caption=f"Effective field of one unit in both models (square-root scale, each as a share of its maximum), and "
         f"the difference of the maps scaled to a sum of one, as a share of its largest, {top:.2g} of the sum a pixel. "
         "Rectangles are theoretical windows, ellipses one standard deviation, crosses the unit's centre.",

@@ -1,0 +1,126 @@
+"""Which units are looked at: single channels, each map against plain autograd on the module itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+import rftools as rf
+from rftools.erf import compare
+from tests.test_cli import run
+
+Maps = NDArray[np.float64]
+
+
+def net() -> nn.Sequential:
+    torch.manual_seed(2)
+    return nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 5, 3, stride=2, padding=1)).double()
+
+
+def by_hand(module: nn.Module, x: torch.Tensor, layer: str, pick: tuple[object, ...]) -> Maps:
+    """The mean of ``|d y / d x|`` over images and channels, y being what ``pick`` takes of the layer's output."""
+    kept: list[torch.Tensor] = []
+    handle = module.get_submodule(layer).register_forward_hook(lambda m, a, out: kept.append(out))
+    leaf = x.clone().to(next(module.parameters()).dtype).requires_grad_(True)
+    module.eval()(leaf)
+    handle.remove()
+    (gradient,) = torch.autograd.grad(kept[0][pick].sum(), leaf)
+    return gradient.abs().mean((0, 1)).double().numpy()
+
+
+@pytest.mark.parametrize("size", [9, 64])  # whole gradients, and inside windows
+def test_a_channel_against_plain_autograd(size: int) -> None:
+    module, x = net(), torch.rand(3, 2, size, size)
+    centre = ((size + 1) // 2) // 2
+    result = rf.effective(module, x, layers=["2"], channel=[0, 4])
+    assert [(row.name, row.channel, row.key) for row in result] == [("2", 0, "2:0"), ("2", 4, "2:4")]
+    for channel in (0, 4):
+        expected = by_hand(module, x, "2", (slice(None), channel, centre, centre))
+        assert result[f"2:{channel}"].map == pytest.approx(expected, rel=1e-9)
+    assert not np.allclose(result["2:0"].map, result["2:4"].map)
+    whole = rf.effective(module, x, layers=["2"])["2"]
+    assert whole.channel is None
+    assert whole.map == pytest.approx(by_hand(module, x, "2", (slice(None), slice(None), centre, centre)), rel=1e-9)
+
+
+def test_a_class_of_a_net() -> None:
+    """A layer without a map has channels too: the classes."""
+    module = nn.Sequential(net(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 4)).double()
+    x = torch.rand(2, 2, 9, 9)
+    found = rf.effective(module, x, layers=["3"], channel=2)["3"]
+    assert found.map == pytest.approx(by_hand(module, x, "3", (slice(None), 2)), rel=1e-9)
+
+
+@pytest.mark.parametrize("aggregation", ["power", "positive", "signed"])
+def test_aggregations_of_a_channel(aggregation: str) -> None:
+    """A linear channel's gradient is its kernel: its square, its positive part if the unit is positive, itself."""
+    conv = nn.Conv2d(2, 3, 3, bias=False)
+    x = torch.rand(1, 2, 3, 3)
+    w = conv.weight.detach()[1]
+    expected = {
+        "power": w.square().mean(0),
+        "signed": w.mean(0),
+        "positive": torch.relu(w).sum(0) * float((conv(x)[0, 1] > 0).item()),
+    }[aggregation]
+    found = rf.effective(nn.Sequential(conv), x, layers=["0"], aggregation=aggregation, channel=1)["0"].map
+    assert found == pytest.approx(expected.double().numpy(), rel=1e-5)
+
+
+def test_channels_by_captum() -> None:
+    module, x = net().float(), torch.rand(2, 2, 9, 9)
+    found = rf.effective(module, x, layers=["2"], channel=3, method="integrated-gradients")["2"].map
+    from captum.attr import NeuronIntegratedGradients
+
+    direct = NeuronIntegratedGradients(module, module[2]).attribute(
+        x, (3, 2, 2), baselines=torch.zeros_like(x), n_steps=50
+    )
+    assert found == pytest.approx(direct.abs().mean((0, 1)).detach().numpy(), rel=1e-4, abs=1e-7)
+
+
+def test_layers_without_the_channel() -> None:
+    """Three and five channels: number 4 is in the second layer only; number 5 in none."""
+    result = rf.effective(net(), torch.rand(2, 2, 9, 9), channel=4)
+    first, second = result
+    assert first.measures["radius_50"].value is None
+    assert first.note == "no channel 4: the layer has 3"
+    assert second.measures["radius_50"].value is not None
+    body = json.loads(result.to_json())["layers"]
+    assert [row["channel"] for row in body] == [4, 4]
+    assert [row["map"] for row in body] == [None, "2:4"]
+    with pytest.raises(
+        rf.RequestError, match=r"^there is no channel 5: 2 has 5 \(0 to 4\), the most of the layers asked for$"
+    ):
+        rf.effective(net(), torch.rand(2, 2, 9, 9), channel=5)
+    with pytest.raises(rf.RequestError, match=r"^there is no channel 3: 0 has 3 \(0 to 2\)$"):
+        rf.effective(net(), torch.rand(2, 2, 9, 9), layers=["0"], channel=[0, 3])
+    with pytest.raises(rf.RequestError, match=r"channel -1 is no whole number from 0 on"):
+        rf.effective(net(), torch.rand(2, 2, 9, 9), channel=-1)
+
+
+def test_channels_of_two_models() -> None:
+    x = torch.rand(4, 2, 9, 9)
+    found = compare([net(), net()], x, layers=["2"], channel=[1, 2], measures=["radius_50"])
+    assert [layer.name for layer in found] == ["2:1", "2:2"]
+    assert found["2:1"].differences[0]["radius_50"].value == 0
+
+
+def test_channels_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    npz = tmp_path / "maps.npz"
+    options = ["rftools:vgg-dilated", "--layer", "features.block1.conv", "--count", "2"]
+    status, out, _ = run(capsys, "erf", *options, "--channel", "0,3-4", "--npz", str(npz), "--measure", "radius_50")
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[0].startswith("layer\tchannel\ttheoretical")
+    assert [line.split("\t")[1] for line in lines[1:4]] == ["0", "3", "4"]
+    with np.load(npz) as maps:
+        assert sorted(maps.files) == [f"features.block1.conv:{c}" for c in (0, 3, 4)]
+        assert not np.allclose(maps["features.block1.conv:0"], maps["features.block1.conv:3"])
+    assert run(capsys, "erf", *options)[1].startswith("layer\ttheoretical")
+    status, _, err = run(capsys, "erf", *options, "--channel", "3-x")
+    assert (status, err) == (2, "rftools: error: channel '3-x' is no list of whole numbers such as 3 or 0,5-9\n")
