@@ -232,6 +232,8 @@ def emit_all(
         write_text(json_path, text)
         print(f"wrote {json_path}", file=sys.stderr)
     print_rows(columns, records)
+    for note in dict.fromkeys(note for result in results for note in result.remarks()):
+        print(note, file=sys.stderr)
 
 
 def write_csv(path: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:

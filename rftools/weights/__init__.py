@@ -2,11 +2,12 @@
 
 from rftools.weights.counts import sparsity
 from rftools.weights.directions import orientation
-from rftools.weights.results import LayerOrientation, LayerSparsity, OrientationResult, SparsityResult
+from rftools.weights.fields import NO_ARCHITECTURE, with_fields, without_fields
+from rftools.weights.results import LayerOrientation, LayerSparsity, OrientationResult, SparsityResult, SurvivingField
 from rftools.weights.source import Weights, collect
 from rftools.weights.survey import survey
 
 __all__ = [
-    "LayerOrientation", "LayerSparsity", "OrientationResult", "SparsityResult", "Weights", "collect", "orientation",
-    "sparsity", "survey",
+    "NO_ARCHITECTURE", "LayerOrientation", "LayerSparsity", "OrientationResult", "SparsityResult", "SurvivingField",
+    "Weights", "collect", "orientation", "sparsity", "survey", "with_fields", "without_fields",
 ]  # fmt: skip

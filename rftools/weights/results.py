@@ -44,6 +44,17 @@ class Shapes:
 
 
 @dataclass(frozen=True)
+class SurvivingField:
+    """What the weights that are not zero leave of the field of a layer's central unit, through all layers before it,
+    in pixels inside the image: the sides of its hull, those of the architecture's field, and the share of its pixels.
+    """
+
+    sizes: tuple[int, ...]
+    whole: tuple[int, ...]
+    share: float
+
+
+@dataclass(frozen=True)
 class LayerSparsity:
     """What is left of one layer's weight ``(out, in per group, *kernel)``.
 
@@ -51,7 +62,8 @@ class LayerSparsity:
     ``survival`` is how often each tap position survives (share, shaped like the kernel). ``dead_inputs`` counts the
     input channels that no filter reads. ``curve`` lists (threshold in standard deviations, share below it).
     ``n_of_m`` is an N:M pattern ("2:4") that all weights keep, ``filter_zeros`` the zeros of each filter,
-    ``input_zeros`` those of the weights that read each input channel.
+    ``input_zeros`` those of the weights that read each input channel. ``surviving`` is what is left of its field, None
+    where that was not worked out.
     """
 
     name: str
@@ -74,6 +86,7 @@ class LayerSparsity:
     filter_zeros: tuple[int, ...] = ()
     input_zeros: tuple[int, ...] = ()
     note: str | None = None
+    surviving: SurvivingField | None = None
 
 
 @dataclass(frozen=True)
@@ -94,22 +107,37 @@ class Total:
 
 @dataclass(frozen=True, repr=False)
 class SparsityResult(Result[LayerSparsity]):
-    """What pruning left, layer by layer and in total."""
+    """What pruning left, layer by layer and in total. ``no_fields`` says why no layer has a surviving field."""
 
     SCHEMA: ClassVar[tuple[str, int]] = ("rftools.sparsity", 1)
 
     total: Total
+    no_fields: str | None = None
 
     def _body(self) -> dict[str, Any]:
-        return {"layers": [plain(row) for row in self.layers], "total": plain(self.total)}
+        layers = [plain(row) for row in self.layers]
+        return {"layers": layers, "total": plain(self.total), "no_fields": self.no_fields}
 
     def columns(self) -> tuple[str, ...]:
-        return ("layer", "shape", "weights", "zeros", "sparsity", "near zero", "dead", "point", "line", "plane",
-                "full box", "dead filters", "dead inputs")  # fmt: skip
+        names = ("layer", "shape", "weights", "zeros", "sparsity", "near zero", "dead", "point", "line", "plane",
+                 "full box", "dead filters", "dead inputs")  # fmt: skip
+        return (*names, "surviving field", "share left") if self._has_fields else names
 
     def records(self) -> Sequence[Sequence[Any]]:
         rows = [_sparsity_record(row.name, "x".join(map(str, row.shape)), row) for row in self.layers]
-        return [*rows, _sparsity_record("(total)", "", self.total)]
+        rows.append(_sparsity_record("(total)", "", self.total))
+        if not self._has_fields:
+            return rows
+        fields = [*(_field_record(row.surviving) for row in self.layers), (None, None)]
+        return [(*row, *own) for row, own in zip(rows, fields, strict=True)]
+
+    @property
+    def _has_fields(self) -> bool:
+        return any(row.surviving is not None for row in self.layers)
+
+    def remarks(self) -> tuple[str, ...]:
+        """Why there is no surviving field, where there is a reason."""
+        return () if self.no_fields is None else (self.no_fields,)
 
     def by_filter(self) -> Grouped:
         """One row a filter: its weights, how many are zero, and the share."""
@@ -151,6 +179,10 @@ class SparsityResult(Result[LayerSparsity]):
         ]
         totals = [sum((row.storage or {}).get(kind, 0) for row in self.layers) for kind in kinds]
         return Grouped(("layer", *kinds, "N:M"), [*records, ("(total)", *totals, "")])
+
+
+def _field_record(field: SurvivingField | None) -> tuple[Any, Any]:
+    return (None, None) if field is None else ("x".join(map(str, field.sizes)), field.share)
 
 
 def _sparsity_record(name: str, shape: str, row: LayerSparsity | Total) -> tuple[Any, ...]:

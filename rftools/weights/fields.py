@@ -1,0 +1,67 @@
+"""What pruning left of each layer's field, beside what it left of its weights.
+
+Fields are worked out elsewhere, from the architecture; here their rows stand beside those of `sparsity`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from rftools.weights.results import SparsityResult, SurvivingField
+
+NO_ARCHITECTURE = "fields need the architecture: name it with --model SPEC (model=SPEC)"
+
+
+class Left(Protocol):
+    """What is left of a field: its hull in pixels along each axis, and the share of its pixels."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]: ...
+    @property
+    def share(self) -> float: ...
+
+
+class Extent(Protocol):
+    """The architecture's field inside the image, along one axis."""
+
+    @property
+    def clipped(self) -> tuple[int, int] | None: ...
+
+
+class FieldRow(Protocol):
+    """A row of `rftools.theoretical` with ``surviving=True``."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def axes(self) -> Sequence[Extent]: ...
+    @property
+    def surviving(self) -> Left | None: ...
+
+
+def with_fields(result: SparsityResult, fields: Iterable[FieldRow]) -> SparsityResult:
+    """The same result with each layer's surviving field; a layer that runs several times has that of its first run.
+
+    >>> import torch, rftools as rf
+    >>> net = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3, padding=1))
+    >>> net[0].weight.data[:, :, 0] = 0
+    >>> with_fields(rf.sparsity(net), rf.theoretical(net, (1, 8, 8), surviving=True))["0"].surviving
+    SurvivingField(sizes=(2, 3), whole=(3, 3), share=0.6666666666666666)
+    """
+    known = {row.name: _beside(row) for row in fields}
+    layers = tuple(dataclasses.replace(row, surviving=known.get(row.name)) for row in result.layers)
+    return dataclasses.replace(result, layers=layers, no_fields=None)
+
+
+def without_fields(result: SparsityResult, why: str) -> SparsityResult:
+    """The same result, which says why it has no surviving fields."""
+    return dataclasses.replace(result, no_fields=why)
+
+
+def _beside(row: FieldRow) -> SurvivingField | None:
+    if row.surviving is None:
+        return None
+    whole = tuple(0 if axis.clipped is None else axis.clipped[1] - axis.clipped[0] + 1 for axis in row.axes)
+    return SurvivingField(row.surviving.sizes, whole, row.surviving.share)
