@@ -43,7 +43,7 @@ def parse_share(text: str) -> float:
 @click.command("erf", short_help="Effective receptive field of layers, from gradients.")
 @models_options
 @click.option("--layer", "layers", metavar="NAME", multiple=True, help="A layer or a pattern; may be repeated.")
-@click.option("--unit", metavar="i,j", help="The output unit (default: the centre of each layer's map).")
+@click.option("--unit", metavar="i,j", help="The output unit (default: the centre of each map), or class (token).")
 @click.option("--channel", metavar="3,5-9", help="These channels one by one (default: the sum of all).")
 @click.option(
     "--aggregation",

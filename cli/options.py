@@ -42,12 +42,14 @@ def parse_size(text: str) -> tuple[int, ...]:
     return size
 
 
-def parse_unit(text: str) -> tuple[int, ...]:
-    """``3,4`` as ``(3, 4)``.
+def parse_unit(text: str) -> tuple[int, ...] | str:
+    """``3,4`` as ``(3, 4)``; ``class``, the class token, as it is.
 
-    >>> parse_unit("3,4")
-    (3, 4)
+    >>> parse_unit("3,4"), parse_unit("class")
+    ((3, 4), 'class')
     """
+    if text.strip().lower() == "class":
+        return "class"
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @click.command("trf", short_help="Theoretical receptive field of every layer.")
 @model_options
-@click.option("--unit", metavar="i,j", help="The output unit that windows speak of (default: each map's centre).")
+@click.option("--unit", metavar="i,j", help="The unit that windows speak of: by default each map's centre; or class.")
 @click.option("--of-input", type=int, default=0, metavar="N", help="Which of several inputs fields are in, from 0.")
 @click.option("--support", is_flag=True, help="List the input indices that reach the unit, per axis, in the JSON.")
 @click.option("--surviving", is_flag=True, help="Also what the weights that are not zero leave of each field.")

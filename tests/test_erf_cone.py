@@ -300,7 +300,7 @@ def maps_both_ways(
     rows = rf.theoretical(module, input_size=size)
     leaves = {name for name, child in module.named_modules() if not list(child.children())}
     chosen = [row for row in choose(rows, module, names) if row.unit and row.name.partition("#")[0] in leaves]
-    targets = [Target(row.name, row.unit_dims, row.unit or ()) for row in chosen]
+    targets = [Target(row.name, row.unit_dims, row.place) for row in chosen]
     x = torch.randn(images, *size, dtype=dtype, generator=torch.Generator().manual_seed(1))
     options: dict[str, Any] = {"aggregation": aggregation, "device": CPU, "batch_size": images, "seed": 3}
     whole = layer_maps(module, x, targets, **options)

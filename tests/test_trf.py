@@ -12,7 +12,6 @@ from torch import nn
 
 import rftools as rf
 from rftools.trf import Field, LayerField, Taps
-from rftools.trf.analysis import spatial_dims
 from rftools.trf.engine import walk
 from rftools.trf.rules import RULES
 from rftools.trf.rules.padding import resample
@@ -328,7 +327,7 @@ def test_token_nets_agree_with_poisoned_pixels(name: str) -> None:
         field = fields[node]
         assert isinstance(field, Field)
         place: list[int | slice] = [slice(None)] * len(field.shape)
-        for dim, index in zip(spatial_dims(field.merged()), row.unit or (), strict=True):
+        for dim, index in zip(row.unit_dims, row.place, strict=True):
             place[dim] = index
         for number, axis in enumerate(row.axes):
             assert list(axis.support or ()) == oracle.upper(node, number, tuple(place)), row.name  # type: ignore[arg-type]

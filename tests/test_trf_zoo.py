@@ -50,7 +50,7 @@ def check_against_poison(net: nn.Module, size: tuple[int, ...], layers: int = 5)
             for field in (f for f in asked if f.name in outputs):
                 reached = row in set(field.axes[axis].support or ())
                 place = [slice(None)] * outputs[field.name].ndim
-                for dim, index in zip(field.unit_dims, field.unit or (), strict=True):
+                for dim, index in zip(field.unit_dims, field.place, strict=True):
                     place[dim] = index  # type: ignore[call-overload]
                 seen = bool(outputs[field.name][tuple(place)].isnan().any())
                 assert seen == reached or (field.status == "bound" and reached), (field.name, field.unit, axis, row)

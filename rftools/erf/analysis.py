@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.capture import capture
-from rftools.erf.asked import Asked, Unit, definitions
+from rftools.erf.asked import Asked, Where, definitions
 from rftools.erf.images import Given, gather, pictures
 from rftools.erf.intervals import METHOD, measure_all
 from rftools.erf.measures import Definition
@@ -34,7 +34,7 @@ def effective(
     model: Model | nn.Module,
     images: Given | Dataset[Any] = None,
     layers: Sequence[str] | str | None = None,
-    unit: Unit | Mapping[str, Unit] | None = None,
+    unit: Where | Mapping[str, Where] | None = None,
     aggregation: str = "abs",
     device: str = "auto",
     *,
@@ -63,7 +63,8 @@ def effective(
             (the default: ``count`` images of white noise).
         layers: names or patterns (``layer4.*``; with a slash, ``layer1.*/add``, of operators between modules); by
             default all layers that hold weights and have a map.
-        unit: the output index; by default the centre of each layer's map.
+        unit: the output index; by default the centre of each layer's map. Of layers of tokens (vision transformers) it
+            is a place on the grid that they make of the image, or ``"class"`` for the class token.
         device: ``auto`` takes CUDA when present.
         count: images at most where there are more, or noise images to make: 32 (4 a draw of random weights).
         seed: of noise, of which of many files are taken, of random signs, weights and resampling.
@@ -204,14 +205,24 @@ def _layer(
         name=row.name,
         channel=aim.channel,
         unit=row.unit or (),
+        token=row.token,
+        grid=row.grid,
         images=images,
         aggregation=plan.aggregation,
         measures=measure_all(maps[(slice(None), *place.box)], place.frame, measures, seed=plan.seed),
         theoretical=_theoretical(row),
         map=full,
         scale=float(np.abs(full).max()),
-        note=None if full.any() else "the gradient is zero everywhere: a dead unit at these images",
+        note=_why_nothing(row, full),
     )
+
+
+def _why_nothing(row: LayerField, full: NDArray[np.float64]) -> str | None:
+    if full.any():
+        return None
+    if row.axes and all(axis.window is None for axis in row.axes):
+        return "nothing of the input reaches this unit"
+    return "the gradient is zero everywhere: a dead unit at these images"
 
 
 def _absent(aim: Aim, measures: Mapping[str, Definition], plan: Plan, size: Sequence[int]) -> EffectiveLayer:
@@ -220,6 +231,8 @@ def _absent(aim: Aim, measures: Mapping[str, Definition], plan: Plan, size: Sequ
         name=aim.row.name,
         channel=aim.channel,
         unit=aim.row.unit or (),
+        token=aim.row.token,
+        grid=aim.row.grid,
         images=0,
         aggregation=plan.aggregation,
         measures={n: Measure(None, None, None, d.unit) for n, d in measures.items() if len(size) in d.ranks},
@@ -239,6 +252,7 @@ def _theoretical(row: LayerField) -> dict[str, Any]:
             "window": axis.window,
             "clipped": axis.clipped,
             "global": axis.global_,
+            "unit_centre": axis.unit_centre,
         }
         for axis in row.axes
     ]

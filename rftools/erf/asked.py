@@ -12,7 +12,7 @@ from rftools.erf.survey import Progress
 from rftools.erf.weights import check_init
 from rftools.errors import RequestError, closest
 
-Unit = tuple[int, ...]
+Where = tuple[int, ...] | str
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Asked:
     """What `effective` and `compare` take beside models and images; `effective` says what each of them means."""
 
     layers: Sequence[str] | str | None = None
-    unit: Unit | Mapping[str, Unit] | None = None
+    unit: Where | Mapping[str, Where] | None = None
     aggregation: str = "abs"
     device: str = "auto"
     input_size: tuple[int, ...] | None = None

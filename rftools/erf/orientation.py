@@ -71,7 +71,7 @@ def effective_orientation(
     given = gather(images, subject, count=count, seed=seed)
     found = []
     for place, row in enumerate(rows):
-        target = Target(row.name, row.unit_dims, row.unit or ())
+        target = Target(row.name, row.unit_dims, row.place)
         maps = channel_maps(subject.module, given.inputs, target, device=pick_device(device), batch_size=batch_size)
         found.append(_layer(row, maps, seed))
         if progress is not None:

@@ -29,9 +29,10 @@ class EffectiveLayer:
     """One layer's effective field.
 
     ``map`` is float64, shaped like the input without channels. ``theoretical`` holds ``status`` and ``axes``
-    (``size, stride, start, centre, window, clipped, global``). ``scale`` is the map's maximum, which the logarithmic
-    area ratios depend on. ``channel`` is the only one that was looked at of the unit's; None is the sum
-    of all. ``note`` says why measures are missing.
+    (``size, stride, start, centre, window, clipped, global, unit_centre``). ``scale`` is the map's maximum, which the
+    logarithmic area ratios depend on. ``channel`` is the only one that was looked at of the unit's; None is the sum
+    of all. In a layer of tokens ``unit`` is a place on their ``grid``, or ``token`` says which that has no
+    place was taken (``class``). ``note`` says why measures are missing.
     """
 
     name: str
@@ -44,6 +45,13 @@ class EffectiveLayer:
     scale: float = 0.0
     note: str | None = None
     channel: int | None = None
+    token: str | None = None
+    grid: tuple[int, ...] | None = None
+
+    @property
+    def unit_name(self) -> str:
+        """The unit in words: ``(3, 4)``, or ``class`` for the class token."""
+        return self.token or f"({', '.join(map(str, self.unit))})"
 
     @property
     def key(self) -> str:
@@ -93,7 +101,7 @@ class EffectiveResult(Result[EffectiveLayer]):
             "layers": [
                 {
                     "name": row.name,
-                    "unit": list(row.unit),
+                    "unit": row.token or list(row.unit),
                     "images": row.images,
                     "aggregation": row.aggregation,
                     "measures": {name: plain(measure) for name, measure in row.measures.items()},
@@ -101,6 +109,7 @@ class EffectiveResult(Result[EffectiveLayer]):
                     "map": key if row.images else None,
                     "scale": row.scale,
                     "note": row.note,
+                    **({} if row.grid is None else {"token_grid": list(row.grid)}),
                     **({} if row.channel is None else {"channel": row.channel}),
                 }
                 for key, row in zip(self.keys(), self.layers, strict=True)

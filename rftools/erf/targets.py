@@ -54,7 +54,7 @@ class Aim:
 
     @property
     def target(self) -> Target:
-        return Target(self.row.name, self.row.unit_dims, self.row.unit or (), self.channel, self.tag)
+        return Target(self.row.name, self.row.unit_dims, self.row.place, self.channel, self.tag)
 
 
 def aims_at(rows: Sequence[LayerField], graph: Graph, channels: Sequence[int] | None) -> list[Aim]:
@@ -86,9 +86,8 @@ def choose(rows: Iterable[LayerField], module: nn.Module, layers: Sequence[str] 
     modules = dict(module.named_modules())
     known = [row for row in rows if row.name.partition("#")[0] in modules and "[" not in row.name]
     if layers is None:
-        found = [
-            row for row in known if row.module and row.unit and _holds_weights(modules[row.name.partition("#")[0]])
-        ]
+        placed = [row for row in known if row.module and (row.unit or row.token)]
+        found = [row for row in placed if _holds_weights(modules[row.name.partition("#")[0]])]
         if not found:
             raise RequestError("no layer with weights has a map; name a layer with --layer")
         return found
@@ -102,8 +101,15 @@ def choose(rows: Iterable[LayerField], module: nn.Module, layers: Sequence[str] 
         found += [row for row in own if row not in found]
     for row in found:
         if row.unit is None:
-            raise RequestError(f"the unit lies outside the map of {row.name!r}, whose output is {row.output_shape}")
+            raise RequestError(f"the unit lies outside the map of {row.name!r}, {extent(row)}")
     return found
+
+
+def extent(row: LayerField) -> str:
+    """What an index of a layer's units may be."""
+    if row.grid is None:
+        return f"whose output is {row.output_shape}"
+    return f"whose tokens are a grid of {'x'.join(map(str, row.grid))}"
 
 
 def _no_layer(name: str, rows: Sequence[LayerField]) -> str:
@@ -136,6 +142,5 @@ def _place(row: LayerField, size: Sequence[int], whole: bool) -> Place:
 
 def centre_of(axis: Any, length: int) -> float:
     """The unit's own centre along an axis: of its window, or of the image where the field is global."""
-    if axis.window is None or (axis.global_ and axis.local_centre is None):
-        return (length - 1) / 2
-    return float(axis.local_centre) if axis.local_centre is not None else sum(axis.window) / 2
+    own = axis.unit_centre
+    return (length - 1) / 2 if own is None else float(own)

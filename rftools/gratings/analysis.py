@@ -98,7 +98,7 @@ def tuning(
     total = sum(math.prod(task.sweep.shape) for task in tasks)
     done, found = 0, {}
     for task in tasks:
-        targets = [Target(row.name, row.unit_dims, row.unit or ()) for row in task.rows]
+        targets = [Target(row.name, row.unit_dims, row.place) for row in task.rows]
         batches = _counted(_batches(task, subject, batch_size), done, total, progress)
         outputs = respond(subject.module, batches, targets, pick_device(device))
         done += math.prod(task.sweep.shape)

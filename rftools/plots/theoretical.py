@@ -220,7 +220,7 @@ def window(result: TheoreticalResult, layer: str | None = None, picture: NDArray
     if row.unit is not None:
         marks.append(_centre(row, height))
     size = "whole image" if across.global_ else f"{across.size} px"
-    place = "-" if row.unit is None else ", ".join(map(str, row.unit))
+    place = "-" if row.unit is None else row.unit_name
     return Scene(
         panels=(
             Panel(
@@ -270,7 +270,7 @@ def paths(result: TheoreticalResult, layer: str | None = None, picture: NDArray[
         top, bottom = (0, height - 1) if down is None or down.window is None else down.window
         extent = (across.window[0] - 0.5, across.window[1] + 0.5, top - 0.5, bottom + 0.5)
         marks.append(Rect(colour="overlay", label="theoretical window", extent=extent))
-    place = ", ".join(map(str, row.unit or ()))
+    place = row.unit_name
     reached = int((counts > 0).sum() if not flat else (counts[0] > 0).sum())
     return Scene(
         panels=(
@@ -332,6 +332,7 @@ def _centre(row: LayerField, height: int) -> Points:
     where = []
     for axis in row.axes[-2:]:
         hull = axis.window or axis.clipped
-        where.append(math.nan if hull is None else (hull[0] + hull[1]) / 2)
+        middle = math.nan if hull is None else (hull[0] + hull[1]) / 2
+        where.append(middle if axis.unit_centre is None else axis.unit_centre)
     y = (height - 1) / 2 if len(where) == 1 else where[0]
     return Points(colour="overlay", label="its centre", x=(where[-1],), y=(y,), symbol="cross")

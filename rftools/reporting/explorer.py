@@ -102,6 +102,8 @@ def _output_sizes(row: LayerField) -> list[int] | None:
     """The output's extent along each input axis; None where they do not correspond."""
     if row.unit is None or len(row.unit) != len(row.axes):
         return [1] * len(row.axes) if row.unit == () and all(axis.global_ for axis in row.axes) else None
+    if row.grid is not None:
+        return list(row.grid)
     return [row.output_shape[dim - 1] for dim in row.unit_dims] if row.unit_dims else None
 
 

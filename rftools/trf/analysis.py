@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,18 +22,21 @@ from rftools.trf.reverse import KERNELS, Reverse, unit_place
 from rftools.trf.rules import Answer, Rule
 from rftools.trf.rules.registry import shape_of
 from rftools.trf.sets import EMPTY, holes, hull
+from rftools.trf.tokens import Tokens, token_layers
 
 if TYPE_CHECKING:
     from torch import nn
 
 Unit = tuple[int, ...]
+CLASS = "class"  # what stands for a unit's index where the class token is asked for
+Where = Unit | str
 
 
 def theoretical(
     model: Model | nn.Module,
     input_size: tuple[int, ...] | None = None,
     *,
-    unit: Unit | Mapping[str, Unit] | None = None,
+    unit: Where | Mapping[str, Where] | None = None,
     surviving: bool = False,
     rules: Mapping[str, Rule] | None = None,
     inputs: Inputs | None = None,
@@ -50,7 +53,8 @@ def theoretical(
         model: a loaded model or any module.
         input_size: ``(C, *spatial)``, without the batch; needed where the model does not know its own.
         unit: the output index that windows speak of: ``(i, j)`` for every layer whose map holds it, or one for
-            each named layer. The default is the centre, ``n // 2``, of each layer's own map.
+            each named layer. The default is the centre, ``n // 2``, of each layer's own map. Of layers of tokens it is
+            a place on the grid that these make of the image, or ``"class"``.
         surviving: also walk back from the unit of every layer that holds weights, through the weights that are not
             zero, channel by channel: what pruning left of its field (inside the image).
         rules: rules for operators, by name (``"mylib.blur"``), which go before the registered ones.
@@ -79,13 +83,8 @@ def theoretical(
     size = shape_of(graph.inputs[0])[1:]
     own = _own_rules(rules)
     fields = walk(graph, own)
-    units = _Units(unit, graph)
-    rows = [
-        _row(layer, field, fields, units)
-        for layer in graph.layers
-        if isinstance(field := fields.get(layer.node), Field)  # what no input reaches has no field
-    ]
-    units.check_any(rows)
+    net = Walked(graph, fields, token_layers(graph, fields, own), _registers(subject.module))
+    rows = net.rows(unit)
     if surviving:
         rows = _with_surviving(rows, graph, fields, own)
     if paths:
@@ -116,7 +115,7 @@ def _with_surviving(
             continue
         field = fields[nodes[row.name]]
         assert isinstance(field, Field)
-        place = unit_place(field, row.unit_dims, row.unit)
+        place = unit_place(field, row.unit_dims, row.place)
         all_of_it, rest = (walk.support(nodes[row.name], place).any(0) for walk in (whole, left))
         left_of_it = replace(_what_is_left(all_of_it, rest), smallest_mask=_smallest_mask(nodes[row.name], row.op))
         done.append(replace(row, surviving=left_of_it))
@@ -149,7 +148,7 @@ def _with_paths(
     for row in rows:
         field = fields[nodes[row.name]]
         if row.name in wanted and row.unit is not None and row.status != "unknown" and isinstance(field, Field):
-            counts = walk.counts(nodes[row.name], unit_place(field, row.unit_dims, row.unit)).sum(0)
+            counts = walk.counts(nodes[row.name], unit_place(field, row.unit_dims, row.place)).sum(0)
             row = replace(row, paths=counts.numpy())
         done.append(row)
     return done
@@ -164,43 +163,112 @@ def _what_is_left(whole: torch.Tensor, rest: torch.Tensor) -> Surviving:
     return Surviving(sizes, tuple(clipped), float(rest.sum()) / max(float(whole.sum()), 1.0), support=rest.numpy())
 
 
-class _Units:
-    """Which output index each layer's window speaks of."""
+@dataclass(frozen=True)
+class Spot:
+    """A unit of a layer: as it is asked for, and its ``place`` along the tensor dimensions ``dims``. ``token`` names
+    one that has no place in the image, ``centre`` is where it lies (px) where the layer's law does not say it.
+    """
 
-    def __init__(self, asked: Unit | Mapping[str, Unit] | None, graph: Graph) -> None:
-        self.asked = asked
-        if isinstance(asked, Mapping):
-            names = [layer.name for layer in graph.layers]
-            for name in asked:
-                if name not in names:
-                    raise no_layer(name, names)
-
-    def of(self, layer: Layer, part: Part, shape: Sequence[int]) -> Unit | None:
-        """The unit as indices of the dimensions that carry space; None where the map does not hold it."""
-        dims = spatial_dims(part)
-        wanted = self.asked.get(layer.name) if isinstance(self.asked, Mapping) else self.asked
-        if wanted is None:
-            return _centre(part, shape, dims)
-        if len(wanted) != len(dims) or not all(0 <= i < shape[d] for i, d in zip(wanted, dims, strict=True)):
-            return None
-        return tuple(wanted)
-
-    def check_any(self, rows: Sequence[LayerField]) -> None:
-        if self.asked is None:
-            return
-        if isinstance(self.asked, Mapping):
-            for row in rows:
-                if row.name in self.asked and row.unit is None:
-                    raise RequestError(_outside(self.asked[row.name], row))
-        elif all(row.unit is None for row in rows):
-            largest = max(rows, key=lambda row: math.prod(row.output_shape[1:]))
-            raise RequestError(_outside(self.asked, largest))
+    unit: Unit
+    dims: tuple[int, ...]
+    place: Unit
+    token: str | None = None
+    centre: tuple[float, ...] | None = None
 
 
-def _outside(unit: Unit, row: LayerField) -> str:
-    shape = "x".join(map(str, row.output_shape))
+@dataclass(frozen=True)
+class Walked:
+    """A captured net with the field of each of its tensors, and the grids of those whose units are tokens."""
+
+    graph: Graph
+    fields: Mapping[fx.Node, Answer]
+    tokens: Mapping[fx.Node, Tokens]
+    registers: int = 0
+
+    def rows(self, unit: Where | Mapping[str, Where] | None = None) -> list[LayerField]:
+        """The rows of all layers that an input reaches.
+
+        Raises:
+            RequestError: a layer that there is not, or a unit that none has.
+        """
+        names = [layer.name for layer in self.graph.layers]
+        for name in unit if isinstance(unit, Mapping) else ():
+            if name not in names:
+                raise no_layer(name, names)
+        rows = [
+            self.row(layer, unit.get(layer.name) if isinstance(unit, Mapping) else unit)
+            for layer in self.graph.layers
+            if isinstance(self.fields.get(layer.node), Field)  # what no input reaches has no field
+        ]
+        _check_any(unit, rows)
+        return rows
+
+    def row(self, layer: Layer, unit: Where | None) -> LayerField:
+        """A layer's row; None stands for its central unit."""
+        field = self.fields[layer.node]
+        assert isinstance(field, Field)
+        return _row(layer, field, self.fields, unit, self.tokens.get(layer.node), self.registers)
+
+
+def _registers(module: nn.Module) -> int:
+    """How many tokens without a place are registers (Darcet et al., arXiv:2309.16588): timm's nets say so."""
+    count = getattr(module, "num_reg_tokens", 0)
+    return count if isinstance(count, int) else 0
+
+
+def _spot(part: Part, shape: Sequence[int], wanted: Where | None, tokens: Tokens | None, registers: int) -> Spot | None:
+    """The unit that is asked for; None where the layer does not have it."""
+    if tokens is not None:
+        return _token(tokens, wanted, registers)
+    dims = tuple(spatial_dims(part))
+    if wanted is None:
+        centre = _centre(part, shape, dims)
+        return Spot(centre, dims, centre)
+    if isinstance(wanted, str) or not _inside(wanted, [shape[d] for d in dims]):
+        return None
+    return Spot(tuple(wanted), dims, tuple(wanted))
+
+
+def _token(tokens: Tokens, wanted: Where | None, registers: int) -> Spot | None:
+    if isinstance(wanted, str):
+        loose = tokens.loose
+        return Spot((), tokens.dims, loose[0], token=wanted) if wanted == CLASS and len(loose) > registers else None
+    unit = tuple(n // 2 for n in tokens.grid) if wanted is None else tuple(wanted)
+    if not _inside(unit, tokens.grid):
+        return None
+    place = tuple(int(i) for i in tokens.where[unit])
+    return Spot(unit, tokens.dims, place, centre=tokens.centre(unit))
+
+
+def _inside(unit: Sequence[int], sizes: Sequence[int]) -> bool:
+    return len(unit) == len(sizes) and all(0 <= i < n for i, n in zip(unit, sizes, strict=True))
+
+
+def _check_any(asked: Where | Mapping[str, Where] | None, rows: Sequence[LayerField]) -> None:
+    if asked is None:
+        return
+    if isinstance(asked, Mapping):
+        for row in rows:
+            if row.name in asked and row.unit is None:
+                raise RequestError(outside(asked[row.name], row))
+    elif all(row.unit is None for row in rows):
+        largest = max(rows, key=lambda row: math.prod(row.output_shape[1:]))
+        raise RequestError(outside(asked, largest))
+
+
+def outside(unit: Where, row: LayerField) -> str:
+    """The line that says that a layer does not have this unit."""
+    name = row.name or "the model"
+    if isinstance(unit, str):
+        if unit != CLASS:
+            return f"unit {unit!r} is neither an index such as 3,4 nor 'class', the class token"
+        return f"{name} has no class token; give a unit of it by its index"
     given = ",".join(map(str, unit))
-    return f"unit {given} lies outside the map of {row.name or 'the model'}, whose output is {shape}; count from 0"
+    if row.grid is not None:
+        grid = "x".join(map(str, row.grid))
+        return f"unit {given} lies outside the map of {name}, whose tokens are a grid of {grid}; count from 0"
+    shape = "x".join(map(str, row.output_shape))
+    return f"unit {given} lies outside the map of {name}, whose output is {shape}; count from 0"
 
 
 def spatial_dims(part: Part) -> list[int]:
@@ -233,7 +301,14 @@ def _most_central(axes: Sequence[Axis], dim: int, fallback: int) -> int:
     return int(np.flatnonzero(distance <= distance.min() + 1e-9)[-1])
 
 
-def _row(layer: Layer, field: Field, fields: Mapping[fx.Node, Answer], units: _Units) -> LayerField:
+def _row(
+    layer: Layer,
+    field: Field,
+    fields: Mapping[fx.Node, Answer],
+    wanted: Where | None,
+    tokens: Tokens | None,
+    registers: int,
+) -> LayerField:
     shape = tuple(int(n) for n in layer.node.meta["val"].shape)
     head: dict[str, Any] = {
         "name": layer.name,
@@ -247,19 +322,39 @@ def _row(layer: Layer, field: Field, fields: Mapping[fx.Node, Answer], units: _U
             **head, axes=blank, status="unknown", cause=field.cause, aligned=True, productive=None, unit=None
         )
     part = field.merged()
-    unit = units.of(layer, part, shape)
+    spot = _spot(part, shape, wanted, tokens, registers)
+    dims = tuple(spatial_dims(part)) if tokens is None else tokens.dims
+    if tokens is not None:
+        part = _over(part, dims)
     needs = _needs(layer, fields)
+    axes = tuple(_axis(axis, None if spot is None else spot.place, dims) for axis in part)
+    if spot is not None and spot.centre is not None:
+        axes = tuple(replace(a, local_centre=c) for a, c in zip(axes, spot.centre, strict=True))
     return LayerField(
         **head,
-        axes=tuple(_axis(axis, unit, spatial_dims(part)) for axis in part),
+        axes=axes,
         status=worst(axis.status for axis in part),
         cause=None,
         aligned=all(axis.aligned for axis in part),
         productive=None if needs is None else any(n <= axis.length for n, axis in zip(needs, part, strict=True)),
         needs=needs,
-        unit=unit,
-        unit_dims=tuple(spatial_dims(part)),
+        unit=None if spot is None else spot.unit,
+        unit_dims=dims,
+        at=None if spot is None or tokens is None else spot.place,
+        grid=None if tokens is None or tokens.is_map else tokens.grid,
+        token=None if spot is None else spot.token,
     )
+
+
+def _over(part: Part, dims: Sequence[int]) -> Part:
+    """The fields united along what is no dimension of the units: a token's heads, keys and channels."""
+    found = []
+    for axis in part:
+        for dim in sorted(axis.dims - set(dims)):
+            law = None if axis.law is not None and axis.law.dim == dim else axis.law
+            axis = replace(axis, table=axis.table.reduce(dim), law=law)
+        found.append(axis)
+    return tuple(found)
 
 
 def _without_batch(shape: tuple[int, ...]) -> tuple[int, ...]:

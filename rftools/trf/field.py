@@ -490,7 +490,7 @@ def join_fields(fields: Sequence[Field], shape: Sequence[int]) -> Field:
     """The field of an element-wise operator on ``fields``, broadcast to ``shape``."""
     first: object = fields[0]
     if isinstance(first, Flow):
-        return cast(Field, Flow.joined(cast(Sequence[Flow], fields), shape))
+        return cast(Field, type(first).joined(cast(Sequence[Flow], fields), shape))
     causes = [field.cause for field in fields if field.cause]
     wide = [field.expand(shape) for field in fields]
     if len(wide) == 1:
@@ -510,7 +510,7 @@ def concatenate_fields(fields: Sequence[Field | None], lengths: Sequence[int], d
     dim %= len(shape)
     first: object = present[0]
     if isinstance(first, Flow):
-        return cast(Field, Flow.concatenated(cast(Sequence[Flow | None], fields), lengths, dim, shape))
+        return cast(Field, type(first).concatenated(cast(Sequence[Flow | None], fields), lengths, dim, shape))
     if any(field.carries(dim) for field in present):
         return _concatenate_in_space(fields, lengths, dim, shape)
     causes = [field.cause for field in present if field.cause]

@@ -51,6 +51,13 @@ class AxisField:
     bits: tuple[int, int] | None = field(default=None, repr=False)  # (first index, bit mask) of the unit's support
 
     @property
+    def unit_centre(self) -> float | None:
+        """The unit's own place along the axis, in input pixels; None where it has none, such as after a global pool."""
+        if self.window is None or (self.global_ and self.local_centre is None):
+            return None
+        return self.local_centre if self.local_centre is not None else sum(self.window) / 2
+
+    @property
     def support(self) -> tuple[int, ...] | None:
         """The sorted input indices inside the image that reach the unit."""
         if self.bits is None:
@@ -98,10 +105,23 @@ class LayerField:
     aligned: bool
     productive: bool | None
     unit: tuple[int, ...] | None
-    unit_dims: tuple[int, ...] = ()  # the output tensor's dimensions that ``unit`` indexes, the batch being 0
+    unit_dims: tuple[int, ...] = ()  # the output tensor's dimensions that ``place`` indexes, the batch being 0
     surviving: Surviving | None = None
     needs: tuple[int, ...] | None = None
     paths: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)  # share of paths by input pixel
+    grid: tuple[int, ...] | None = None  # of a layer of tokens: the extent of the grid that ``unit`` speaks of
+    at: tuple[int, ...] | None = None  # of a layer of tokens: the unit's index along ``unit_dims``
+    token: str | None = None  # ``class`` where the unit is the class token, which has no place on the grid
+
+    @property
+    def place(self) -> tuple[int, ...]:
+        """The unit's index along the tensor dimensions ``unit_dims``."""
+        return self.at if self.at is not None else self.unit or ()
+
+    @property
+    def unit_name(self) -> str:
+        """The unit in words: ``3, 4`` or ``class``."""
+        return self.token or ", ".join(map(str, self.unit or ()))
 
 
 @dataclass(frozen=True)
@@ -153,7 +173,8 @@ class TheoreticalResult(Result[LayerField]):
             "cause": row.cause,
             "aligned": row.aligned,
             "productive": row.productive,
-            "unit": None if row.unit is None else list(row.unit),
+            "unit": row.token or (None if row.unit is None else list(row.unit)),
+            **({} if row.grid is None else {"token_grid": list(row.grid)}),
             **({} if row.surviving is None else {"surviving": row.surviving.to_dict()}),
             **({} if self.objects is None else {"sees_object": self.sees_object(row)}),
         }
