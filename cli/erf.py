@@ -40,10 +40,23 @@ def parse_share(text: str) -> float:
     return value
 
 
+def parse_grid(text: str) -> tuple[int, ...]:
+    """``3x5`` as ``(3, 5)``.
+
+    >>> parse_grid("3x5"), parse_grid("7")
+    ((3, 5), (7,))
+    """
+    parts = text.lower().split("x")
+    if not 1 <= len(parts) <= 3 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise RequestError(f"grid {text!r} is not one whole number from 1 on for each axis, such as 3x3")
+    return tuple(map(int, parts))
+
+
 @click.command("erf", short_help="Effective receptive field of layers, from gradients.")
 @models_options
 @click.option("--layer", "layers", metavar="NAME", multiple=True, help="A layer or a pattern; may be repeated.")
 @click.option("--unit", metavar="i,j", help="The output unit (default: the centre of each map), or class (token).")
+@click.option("--grid", metavar="3x3", help="A grid of units of each layer, a row each.")
 @click.option("--channel", metavar="3,5-9", help="These channels one by one (default: the sum of all).")
 @click.option(
     "--aggregation",
@@ -70,7 +83,7 @@ def parse_share(text: str) -> float:
 @click.option("--strict", is_flag=True, help="Stop at a picture that can't be read instead of skipping it.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--npz", metavar="FILE", help="Write the maps, float64, one array a layer.")
-@click.option("--kind", metavar="KIND", help="What -o draws: map, growth, sheet or profile.")
+@click.option("--kind", metavar="KIND", help="What -o draws: map, growth, sheet, profile, or grid (of --grid).")
 @output_options
 def command(
     specs: tuple[str, ...],
@@ -80,6 +93,7 @@ def command(
     layers: tuple[str, ...],
     unit: str | None,
     channel: str | None,
+    grid: str | None,
     images: str | None,
     measures: tuple[str, ...],
     precision: str | None,
@@ -104,7 +118,10 @@ def command(
     check_outputs(json_path, None if moving else output, npz)
     if kind is not None:
         check_kind(kind, len(specs))
+    if kind == "grid" and grid is None:
+        raise RequestError("--kind grid draws a grid of units; say how many (--grid 3x3)")
     options |= {
+        "grid": None if grid is None else parse_grid(grid),
         "unit": None if unit is None else parse_unit(unit),
         "channel": None if channel is None else parse_numbers(channel, "channel"),
         "layers": list(layers) or None,
@@ -116,6 +133,8 @@ def command(
     if npz is not None:
         result.to_npz(npz)
         print(f"wrote {npz}", file=sys.stderr)
+    if kind is None and grid is not None and len(loaded) == 1:
+        kind = "grid"
     drawn: dict[str, Any] = {} if kind is None else {"kind": kind}
     emit(result, json_path, output, **drawn)
     if result.partial:

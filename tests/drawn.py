@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 
 import numpy as np
@@ -112,6 +113,14 @@ def effective(first: str = "conv1", luo: float = 5.0) -> EffectiveResult:
 
     rows = (of(first, 3, gauss(0, 1, 1, (10, 10))), of("conv2", 15, gauss(30, 3, 1.5, (10, 10))))
     return EffectiveResult(model=MODEL, input_size=(3, SIDE, SIDE), layers=rows, source="white noise", seed=3)
+
+
+def grid(first: str = "conv1") -> EffectiveResult:
+    """As `effective`, of four units of the first layer."""
+    whole = effective(first)
+    places = [((i, j), (6 * i + 7, 6 * j + 7)) for i in (0, 1) for j in (0, 1)]
+    rows = [dataclasses.replace(whole[first], unit=unit, cell=cell, map=gauss(0, 1, 1, unit)) for cell, unit in places]
+    return dataclasses.replace(whole, layers=(*rows, whole["conv2"]))
 
 
 def comparison(first: str = "conv1") -> EffectiveComparison:

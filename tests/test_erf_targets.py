@@ -13,6 +13,8 @@ from torch import nn
 
 import rftools as rf
 from rftools.erf import compare
+from rftools.plots import describe
+from rftools.plots.scene import Heatmap, Points
 from tests.test_cli import run
 
 Maps = NDArray[np.float64]
@@ -124,3 +126,120 @@ def test_channels_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
     assert run(capsys, "erf", *options)[1].startswith("layer\ttheoretical")
     status, _, err = run(capsys, "erf", *options, "--channel", "3-x")
     assert (status, err) == (2, "rftools: error: channel '3-x' is no list of whole numbers such as 3 or 0,5-9\n")
+
+
+@pytest.mark.parametrize("size", [9, 64])  # whole gradients, and inside windows
+def test_a_grid_of_units_against_plain_autograd(size: int) -> None:
+    module, x = net(), torch.rand(2, 2, size, size)
+    extent = (size + 1) // 2
+    lines = [0, extent // 2, extent - 1]
+    result = rf.effective(module, x, layers=["2"], grid=(3, 3))
+    assert [row.unit for row in result] == [(i, j) for i in lines for j in lines]
+    assert [row.cell for row in result] == [(i, j) for i in range(3) for j in range(3)]
+    for row in result:
+        expected = by_hand(module, x, "2", (slice(None), slice(None), *row.unit))
+        assert row.map == pytest.approx(expected, rel=1e-9)
+        assert result[row.key] is row
+    assert result["2"].unit == (extent // 2, extent // 2)
+    alone = rf.effective(module, x, layers=["2"])["2"]
+    assert result["2"].measures == alone.measures
+    assert len({row.measures["ellipse_major"].value for row in result}) > 3
+
+
+def test_a_grid_takes_one_forward_pass() -> None:
+    module, calls = net(), []
+    module.register_forward_hook(lambda *_: calls.append(1))
+    rf.effective(module, torch.rand(2, 2, 9, 9), layers=["0", "2"], grid=(3, 3), method="gradient", batch_size=2)
+    assert len(calls) <= 2  # one to capture it, one for all units
+
+
+def test_grids_of_one_and_of_three_axes() -> None:
+    torch.manual_seed(0)
+    line = nn.Sequential(nn.Conv1d(1, 2, 3, padding=1)).double()
+    x = torch.rand(2, 1, 12)
+    for row, place in zip(rf.effective(line, x, layers=["0"], grid=(4,)), (0, 4, 7, 11), strict=True):
+        assert row.map == pytest.approx(by_hand(line, x, "0", (slice(None), slice(None), place)), rel=1e-9)
+    volume = nn.Sequential(nn.Conv3d(1, 2, 3, padding=1)).double()
+    x = torch.rand(1, 1, 5, 6, 7)
+    found = rf.effective(volume, x, layers=["0"], grid=(1, 2, 3))
+    assert [row.unit for row in found] == [(2, i, j) for i in (0, 5) for j in (0, 3, 6)]
+    for row in found:
+        assert row.map == pytest.approx(by_hand(volume, x, "0", (slice(None), slice(None), *row.unit)), rel=1e-9)
+
+
+def test_a_grid_of_tokens_and_of_channels() -> None:
+    from tests.test_erf_tokens import SIZE, built, vit
+
+    module, x = built(vit), torch.rand(1, *SIZE)
+    name = "encoder.layers.encoder_layer_1.mlp.3"
+    found = rf.effective(module, x, layers=[name], grid=(2, 2), channel=[3, 5])
+    assert [row.key for row in found] == [f"{name}@{i},{j}:{c}" for i in (0, 3) for j in (0, 3) for c in (3, 5)]
+    for row in found:
+        i, j = row.unit
+        expected = by_hand(module, x, name, (slice(None), 1 + 4 * i + j, row.channel))
+        assert row.map == pytest.approx(expected, rel=1e-9)
+
+
+def test_what_json_npz_and_table_say_of_a_grid(tmp_path: Path) -> None:
+    result = rf.effective(net(), torch.rand(2, 2, 9, 9), layers=["2"], grid=(1, 2))
+    body = json.loads(result.to_json())["layers"]
+    assert [(row["name"], row["unit"], row["cell"], row["map"]) for row in body] == [
+        ("2", [2, 0], [0, 0], "2@2,0"),
+        ("2", [2, 4], [0, 1], "2@2,4"),
+    ]
+    result.to_npz(tmp_path / "maps.npz")
+    with np.load(tmp_path / "maps.npz") as maps:
+        assert sorted(maps.files) == ["2@2,0", "2@2,4"]
+    assert list(result.table()["unit"]) == ["2,0", "2,4"]
+
+
+def test_grids_that_there_are_not() -> None:
+    module, x = (
+        nn.Sequential(net(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 4)).double(),
+        torch.rand(1, 2, 9, 9),
+    )
+    with pytest.raises(rf.RequestError, match=r"^a unit and a grid of units: give one of them$"):
+        rf.effective(module, x, unit=(0, 0), grid=(3, 3))
+    with pytest.raises(rf.RequestError, match=r"^grid 0x3 is not one whole number from 1 on for each axis$"):
+        rf.effective(module, x, grid=(0, 3))
+    with pytest.raises(
+        rf.RequestError, match=r"a grid of 3 units takes maps of one axis, and 0\.2 has units along 2 axes"
+    ):
+        rf.effective(module, x, grid=(3,))
+    with pytest.raises(rf.RequestError, match=r"^a grid of 3x3 units takes maps of 2 axes, and 3 has no map$"):
+        rf.effective(module, x, layers=["3"], grid=(3, 3))
+    mixed = rf.effective(module, x, layers=["0.2", "3"], grid=(2, 1))
+    assert [(row.name, row.cell) for row in mixed] == [("0.2", (0, 0)), ("0.2", (1, 0)), ("3", None)]
+
+
+@pytest.mark.parametrize("backend", ["matplotlib", "plotly"])
+def test_the_sheet_of_a_grid(backend: str) -> None:
+    result = rf.effective(net(), torch.rand(2, 2, 9, 9), grid=(3, 2))
+    scene = describe(result, "grid", layer="2")
+    assert (scene.columns, scene.rows) == (2, 3)
+    luo, half = (result["2@0,4"].measures[name].value for name in ("luo_centre", "radius_50"))
+    assert scene.panels[1].title == f"(0, 4): Luo {luo:.3g}, r50 {half:.3g} px"
+    top = max(row.map.max() for row in result if row.name == "2")
+    shades = [mark.values for mark in scene.marks(Heatmap)]
+    for row, shade in zip([row for row in result if row.name == "2"], shades, strict=True):
+        assert shade == pytest.approx(np.sqrt(row.map / top))
+    crosses = [(mark.x, mark.y) for mark in scene.marks(Points)]
+    assert crosses[0] == ((0.0,), (0.0,))
+    assert result.plot(backend, kind="grid") is not None
+    assert describe(result, "growth").panels[0].x.ticks == ((0.0, "0@4,8"), (1.0, "2@2,4"))
+    with pytest.raises(rf.RequestError, match=r"no grid of units to draw; ask for one \(--grid 3x3"):
+        describe(rf.effective(net(), torch.rand(2, 2, 9, 9)), "grid")
+
+
+def test_a_grid_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["rftools:vgg-dilated", "--layer", "features.block1.conv", "--count", "2", "--measure", "radius_50"]
+    status, out, _ = run(capsys, "erf", *options, "--grid", "2x3", "-o", str(tmp_path / "grid.png"))
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[0].startswith("layer\tunit\ttheoretical")
+    assert [line.split("\t")[1] for line in lines[1:]] == ["0,0", "0,16", "0,31", "31,0", "31,16", "31,31"]
+    assert (tmp_path / "grid.png").stat().st_size > 10_000
+    status, _, err = run(capsys, "erf", *options, "--grid", "3y3")
+    assert err == "rftools: error: grid '3y3' is not one whole number from 1 on for each axis, such as 3x3\n"
+    status, _, err = run(capsys, "erf", *options, "--kind", "grid")
+    assert err == "rftools: error: --kind grid draws a grid of units; say how many (--grid 3x3)\n"

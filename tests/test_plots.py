@@ -23,7 +23,7 @@ from tests import drawn
 
 RESULTS = {
     "rftools.trf": drawn.pruned,
-    "rftools.erf": drawn.effective,
+    "rftools.erf": drawn.grid,
     "rftools.erf-comparison": drawn.comparison,
     "rftools.sparsity": drawn.sparsity,
     "rftools.orientation": drawn.orientation,

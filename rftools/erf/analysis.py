@@ -20,7 +20,7 @@ from rftools.erf.survey import DRAWN, Plan, Progress, Promise, Survey, Taker, ov
 from rftools.erf.targets import Aim, Place, aims_at, choose, places
 from rftools.loading import Model, as_model
 from rftools.models.training import pick_device
-from rftools.trf import LayerField, theoretical
+from rftools.trf import LayerField, explore
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,6 +51,7 @@ def effective(
     init: str = "default",
     progress: Progress | None = None,
     channel: int | Sequence[int] | None = None,
+    grid: tuple[int, ...] | None = None,
 ) -> EffectiveResult:
     """What one unit of each layer sees: its gradient with respect to the input, aggregated over images.
 
@@ -76,6 +77,8 @@ def effective(
             a draw is what an image's is otherwise, so that intervals are over draws.
         channel: y is this channel of the unit alone; of several, each gets a row of its own. In a layer of fewer
             channels there is nothing to see: its row's measures are None.
+        grid: so many units along each axis of every layer's map, evenly from the first to the last (the central one is
+            among them where the number is odd), a row each: how the field changes towards the border.
 
     Ctrl-C ends it early: the result then holds the images that are done, and is ``partial``.
 
@@ -107,6 +110,7 @@ def effective(
         init=init,
         progress=progress,
         channel=channel,
+        grid=grid,
     )
     return examined(model, images, asked).result()
 
@@ -161,8 +165,8 @@ def examined(model: Model | nn.Module, images: Given | Dataset[Any], asked: Aske
     asked.check()
     subject = _sized(as_model(model, asked.input_size), images)
     graph = capture(subject.module, inputs=[subject.require_input_size(), *subject.other_inputs])
-    rows = choose(theoretical(subject, unit=asked.unit, graph=graph), subject.module, asked.layers)
-    aims = aims_at(rows, graph, asked.channels)
+    net = explore(subject.module, graph)
+    aims = aims_at(choose(net.rows(asked.unit), subject.module, asked.layers), net, asked.channels, asked.grid)
     plan = Plan(
         asked.aggregation, asked.method, pick_device(asked.device), asked.batch_size, asked.seed, asked.progress
     )
@@ -206,6 +210,7 @@ def _layer(
         channel=aim.channel,
         unit=row.unit or (),
         token=row.token,
+        cell=aim.cell,
         grid=row.grid,
         images=images,
         aggregation=plan.aggregation,
@@ -232,6 +237,7 @@ def _absent(aim: Aim, measures: Mapping[str, Definition], plan: Plan, size: Sequ
         channel=aim.channel,
         unit=aim.row.unit or (),
         token=aim.row.token,
+        cell=aim.cell,
         grid=aim.row.grid,
         images=0,
         aggregation=plan.aggregation,

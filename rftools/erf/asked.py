@@ -36,6 +36,7 @@ class Asked:
     init: str = "default"
     progress: Progress | None = None
     channel: int | Sequence[int] | None = None
+    grid: tuple[int, ...] | None = None
 
     @property
     def channels(self) -> tuple[int, ...] | None:
@@ -52,6 +53,7 @@ class Asked:
         _check_sampling(self.precision, self.max_images)
         _check_weights(self.random_weights, self.init, self.precision)
         _check_channels(self.channels)
+        _check_grid(self.grid, self.unit)
 
 
 def definitions(names: Sequence[str] | None) -> dict[str, Definition]:
@@ -98,3 +100,12 @@ def _check_channels(channels: Sequence[int] | None) -> None:
     for channel in channels:
         if isinstance(channel, bool) or not isinstance(channel, int) or channel < 0:
             raise RequestError(f"channel {channel!r} is no whole number from 0 on")
+
+
+def _check_grid(grid: Sequence[int] | None, unit: object) -> None:
+    if grid is None:
+        return
+    if unit is not None:
+        raise RequestError("a unit and a grid of units: give one of them")
+    if not grid or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in grid):
+        raise RequestError(f"grid {'x'.join(map(str, grid))} is not one whole number from 1 on for each axis")

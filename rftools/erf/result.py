@@ -24,6 +24,16 @@ class Measure:
     unit: str
 
 
+def tag_of(unit: Sequence[int], channel: int | None, cell: Sequence[int] | None) -> str:
+    """What tells a layer's rows apart: an at sign and the unit where there are several, a colon and the channel.
+
+    >>> tag_of((3, 4), 7, (0, 1)), tag_of((3, 4), None, None)
+    ('@3,4:7', '')
+    """
+    where = "" if cell is None else f"@{','.join(map(str, unit))}"
+    return where if channel is None else f"{where}:{channel}"
+
+
 @dataclass(frozen=True)
 class EffectiveLayer:
     """One layer's effective field.
@@ -31,8 +41,9 @@ class EffectiveLayer:
     ``map`` is float64, shaped like the input without channels. ``theoretical`` holds ``status`` and ``axes``
     (``size, stride, start, centre, window, clipped, global, unit_centre``). ``scale`` is the map's maximum, which the
     logarithmic area ratios depend on. ``channel`` is the only one that was looked at of the unit's; None is the sum
-    of all. In a layer of tokens ``unit`` is a place on their ``grid``, or ``token`` says which that has no
-    place was taken (``class``). ``note`` says why measures are missing.
+    of all. In a layer of tokens ``unit`` is a place on their ``grid``, or ``token`` says which that has no place was
+    taken (``class``). ``cell`` counts the unit's place among a grid of units that was asked for. ``note`` says why
+    measures are missing.
     """
 
     name: str
@@ -47,6 +58,7 @@ class EffectiveLayer:
     channel: int | None = None
     token: str | None = None
     grid: tuple[int, ...] | None = None
+    cell: tuple[int, ...] | None = None
 
     @property
     def unit_name(self) -> str:
@@ -55,15 +67,16 @@ class EffectiveLayer:
 
     @property
     def key(self) -> str:
-        """The layer's name; with a colon and the channel where only that was looked at."""
-        return self.name if self.channel is None else f"{self.name}:{self.channel}"
+        """The layer's name; with ``@i,j`` where several of its units, ``:c`` where single channels were looked at."""
+        return self.name + tag_of(self.unit, self.channel, self.cell)
 
 
 @dataclass(frozen=True, repr=False)
 class EffectiveResult(Result[EffectiveLayer]):
     """The effective receptive fields of layers, from the gradients of one unit each.
 
-    ``result["conv1"]`` is a layer's row, ``result["conv1:3"]`` that of one of its channels.
+    ``result["conv1"]`` is a layer's row (of several units the central one's), ``result["conv1:3"]`` that of one of its
+    channels, ``result["conv1@0,4"]`` that of one of its units.
     """
 
     SCHEMA: ClassVar[tuple[str, int]] = ("rftools.erf", 1)
@@ -82,7 +95,14 @@ class EffectiveResult(Result[EffectiveLayer]):
 
     def __getitem__(self, name: str) -> EffectiveLayer:
         own = next((row for row in self.layers if row.key == name), None)
-        return super().__getitem__(name) if own is None else own
+        central = next((row for row in self.central() if row.name == name), None)
+        return own or central or super().__getitem__(name)
+
+    def central(self) -> list[EffectiveLayer]:
+        """The rows, of a grid of units only the one in its middle."""
+        last = {row.name: row.cell or () for row in self.layers}
+        middle = {name: tuple((n + 1) // 2 for n in cell) for name, cell in last.items()}
+        return [row for row in self.layers if row.cell is None or row.cell == middle[row.name]]
 
     def _body(self) -> dict[str, Any]:
         return {
@@ -110,6 +130,7 @@ class EffectiveResult(Result[EffectiveLayer]):
                     "scale": row.scale,
                     "note": row.note,
                     **({} if row.grid is None else {"token_grid": list(row.grid)}),
+                    **({} if row.cell is None else {"cell": list(row.cell)}),
                     **({} if row.channel is None else {"channel": row.channel}),
                 }
                 for key, row in zip(self.keys(), self.layers, strict=True)
@@ -117,8 +138,8 @@ class EffectiveResult(Result[EffectiveLayer]):
         }
 
     def keys(self) -> tuple[str, ...]:
-        """The NPZ's keys, one a row: the layer's name, the model's own output being ``output``, a colon and the channel
-        where only that was looked at.
+        """The NPZ's keys, one a row: the layer's name, the model's own output being ``output``, ``@i,j`` where several
+        of its units, ``:c`` where single channels were looked at.
         """
         return tuple((row.key if row.name else f"output{row.key}").replace("/", "|") for row in self.layers)
 
@@ -130,14 +151,16 @@ class EffectiveResult(Result[EffectiveLayer]):
         """Write the maps as an NPZ that `numpy.load` opens without pickle: float64, named by `keys`."""
         write_maps(path, self.maps())
 
-    @property
-    def _by_channel(self) -> bool:
-        return any(row.channel is not None for row in self.layers)
+    def _told_apart(self) -> tuple[str, ...]:
+        """What tells a layer's rows apart, if anything was asked that does."""
+        units = any(row.cell is not None for row in self.layers)
+        channels = any(row.channel is not None for row in self.layers)
+        return (*(("unit",) if units else ()), *(("channel",) if channels else ()))
 
     def columns(self) -> tuple[str, ...]:
         return (
             "layer",
-            *(("channel",) if self._by_channel else ()),
+            *self._told_apart(),
             "theoretical",
             "radius_50",
             "low",
@@ -151,10 +174,13 @@ class EffectiveResult(Result[EffectiveLayer]):
         )
 
     def records(self) -> Sequence[Sequence[Any]]:
-        rows = [_record(row) for row in self.layers]
-        if not self._by_channel:
-            return rows
-        return [(name, row.channel, *rest) for row, (name, *rest) in zip(self.layers, rows, strict=True)]
+        apart = self._told_apart()
+        found = []
+        for row in self.layers:
+            name, *rest = _record(row)
+            own = {"unit": row.unit_name.strip("()").replace(" ", ""), "channel": row.channel}
+            found.append((name, *(own[column] for column in apart), *rest))
+        return found
 
 
 def write_maps(path: str | Path, maps: Mapping[str, NDArray[np.float64]]) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rftools.capture import Graph
 from rftools.erf.gradients import Target
 from rftools.erf.measures import Frame
+from rftools.erf.result import tag_of
 from rftools.errors import RequestError, closest
 from rftools.loading import Model
-from rftools.trf import LayerField
+from rftools.trf import LayerField, Walked
 from rftools.trf.rules.registry import shape_of
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ class Place:
 class Aim:
     """What one map is of: a layer's unit, with all of its ``channels`` or a single ``channel``.
 
-    A layer that has no such channel keeps its place among the results, where there is nothing to see (``absent``).
+    ``cell`` counts the unit's place in the grid of units that is asked for. A layer that has no such channel keeps its
+    place among the results, where there is nothing to see (``absent``).
     """
 
     row: LayerField
     channels: int
     channel: int | None = None
+    cell: tuple[int, ...] | None = None
 
     @property
     def absent(self) -> bool:
@@ -46,7 +49,7 @@ class Aim:
     @property
     def tag(self) -> str:
         """What tells this aim from others of its layer."""
-        return "" if self.channel is None else f":{self.channel}"
+        return tag_of(self.row.unit or (), self.channel, self.cell)
 
     @property
     def key(self) -> str:
@@ -57,14 +60,15 @@ class Aim:
         return Target(self.row.name, self.row.unit_dims, self.row.place, self.channel, self.tag)
 
 
-def aims_at(rows: Sequence[LayerField], graph: Graph, channels: Sequence[int] | None) -> list[Aim]:
-    """The layers' units, once for each of the ``channels``.
+def aims_at(
+    rows: Sequence[LayerField], net: Walked, channels: Sequence[int] | None, grid: Sequence[int] | None = None
+) -> list[Aim]:
+    """The layers' units, or a ``grid`` of units of each, once for each of the ``channels``.
 
     Raises:
-        RequestError: a channel that no layer has.
+        RequestError: a channel that no layer has, a grid of another rank than all maps.
     """
-    shapes = {layer.name: shape_of(layer.node) for layer in graph.layers}
-    counts = [_channels(shapes[row.name], row) for row in rows]
+    counts = [_channels(shape_of(net.layer(row.name).node), row) for row in rows]
     for channel in channels or ():
         if all(channel >= n for n in counts):
             row, most = max(zip(rows, counts, strict=True), key=lambda pair: pair[1])
@@ -72,7 +76,52 @@ def aims_at(rows: Sequence[LayerField], graph: Graph, channels: Sequence[int] | 
             raise RequestError(
                 f"there is no channel {channel}: {row.name or 'the model'} has {most} (0 to {most - 1}){more}"
             )
-    return [Aim(row, n, channel) for row, n in zip(rows, counts, strict=True) for channel in channels or (None,)]
+    spread = [_spread(row, net, grid) for row in rows]
+    if grid is not None and all(cell is None for own in spread for cell, _ in own):
+        raise RequestError(_no_grid(rows[-1], net, grid))
+    return [
+        Aim(unit, n, channel, cell)
+        for own, n in zip(spread, counts, strict=True)
+        for cell, unit in own
+        for channel in channels or (None,)
+    ]
+
+
+def _spread(
+    row: LayerField, net: Walked, grid: Sequence[int] | None
+) -> list[tuple[tuple[int, ...] | None, LayerField]]:
+    """The units of the grid with their cells; a layer whose units lie otherwise keeps its own."""
+    if grid is None or len(units := net.units(row)) != len(grid):
+        return [(None, row)]
+    lines = [evenly(n, k) for n, k in zip(units, grid, strict=True)]
+    cells = itertools.product(*(range(len(line)) for line in lines))
+    layer = net.layer(row.name)
+    return [(cell, net.row(layer, tuple(line[c] for line, c in zip(lines, cell, strict=True)))) for cell in cells]
+
+
+def evenly(extent: int, count: int) -> list[int]:
+    """``count`` indices from the first to the last; of an odd number the central unit ``extent // 2`` is one.
+
+    >>> evenly(8, 3), evenly(9, 4), evenly(2, 5), evenly(7, 1)
+    ([0, 4, 7], [0, 3, 5, 8], [0, 1], [3])
+    """
+    if count >= extent:
+        return list(range(extent))
+    middle, last, half = extent // 2, extent - 1, count // 2
+    if count % 2:
+        before = [math.floor(middle * i / half + 0.5) for i in range(half)]
+        return [*before, middle, *(middle + math.floor((last - middle) * i / half + 0.5) for i in range(1, half + 1))]
+    return [math.floor(last * i / (count - 1) + 0.5) for i in range(count)]
+
+
+def _no_grid(row: LayerField, net: Walked, grid: Sequence[int]) -> str:
+    given, rank = "x".join(map(str, grid)), len(net.units(row))
+    has = f"has units along {_axes(rank)}" if rank else "has no map"
+    return f"a grid of {given} units takes maps of {_axes(len(grid))}, and {row.name or 'the model'} {has}"
+
+
+def _axes(count: int) -> str:
+    return "one axis" if count == 1 else f"{count} axes"
 
 
 def _channels(shape: Sequence[int], row: LayerField) -> int:

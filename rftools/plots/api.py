@@ -28,6 +28,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "growth": "effective:growth",
         "sheet": "effective:sheet",
         "profile": "effective:profile",
+        "grid": "effective_grid:grid",
     },
     "rftools.erf-comparison": {
         "difference": "effective_comparison:difference",

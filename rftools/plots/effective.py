@@ -124,7 +124,7 @@ def contours(values: NDArray[np.float64]) -> list[Mark]:
 def _pick(result: EffectiveResult, layer: str | None) -> EffectiveLayer:
     if layer is not None:
         return result[layer]
-    rows = [row for row in result if row.map.any()]
+    rows = [row for row in result.central() if row.map.any()]
     if not rows:
         raise RequestError("no layer has an effective map; nothing to draw")
     return rows[-1]
@@ -132,11 +132,17 @@ def _pick(result: EffectiveResult, layer: str | None) -> EffectiveLayer:
 
 def flat(row: EffectiveLayer) -> NDArray[np.float64]:
     """The map, at most 2-D, as shares of its maximum."""
+    values = raw(row)
+    top = values.max(initial=0.0)
+    return values / top if top > 0 else values
+
+
+def raw(row: EffectiveLayer) -> NDArray[np.float64]:
+    """The map's magnitudes, of three axes summed over the first."""
     values = np.abs(np.asarray(row.map, dtype=np.float64))
     while values.ndim > 2:
         values = values.sum(axis=0)
-    top = values.max(initial=0.0)
-    return values / top if top > 0 else values
+    return values
 
 
 def _decades(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -238,7 +244,7 @@ def growth(result: EffectiveResult, measure: str | None = None) -> Scene:
     of the sum, where it is measured (``relative_size``). The dotted line grows with the root of depth, as in random
     nets (Luo et al., arXiv:1701.04128).
     """
-    rows = list(result)
+    rows = result.central()
     known = sorted({name for row in rows for name in row.measures})
     measure = measure or ("relative_size" if "relative_size" in known else "luo_centre")
     if measure not in known:
@@ -317,7 +323,7 @@ def measure_axis(result: EffectiveResult, measure: str) -> Axis:
 
 def sheet(result: EffectiveResult) -> Scene:
     """All layers' maps, small, on one linear scale each; beyond 24 layers an even choice of them."""
-    rows = [row for row in result if row.map.any()]
+    rows = [row for row in result.central() if row.map.any()]
     if not rows:
         raise RequestError("no layer has an effective map; nothing to draw")
     chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(SHEET, len(rows)))]
@@ -382,7 +388,7 @@ def covered(shape: tuple[int, ...], most: int) -> Extent:
 
 def profile(result: EffectiveResult, layers: tuple[str, ...] = ()) -> Scene:
     """Mean of the map over rings around the unit's centre, by distance, at most six layers."""
-    rows = [result[name] for name in layers] if layers else [row for row in result if row.map.any()]
+    rows = [result[name] for name in layers] if layers else [row for row in result.central() if row.map.any()]
     rows = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(6, len(rows)))] if rows else []
     if not rows:
         raise RequestError("no layer has an effective map; nothing to draw")

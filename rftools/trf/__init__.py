@@ -1,6 +1,6 @@
 """Theoretical receptive fields: what a unit can see, exactly, or said not to be exact."""
 
-from rftools.trf.analysis import theoretical
+from rftools.trf.analysis import Walked, explore, theoretical
 from rftools.trf.field import Field
 from rftools.trf.reach import Change, ReachResult, reach
 from rftools.trf.result import AxisField, InputRange, LayerField, Phase, TheoreticalResult
@@ -9,5 +9,5 @@ from rftools.trf.taps import Taps
 
 __all__ = [
     "AxisField", "Call", "Change", "Field", "InputRange", "LayerField", "NoRule", "Phase", "ReachResult", "Taps",
-    "TheoreticalResult", "reach", "rule", "theoretical",
+    "TheoreticalResult", "Walked", "explore", "reach", "rule", "theoretical",
 ]  # fmt: skip

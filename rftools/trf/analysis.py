@@ -82,9 +82,8 @@ def theoretical(
     graph = graph or capture(subject.module, inputs=inputs, of=of)
     size = shape_of(graph.inputs[0])[1:]
     own = _own_rules(rules)
-    fields = walk(graph, own)
-    net = Walked(graph, fields, token_layers(graph, fields, own), _registers(subject.module))
-    rows = net.rows(unit)
+    net = explore(subject.module, graph, own)
+    fields, rows = net.fields, net.rows(unit)
     if surviving:
         rows = _with_surviving(rows, graph, fields, own)
     if paths:
@@ -203,11 +202,27 @@ class Walked:
         _check_any(unit, rows)
         return rows
 
+    def units(self, row: LayerField) -> tuple[int, ...]:
+        """How many units a layer has along each of their dimensions."""
+        layer = self.layer(row.name)
+        tokens = self.tokens.get(layer.node)
+        return tuple(shape_of(layer.node)[d] for d in row.unit_dims) if tokens is None else tokens.grid
+
+    def layer(self, name: str) -> Layer:
+        return next(layer for layer in self.graph.layers if layer.name == name)
+
     def row(self, layer: Layer, unit: Where | None) -> LayerField:
         """A layer's row; None stands for its central unit."""
         field = self.fields[layer.node]
         assert isinstance(field, Field)
         return _row(layer, field, self.fields, unit, self.tokens.get(layer.node), self.registers)
+
+
+def explore(module: nn.Module, graph: Graph, rules: Mapping[str, Rule] | None = None) -> Walked:
+    """The fields of a captured module, of which rows can be asked for any unit."""
+    own = rules or {}
+    fields = walk(graph, own)
+    return Walked(graph, fields, token_layers(graph, fields, own), _registers(module))
 
 
 def _registers(module: nn.Module) -> int:
