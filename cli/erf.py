@@ -56,6 +56,7 @@ def parse_grid(text: str) -> tuple[int, ...]:
 @models_options
 @click.option("--layer", "layers", metavar="NAME", multiple=True, help="A layer or a pattern; may be repeated.")
 @click.option("--unit", metavar="i,j", help="The output unit (default: the centre of each map), or class (token).")
+@click.option("--of-input", "of", metavar="N", default="0", help="Which of several inputs images are for, from 0.")
 @click.option("--grid", metavar="3x3", help="A grid of units of each layer, a row each.")
 @click.option("--channel", metavar="3,5-9", help="These channels one by one (default: the sum of all).")
 @click.option(

@@ -243,3 +243,95 @@ def test_a_grid_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert err == "rftools: error: grid '3y3' is not one whole number from 1 on for each axis, such as 3x3\n"
     status, _, err = run(capsys, "erf", *options, "--kind", "grid")
     assert err == "rftools: error: --kind grid draws a grid of units; say how many (--grid 3x3)\n"
+
+
+class Two(nn.Module):
+    """The image times what the depth says, so that neither may be zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(2, 4, 3, 2, 1), nn.Conv2d(3, 4, 5, 2, 2)
+        self.last = nn.Conv2d(4, 3, 3, padding=1)
+
+    def forward(self, image: torch.Tensor, depth: torch.Tensor) -> torch.Tensor:
+        return self.last(self.first(image) * torch.tanh(self.second(depth)))  # type: ignore[no-any-return]
+
+
+def two() -> Two:
+    torch.manual_seed(4)
+    return Two().double()
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("of", [0, 1])
+def test_one_of_several_inputs_against_plain_autograd(of: int, named: bool) -> None:
+    module = two()
+    image, depth = torch.rand(3, 2, 12, 12).double(), torch.rand(3, 3, 12, 12).double()
+    own = [image, depth][of]
+    others = [image[:1], depth[:1]]
+    others[of] = own[:1]
+    given = {"image": others[0], "depth": others[1]} if named else others
+    which: int | str = ("image", "depth")[of] if named else of
+    row = rf.effective(module, own, layers=["last"], inputs=given, of=which)["last"]
+    leaf = own.clone().requires_grad_(True)
+    fixed = others[1 - of].expand(3, -1, -1, -1)
+    out = module(*((leaf, fixed) if of == 0 else (fixed, leaf)))
+    (gradient,) = torch.autograd.grad(out[:, :, 3, 3].sum(), leaf)
+    assert row.map == pytest.approx(gradient.abs().mean((0, 1)).numpy(), rel=1e-9)
+    assert "forward" not in module.__dict__
+
+
+def test_what_the_other_inputs_are_is_said() -> None:
+    module = two()
+    result = rf.effective(module, torch.rand(2, 3, 12, 12), inputs=[(2, 12, 12), (3, 12, 12)], of=1, seed=5)
+    assert [row.name for row in result] == ["second", "last"]
+    assert result.of_input == "1"
+    assert result.input_size == (3, 12, 12)
+    assert result.events == ("input 0 is held at white noise (2x12x12), the same for all images",)
+    body = json.loads(result.to_json())
+    assert (body["of_input"], body["notes"]) == ("1", list(result.events))
+    again = rf.effective(module, torch.rand(2, 3, 12, 12), inputs=[(2, 12, 12), (3, 12, 12)], of=1, seed=6)
+    assert not np.allclose(result["last"].map, again["last"].map)
+    given = [torch.rand(1, 2, 12, 12), torch.rand(4, 3, 12, 12)]
+    whole = rf.effective(module, layers=["last"], inputs=given, of=1)  # the images are what was given for that input
+    assert whole["last"].images == 4
+    assert whole.events == ("input 0 is held at the given tensor (2x12x12), the same for all images",)
+
+
+def test_inputs_that_do_not_fit() -> None:
+    module, sizes = two(), [(2, 12, 12), (3, 12, 12)]
+    with pytest.raises(rf.RequestError, match=r"^there is no input 2; the inputs are 0, 1$"):
+        rf.effective(module, inputs=sizes, of=2)
+    with pytest.raises(rf.RequestError, match=r"^input 0 is 2 samples; give one \(a first dimension of 1\)"):
+        rf.effective(module, inputs=[torch.rand(2, 2, 12, 12), (3, 12, 12)], of=1)
+    with pytest.raises(rf.RequestError, match=r"^layer 'first' sees nothing of the input, or is not called$"):
+        rf.effective(module, layers=["first"], inputs=sizes, of=1)
+    with pytest.raises(rf.RequestError, match=r"^there is no input 1; the inputs are 0$"):
+        rf.effective(net(), torch.rand(1, 2, 9, 9), of=1)
+    broken = two()
+    broken.second.weight.data.fill_(float("inf"))
+    with pytest.raises(rf.RequestError, match="not finite"):
+        rf.effective(broken, torch.rand(1, 3, 12, 12), inputs=sizes, of=1)
+    assert "forward" not in broken.__dict__
+
+
+@pytest.mark.parametrize("options", [{"method": "integrated-gradients"}, {"random_weights": 2}, {"grid": (2, 2)}])
+def test_other_ways_with_several_inputs(options: dict[str, object]) -> None:
+    module = two().float()
+    result = rf.effective(
+        module,
+        torch.rand(2, 3, 12, 12),
+        layers=["last"],
+        inputs=[(2, 12, 12), (3, 12, 12)],
+        of=1,
+        **options,  # type: ignore[arg-type]
+    )
+    assert all(row.map.max() > 0 for row in result)
+
+
+def test_several_inputs_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["--input-size", "2x12x12,3x12x12", "--of-input", "1"]
+    status, out, err = run(capsys, "erf", f"{__file__}:two", *sizes, "--count", "2")
+    assert status == 0
+    assert [line.split("\t")[0] for line in out.splitlines()[1:]] == ["second", "last"]
+    assert "input 0 is held at white noise (2x12x12), the same for all images" in err

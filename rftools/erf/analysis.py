@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.capture import capture
+from rftools.capture import Inputs, capture
 from rftools.erf.asked import Asked, Where, definitions
 from rftools.erf.images import Given, gather, pictures
+from rftools.erf.inputs import held, looked_at
 from rftools.erf.intervals import METHOD, measure_all
 from rftools.erf.measures import Definition
 from rftools.erf.result import EffectiveLayer, EffectiveResult, Measure
@@ -52,6 +53,8 @@ def effective(
     progress: Progress | None = None,
     channel: int | Sequence[int] | None = None,
     grid: tuple[int, ...] | None = None,
+    inputs: Inputs | None = None,
+    of: int | str = 0,
 ) -> EffectiveResult:
     """What one unit of each layer sees: its gradient with respect to the input, aggregated over images.
 
@@ -79,6 +82,8 @@ def effective(
             channels there is nothing to see: its row's measures are None.
         grid: so many units along each axis of every layer's map, evenly from the first to the last (the central one is
             among them where the number is odd), a row each: how the field changes towards the border.
+        inputs: all inputs of a model that takes several, in order or by name: a tensor of one sample, or a size
+            ``(C, *spatial)`` for one of white noise. The images go to the input ``of``, the others stay as they are.
 
     Ctrl-C ends it early: the result then holds the images that are done, and is ``partial``.
 
@@ -111,6 +116,8 @@ def effective(
         progress=progress,
         channel=channel,
         grid=grid,
+        inputs=inputs,
+        of=of,
     )
     return examined(model, images, asked).result()
 
@@ -143,7 +150,8 @@ class Examined:
             skipped=images.skipped,
             partial=found.partial,
             method=plan.method,
-            events=found.events,
+            events=(*fixed.remarks(), *found.events) if (fixed := self.taker.fixed) else found.events,
+            of_input=fixed.of if fixed else None,
             precision=found.precision,
             draws=found.draws,
             pictures=pictures(images),
@@ -164,13 +172,19 @@ def examined(model: Model | nn.Module, images: Given | Dataset[Any], asked: Aske
     """As `effective`, with the maps of single images in place of what is said of them."""
     asked.check()
     subject = _sized(as_model(model, asked.input_size), images)
-    graph = capture(subject.module, inputs=[subject.require_input_size(), *subject.other_inputs])
+    fixed = held(subject, asked.inputs, asked.of, asked.seed)
+    if fixed is None:
+        graph = capture(subject.module, subject.require_input_size())
+    else:
+        subject = looked_at(subject, fixed)
+        graph = capture(subject.module, inputs=fixed.inputs, of=asked.of)
+        images = fixed.images if images is None else images
     net = explore(subject.module, graph)
     aims = aims_at(choose(net.rows(asked.unit), subject.module, asked.layers), net, asked.channels, asked.grid)
     plan = Plan(
         asked.aggregation, asked.method, pick_device(asked.device), asked.batch_size, asked.seed, asked.progress
     )
-    taker = Taker([aim for aim in aims if not aim.absent], plan, graph)
+    taker = Taker([aim for aim in aims if not aim.absent], plan, graph, fixed)
     return Examined(subject, aims, taker, _surveyed(subject, taker, images, asked), definitions(asked.measures))
 
 

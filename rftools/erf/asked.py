@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rftools.capture import Inputs
 from rftools.erf.attribution import check_method
 from rftools.erf.gradients import AGGREGATIONS
 from rftools.erf.measures import REGISTRY, Definition
@@ -37,6 +38,8 @@ class Asked:
     progress: Progress | None = None
     channel: int | Sequence[int] | None = None
     grid: tuple[int, ...] | None = None
+    inputs: Inputs | None = None
+    of: int | str = 0
 
     @property
     def channels(self) -> tuple[int, ...] | None:

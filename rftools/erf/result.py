@@ -92,6 +92,7 @@ class EffectiveResult(Result[EffectiveLayer]):
     precision: Mapping[str, Any] | None = None
     draws: Mapping[str, Any] | None = None
     pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict, compare=False)
+    of_input: str | None = None  # of a net with several inputs: the one that maps are of
 
     def __getitem__(self, name: str) -> EffectiveLayer:
         own = next((row for row in self.layers if row.key == name), None)
@@ -116,6 +117,7 @@ class EffectiveResult(Result[EffectiveLayer]):
             "partial": self.partial,
             "method": self.method,
             "notes": list(self.events),
+            **({} if self.of_input is None else {"of_input": self.of_input}),
             "precision": plain(dict(self.precision)) if self.precision else None,
             "random_weights": plain(dict(self.draws)) if self.draws else None,
             "layers": [

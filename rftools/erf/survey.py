@@ -15,6 +15,7 @@ from rftools.erf.attribution import attribution_maps
 from rftools.erf.batches import Log
 from rftools.erf.gradients import layer_maps
 from rftools.erf.images import Given, Images, gather
+from rftools.erf.inputs import Held, holding
 from rftools.erf.intervals import half_width, measure_all
 from rftools.erf.measures import Definition
 from rftools.erf.targets import Aim, Place
@@ -64,6 +65,7 @@ class Taker:
     aims: Sequence[Aim]
     plan: Plan
     graph: Graph | None = None  # of the model, for gradients inside the units' windows only
+    fixed: Held | None = None  # what goes to the other inputs of a net with several
     log: Log = field(default_factory=Log)
 
     def __call__(self, module: nn.Module, inputs: torch.Tensor, done: int = 0, total: int | None = None) -> Maps:
@@ -79,9 +81,10 @@ class Taker:
             "log": self.log,
         }
         targets = [aim.target for aim in self.aims]
-        if plan.method == "gradient":
-            return layer_maps(module, inputs, targets, graph=self.graph, **options)
-        return attribution_maps(module, inputs, targets, method=plan.method, **options)
+        with holding(module, self.fixed):
+            if plan.method == "gradient":
+                return layer_maps(module, inputs, targets, graph=self.graph, **options)
+            return attribution_maps(module, inputs, targets, method=plan.method, **options)
 
 
 def survey(model: Model, taker: Taker, given: Images) -> Survey:

@@ -145,6 +145,8 @@ def choose(rows: Iterable[LayerField], module: nn.Module, layers: Sequence[str] 
     for name in asked:
         among = rows if "/" in name or "[" in name else known  # operators between modules, one of several outputs
         own = [row for row in among if row.name == name or (name and fnmatch.fnmatchcase(row.name, name))]
+        if not own and name in modules:
+            raise RequestError(f"layer {name!r} sees nothing of the input, or is not called")
         if not own:
             raise RequestError(_no_layer(name, rows))
         found += [row for row in own if row not in found]
