@@ -61,11 +61,24 @@ def last_checkpoint(folder: Path, arch: Mapping[str, Any], data: str, options: M
     begun = content.get("options", {})
     for name, value in options.items():
         if name in begun and begun[name] != value:
-            flag = "--" + name.replace("_", "-")
-            raise RequestError(
-                f"{folder} was begun with {flag} {begun[name]}, not {value}; resume with the same, or start another run"
-            )
+            how = _difference("--" + name.replace("_", "-"), begun[name], value)
+            raise RequestError(f"{folder} was begun {how}; resume with the same, or start another run")
     return content
+
+
+def _difference(flag: str, begun: Any, value: Any) -> str:
+    """How an option was given at first, and how it is now.
+
+    >>> _difference("--prune", None, "constant:0.5@begin=200")
+    'without --prune, not with --prune constant:0.5@begin=200'
+    >>> _difference("--prune-layers", ("head", "features.*"), ("head",))
+    'with --prune-layers head features.*, not head'
+    """
+    first, now = (" ".join(given) if isinstance(given, (tuple, list)) else given for given in (begun, value))
+    absent = (None, False, "")
+    if first in absent:
+        return f"without {flag}, not with {flag}" + ("" if now is True else f" {now}")
+    return f"with {flag}{'' if first is True else f' {first}'}, not " + ("without it" if now in absent else str(now))
 
 
 def _same_request(folder: Path, content: Mapping[str, Any], asked: Mapping[str, str]) -> None:

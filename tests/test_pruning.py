@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -213,7 +215,7 @@ def test_masks_in_a_state_dict_and_out_again() -> None:
 PRUNING = Pruning("polynomial:0.1->0.8@3..15", "4", layers=("features.*",))
 
 
-def run(folder: Path, epochs: int = 4, pruning: Pruning = PRUNING, **more: object) -> None:
+def run(folder: Path, epochs: int = 4, pruning: Pruning | None = PRUNING, **more: object) -> None:
     options = Options(epochs=epochs, batch_size=8, seed=5, pruning=pruning)
     train(RECIPE, data(0), data(1, 12), folder, options, **more)  # type: ignore[arg-type]
 
@@ -294,6 +296,27 @@ def test_resuming_with_another_schedule_is_refused(tmp_path: Path) -> None:
         RequestError, match=r"was begun with --prune polynomial:0.1->0.8@3..15, not polynomial:0.1->0.7"
     ):
         run(tmp_path, pruning=other, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (None, PRUNING, "was begun without --prune, not with --prune polynomial:0.1->0.8@3..15"),
+        (PRUNING, None, "was begun with --prune polynomial:0.1->0.8@3..15, not without it"),
+        (PRUNING, replace(PRUNING, every="3"), "was begun with --prune-every 4, not 3"),
+        (PRUNING, replace(PRUNING, layers=()), "was begun with --prune-layers features.*, not without it"),
+        (PRUNING, replace(PRUNING, scope="global"), "was begun with --prune-scope layer, not global"),
+    ],
+)  # fmt: skip
+def test_resuming_with_other_pruning_is_one_line(
+    first: Pruning | None, second: Pruning | None, message: str, tmp_path: Path
+) -> None:
+    run(tmp_path, epochs=1, pruning=first)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    with pytest.raises(RequestError, match=re.escape(message)) as told:
+        run(tmp_path, pruning=second, resume=True)
+    assert "\n" not in str(told.value)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from rftools.weights import survey
 from rftools.weights.axial import rayleigh, resultant
 from rftools.weights.continuous import kuiper, rao, spacing_moments
 from rftools.weights.counts import binomial_taps, n_of_m
-from rftools.weights.directions import ends
+from rftools.weights.directions import ends, resampled_sums
 from rftools.weights.masks import masks_of
 from rftools.weights.null import Null, SphereNull, _drawn_sums, _normal_sums, lattice_test, moments, sphere_test
 from rftools.weights.shapes import coordinates, inertia, rank_of, spans_box
@@ -222,7 +222,7 @@ def test_spacings_have_their_exact_moments(n: int) -> None:
 
 
 @pytest.mark.parametrize("test", [kuiper, rao])
-@pytest.mark.parametrize("n", [20, 200])
+@pytest.mark.parametrize("n", [20, 64, 200])
 def test_continuous_tests_hold_their_level_on_continuous_angles(test, n: int) -> None:  # type: ignore[no-untyped-def]
     angles = np.random.default_rng(7).random((1500, n)) * math.pi
     ones = np.ones(n, dtype=np.int64)
@@ -432,9 +432,9 @@ def test_masks_by_brute_force(kernel: tuple[int, ...]) -> None:
 
 
 def test_normal_sums_agree_with_drawn_sums() -> None:
-    """The p of R at the 1 to 50 % points by both ways, 100 kernels of 2 and of 8 taps: within Monte-Carlo error."""
+    """The p of R at the 1 to 50 % points by both ways, 64 kernels of 2 and of 8 taps: within Monte-Carlo error."""
     null = Null((3, 3), (1.0, 1.0))
-    groups = [(null[2], 50), (null[8], 50)]
+    groups = [(null[2], 32), (null[8], 32)]
     draw = np.random.default_rng(0)
     drawn = sum(_drawn_sums(group, n, 40_000, draw) for group, n in groups)
     normal = _normal_sums(groups, draw.standard_normal((40_000, 3)))
@@ -442,6 +442,30 @@ def test_normal_sums_agree_with_drawn_sums() -> None:
     for level in (0.5, 0.1, 0.05, 0.01):
         edge = np.quantile(lengths, 1 - level)
         assert (others > edge).mean() == pytest.approx(level, abs=4 * math.sqrt(level / 40_000) * 1.5)
+
+
+@pytest.mark.parametrize("counts", [[1] * 40, [1, 1, 2] * 20, [30, 10]])
+def test_resampled_kernels_are_multinomial(counts: list[int]) -> None:
+    """Sums under the bootstrap have the mean and the covariance of a multinomial, however kernels are drawn."""
+    number, parts = np.array(counts), np.random.default_rng(3).standard_normal((len(counts), 2))
+    total = number.sum()
+    draws = [np.random.default_rng(seed) for seed in range(40)]
+    sums = np.concatenate([resampled_sums(parts, number, draw) for draw in draws])
+    share = number / total
+    expected = total * (np.diag(share) - np.outer(share, share))
+    scale = np.sqrt(np.diag(parts.T @ expected @ parts))
+    assert np.abs(sums.mean(0) - number @ parts).max() < 4 * scale.max() / math.sqrt(len(sums))
+    np.testing.assert_allclose(np.cov(sums.T), parts.T @ expected @ parts, atol=4 * scale.max() ** 2 / 140)
+
+
+def test_doubled_directions_and_ranks_by_angles_and_eigenvalues() -> None:
+    shapes = inertia(ALL.astype(float), coordinates((3, 3)))
+    has = ~np.isnan(shapes.angle)
+    np.testing.assert_allclose(shapes.doubled[has], np.exp(2j * shapes.angle[has]), atol=1e-12)
+    assert not shapes.doubled[~has].any()
+    matrices = np.stack([shapes.xx, shapes.xy, shapes.xy, shapes.yy], axis=1).reshape(-1, 2, 2)
+    ranks = np.where(ALL.any(1), (np.linalg.eigvalsh(matrices) > 1e-6).sum(1), -1)
+    assert rank_of(ALL, (3, 3)).tolist() == ranks.tolist()
 
 
 def test_sampled_nulls_are_calibrated() -> None:

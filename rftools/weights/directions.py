@@ -34,6 +34,7 @@ BOOTSTRAPS = 1000
 BLOCK = 1 << 15  # kernels at a time
 FEW = 1024  # distinct masks
 NORMAL_FROM = 300  # kernels whose bootstrap sums are normal
+SPARSE = 8  # kernels a distinct one, from which on numbers are drawn and not kernels
 Floats = NDArray[np.float64]
 Nulls = dict[tuple[tuple[int, ...], tuple[float, ...]], Null]  # by kernel and step
 
@@ -266,7 +267,7 @@ def resampled_sums(parts: Floats, counts: NDArray[np.int64], draw: np.random.Gen
     """
     total = int(counts.sum())
     if total < NORMAL_FROM:
-        resamples: Floats = draw.multinomial(total, counts / total, size=BOOTSTRAPS) @ parts
+        resamples: Floats = _resamples(counts, total, draw) @ parts
         return resamples
     mean = counts @ parts / total
     centred = parts - mean
@@ -275,6 +276,19 @@ def resampled_sums(parts: Floats, counts: NDArray[np.int64], draw: np.random.Gen
     root = vectors * np.sqrt(np.maximum(values, 0))
     sums: Floats = total * mean + draw.standard_normal((BOOTSTRAPS, parts.shape[1])) @ root.T
     return sums
+
+
+def _resamples(counts: NDArray[np.int64], total: int, draw: np.random.Generator) -> NDArray[np.int64]:
+    """How often each distinct kernel is drawn ``(resamples, distinct)``: number by number, or kernel by kernel where
+    nearly all are distinct.
+    """
+    if SPARSE * len(counts) < total:
+        return draw.multinomial(total, counts / total, size=BOOTSTRAPS)
+    blocks = (draw.integers(0, total, (BOOTSTRAPS // 4, total), dtype=np.int32) for _ in range(4))
+    if len(counts) == total:
+        return np.concatenate([_counts(block, total) for block in blocks])
+    kernels = np.repeat(np.arange(len(counts)), counts)
+    return np.concatenate([_counts(kernels[block], len(counts)) for block in blocks])
 
 
 def unbiased_interval(lengths: Floats, found: float) -> tuple[float, float]:
@@ -368,7 +382,9 @@ def _counts(index: NDArray[Any], number: int) -> NDArray[np.int64]:
 def _by_filter(row: LayerOrientation, shapes: Inertia, index: NDArray[Any]) -> LayerOrientation:
     """Filter by filter: how many still span the plane, and how anisotropic the pooled filter is on average."""
     parts = np.stack([shapes.xx, shapes.xy, shapes.yy], axis=1)
-    if len(parts) < FEW:  # count each filter's masks: cheaper than to look every kernel up
+    if SPARSE * index.shape[1] < len(parts):
+        sums = np.concatenate([parts[block].sum(axis=1) for block in _blocks(index)])
+    elif len(parts) < FEW:  # count each filter's masks: cheaper than to look every kernel up
         sums = np.concatenate([_counts(block, len(parts)) @ parts for block in _blocks(index)])
     else:
         sums = np.stack([parts[own].sum(axis=0) for own in index])

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Complexes = NDArray[np.complex128]
 TOLERANCE = 1e-9
+THIN = 1e-6  # a spread below is none: taps on a line
 
 
 def coordinates(kernel: tuple[int, ...], step: tuple[float, ...] | None = None) -> Floats:
@@ -58,6 +60,12 @@ class Inertia:
         angle = np.where(angle > np.pi - 1e-12, 0.0, angle)
         return np.where(self.anisotropy > TOLERANCE, angle, np.nan)
 
+    @cached_property
+    def doubled(self) -> Complexes:
+        """``exp(2 i theta)`` without its angle; 0 where there is no direction."""
+        moment = (self.xx - self.yy) + 2j * self.xy
+        return np.divide(moment, np.abs(moment), out=np.zeros_like(moment), where=self.anisotropy > TOLERANCE)
+
 
 def inertia(mass: Floats, positions: Floats) -> Inertia:
     """Inertia of kernels ``mass`` ``(kernels, taps)`` at ``positions`` ``(taps, 2)``.
@@ -82,14 +90,24 @@ def inertia(mass: Floats, positions: Floats) -> Inertia:
 
 def rank_of(alive: NDArray[np.bool_], kernel: tuple[int, ...]) -> NDArray[np.int64]:
     """-1 for a dead kernel, else the dimension its taps span: 0 a point, 1 a line, 2 a plane, 3 a volume."""
+    if len(kernel) == 2:
+        return _planar_rank(alive, kernel)
     positions = coordinates(kernel)
     count = alive.sum(1)
     safe = np.maximum(count, 1)
     mean = alive @ positions / safe[:, None]
     second = np.einsum("kt,ti,tj->kij", alive.astype(np.float64), positions, positions, optimize=True)
     spread = second / safe[:, None, None] - mean[:, :, None] * mean[:, None, :]
-    rank = (np.linalg.eigvalsh(spread) > 1e-6).sum(1) if len(alive) else np.zeros(0, dtype=np.int64)
+    rank = (np.linalg.eigvalsh(spread) > THIN).sum(1) if len(alive) else np.zeros(0, dtype=np.int64)
     return np.where(count == 0, -1, rank).astype(np.int64)
+
+
+def _planar_rank(alive: NDArray[np.bool_], kernel: tuple[int, ...]) -> NDArray[np.int64]:
+    """The same from the closed form of a 2 x 2 matrix's eigenvalues."""
+    own = inertia(alive.astype(np.float64), coordinates(kernel))
+    trace, difference = own.xx + own.yy, np.hypot(own.xx - own.yy, 2 * own.xy)
+    rank = (trace + difference > 2 * THIN).astype(np.int64) + (trace - difference > 2 * THIN)
+    return np.where(own.mass == 0, -1, rank)
 
 
 def spans_box(alive: NDArray[np.bool_], kernel: tuple[int, ...]) -> NDArray[np.bool_]:
