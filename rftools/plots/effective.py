@@ -287,7 +287,7 @@ def _sizes(row: EffectiveLayer, measure: str) -> tuple[float | None, float | Non
 
 def _full_size(row: EffectiveLayer) -> float:
     """What `relative_size` is relative to: the theoretical size, where global the image's, the axes' geometric mean."""
-    sides = [axis["size"] or image for axis, image in zip(_axes(row), row.map.shape, strict=True)]
+    sides = [axis["size"] or axis["clipped"][1] - axis["clipped"][0] + 1 for axis in _axes(row)]
     return float(np.prod(sides)) ** (1 / len(sides))
 
 

@@ -300,7 +300,7 @@ def _partial(subject: Subject, limits: Limits) -> Found:
 def _dead_units(subject: Subject, limits: Limits) -> Found:
     """Layers whose unit had no gradient at all: nothing in the input changes it on these images."""
     assert subject.effective is not None
-    dead = [row.name for row in subject.effective if not row.map.any()]
+    dead = [row.name for row in subject.effective if row.map.size and not row.map.any()]
     if dead:
         words = f"The unit of {_count(len(dead), 'layer')} has no gradient on any image ({_names(dead)})."
         yield Finding("dead units", PROBLEM, words, str(len(dead)), "0", "effective", tuple(dead))

@@ -33,6 +33,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         parts += [f"## {section['heading']}", plain_text(section["lead"])]
         if section["missing"]:
             parts.append(f"*{plain_text(section['missing'])}* {plain_text(section['remedy'])}")
+        parts += [f"*{plain_text(note)}*" for note in section["notes"]]
         if section["table"]:
             parts.append(_table(section["table"]))
     parts += ["## Method", _facts(content["method"])]

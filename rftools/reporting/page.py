@@ -20,7 +20,7 @@ from rftools.reporting.figures import Figure, figures, variables
 from rftools.reporting.findings import RULES, Limits, findings
 from rftools.reporting.pictures import effective_maps, picture_url, plane, surviving_masks
 from rftools.reporting.series import course_figures, frames
-from rftools.reporting.subject import REMEDIES, Subject
+from rftools.reporting.subject import REMEDIES, SAVED_REMEDIES, Subject
 from rftools.results import Result
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def contents(
         "figures": _figures(subject),
         "frames": frames(subject),
         "graph": _graph(subject),
+        "no_graph": None if subject.levels else NO_GRAPH,
         "explorer": _explorer(subject, picture, limits.objects),
         "method": _method(subject, limits, provenance),
     }
@@ -156,12 +157,17 @@ def _section(part: str, heading: str, subject: Subject) -> dict[str, Any]:
         "heading": heading,
         "lead": LEADS[part],
         "table": table(result, f"{anchor}-table", f"{heading} of each layer") if isinstance(result, Result) else None,
-        "missing": None if result else subject.missing.get(part, "It was not analysed."),
-        "remedy": REMEDIES[part],
+        "missing": None if result else subject.missing.get(part, NOT_ANALYSED if result is None else NO_LAYER),
+        "remedy": (SAVED_REMEDIES if subject.sources else REMEDIES)[part],
         "empty": EMPTY.get(part),
+        "notes": [subject.missing[note] for note in NOTES.get(part, ()) if note in subject.missing],
     }
 
 
+NO_GRAPH = "The architecture is drawn where the report is given a model whose fields can be worked out."
+NOT_ANALYSED, NO_LAYER = "It was not analysed.", "The result holds no layer."
+#: what a section says of what is left out of it, by its key among what is missing
+NOTES = {"theoretical": ("surviving",), "effective": ("maps",)}
 #: said where a result is there and has nothing to draw
 EMPTY = {
     "sparsity": "No weight is zero here: nothing was pruned, so there are no histograms to draw.",
@@ -260,6 +266,8 @@ def _method(subject: Subject, limits: Limits, provenance: Provenance) -> list[tu
     facts = made(provenance)
     if subject.model.weights is not None:
         facts.append(("Weights", subject.model.weights))
+    if subject.sources:
+        facts.append(("Results read from", ", ".join(subject.sources)))
     if subject.seconds:
         each = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in subject.seconds.items())
         facts.append(("Time of the analyses", f"{provenance.analysis_seconds:.1f} s ({each})"))

@@ -33,6 +33,7 @@ def comparison(subjects: Sequence[Subject], limits: Limits, provenance: Provenan
         "figures": {part: [figure(found, names, image)] for part, found in aligned.items() if found is not None},
         "frames": [],
         "graph": None,
+        "no_graph": None,
         "explorer": None,
         "method": _method(subjects, names, limits, provenance),
     }
@@ -74,6 +75,7 @@ def _section(part: str, heading: str, found: Aligned | None, names: Sequence[str
         "missing": None if found is not None else "Fewer than two of these models have this result.",
         "remedy": "" if found is not None else "A report of one model alone says why it is missing.",
         "empty": None,
+        "notes": [],
     }
 
 

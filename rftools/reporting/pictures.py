@@ -93,7 +93,11 @@ def surviving_masks(result: TheoreticalResult) -> dict[str, dict[str, Any]]:
     ``movable`` where the unit's whole window lies inside the image and each axis has one phase: then other units'
     supports are this one, moved by the layer's stride and cut by the border.
     """
-    return {row.name: _surviving(row) for row in result if row.surviving is not None and row.unit is not None}
+    return {
+        row.name: _surviving(row)
+        for row in result
+        if row.surviving is not None and row.surviving.support is not None and row.unit is not None
+    }
 
 
 def _surviving(row: LayerField) -> dict[str, Any]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rftools.erf.result import EffectiveResult
     from rftools.loading import Model
     from rftools.reporting.run import Epoch
+    from rftools.reporting.saved import Saved
     from rftools.trf.result import TheoreticalResult
     from rftools.weights.results import OrientationResult, SparsityResult
 
@@ -41,6 +42,15 @@ REMEDIES = {
     "orientation": "Give the report a net with pruned kernels larger than 1x1; full kernels point nowhere.",
     "history": "Give the report a checkpoint that rftools train wrote, or the run's folder to see epoch after epoch.",
 }
+#: the same where a report is made from files of results
+SAVED_REMEDIES = {
+    "theoretical": "Give the report the JSON that rftools trf SPEC --json FILE writes too.",
+    "effective": "Give the report the JSON that rftools erf SPEC --json FILE writes too, and --npz's maps.",
+    "sparsity": "Give the report the JSON that rftools sparsity SPEC --json FILE writes too.",
+    "orientation": "Give the report the JSON that rftools orientation SPEC --json FILE writes too.",
+    "history": "No file of results holds it: give the report the checkpoint itself, or the run's folder.",
+}
+NO_MAPS = "The maps are in another file: give the report the NPZ that rftools erf --npz writes too."
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,7 @@ class Subject:
     paired: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict, repr=False)
     missing: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()  # the files that the results were read from, where they were
 
     @property
     def file(self) -> str:
@@ -97,6 +108,15 @@ def from_results(results: Sequence[Result[Any]]) -> Subject:
     sizes = [result.input_size for result in results if result.input_size is not None]
     missing = {part: "Not among the results that were given." for part in REMEDIES if part not in parts}
     return Subject(model=results[0].model, input_size=sizes[0] if sizes else None, missing=missing, **parts)
+
+
+def from_saved(saved: Saved) -> Subject:
+    """A subject from files of results: nothing is analysed again, and no model is needed."""
+    subject = from_results(saved.results)
+    missing = dict(subject.missing)
+    if subject.effective is not None and not any(row.map.size for row in subject.effective):
+        missing["maps"] = NO_MAPS
+    return replace(subject, sources=saved.sources, missing=missing)
 
 
 def from_model(

@@ -154,6 +154,7 @@ class TheoreticalResult(Result[LayerField]):
             "aligned": row.aligned,
             "productive": row.productive,
             "unit": None if row.unit is None else list(row.unit),
+            "unit_dims": list(row.unit_dims),
             **({} if row.surviving is None else {"surviving": row.surviving.to_dict()}),
             **({} if self.objects is None else {"sees_object": self.sees_object(row)}),
         }
