@@ -10,6 +10,7 @@ from typing import Any
 from rftools.errors import RequestError
 from rftools.plots.comparison import Curve, curves
 from rftools.plots.scene import Axis, short
+from rftools.reporting.effective_size import MEASURE, effective_size, size_change
 from rftools.reporting.figures import Figure, themed
 from rftools.reporting.findings import weighted
 from rftools.reporting.subject import Subject
@@ -43,9 +44,9 @@ def _field(row: Any) -> Value | None:
     return Value(float(max(sizes))) if sizes else None
 
 
-def _radius(row: Any) -> Value | None:
-    found = row.measures.get("radius_50")
-    return None if found is None or found.value is None else Value(found.value, found.low, found.high)
+def _size(row: Any) -> Value | None:
+    found = effective_size(row)
+    return None if found is None else Value(*found)
 
 
 def _sparsity(row: Any) -> Value | None:
@@ -62,7 +63,7 @@ def _accuracy(row: Any) -> Value | None:
 
 QUANTITIES = (
     Quantity("theoretical", "theoretical-size", "Theoretical field size of convolutions", "px", _field),
-    Quantity("effective", "effective-size", "Effective radius (half of the gradient)", "px", _radius),
+    Quantity("effective", "effective-size", "Effective size (diameter that holds half of the gradient)", "px", _size),
     Quantity("sparsity", "sparsity-share", "Weights that are zero", "%", _sparsity),
     Quantity("orientation", "orientation-resultant", "Resultant of kernel orientation", None, _resultant),
     Quantity("history", "training-accuracy", "Held-out accuracy", "%", _accuracy),
@@ -136,8 +137,8 @@ def _changes(
 
 
 def _paired(found: Mapping[str, Any] | None) -> Value | None:
-    change = None if found is None else found.get("radius_50")
-    return None if change is None or change.value is None else Value(change.value, change.low, change.high)
+    change = size_change(None if found is None else found.get(MEASURE))
+    return None if change is None else Value(*change)
 
 
 def _name(row: Any) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rftools.reporting.effective_size import effective_share
 from rftools.reporting.subject import Subject
 
 if TYPE_CHECKING:
-    from rftools.erf.result import EffectiveLayer
     from rftools.trf.result import LayerField
     from rftools.weights.results import LayerOrientation
 
@@ -36,7 +36,7 @@ class Limits:
     """The thresholds of the rules."""
 
     objects: tuple[tuple[int, int], ...] = ()  # (width, height) in pixels that a unit should see whole
-    effective_share: float = 0.3  # effective over theoretical side, both inside the image
+    effective_share: float = 0.3  # effective size over theoretical side inside the image
     hole_share: float = 0.1  # of a field's pixels, or of gradient energy
     false_discovery: float = 0.05
     lost_share: float = 0.05  # of a layer's field, in pixels
@@ -248,7 +248,8 @@ def _what_is_left(row: LayerField) -> str:
 
 @_rule("small effective field", "effective")
 def _small_effective(subject: Subject, limits: Limits) -> Found:
-    """The deepest layer's effective side (Luo et al.) over its theoretical side inside the image, below the limit."""
+    """The deepest layer's effective size (the diameter that holds half of the gradient) over its theoretical side
+    inside the image, below the limit."""
     assert subject.effective is not None
     rows = [(row, known) for row in subject.effective if (known := effective_share(row)) is not None]
     if not rows:
@@ -259,30 +260,13 @@ def _small_effective(subject: Subject, limits: Limits) -> Found:
         yield Finding(
             "small effective field",
             NOTICE,
-            f"{row.name or 'The model'} uses a small part of what it can see: its effective side is "
-            f"{100 * share:.0f} % of the theoretical one{spread}.",
+            f"{row.name or 'The model'} uses a small part of what it can see: half of the gradient lies within "
+            f"{100 * share:.0f} % of the theoretical side{spread}.",
             f"{100 * share:.0f} %",
             f"{100 * limits.effective_share:.0f} %",
             "effective",
             (row.name,),
         )
-
-
-def effective_share(row: EffectiveLayer) -> tuple[float, float | None, float | None] | None:
-    """Luo's size with its interval as shares of the theoretical side inside the image, where both are known."""
-    measure = row.measures.get("luo_centre")
-    axes = (row.theoretical or {}).get("axes", [])
-    sides = [hull[1] - hull[0] + 1 for axis in axes if (hull := axis.get("clipped")) is not None]
-    if measure is None or measure.value is None or not sides:
-        return None
-    side = 1.0
-    for extent in sides:
-        side *= extent ** (1 / len(sides))
-    return (
-        measure.value / side,
-        None if measure.low is None else measure.low / side,
-        None if measure.high is None else measure.high / side,
-    )
 
 
 @_rule("partial", "effective")
@@ -300,7 +284,8 @@ def _partial(subject: Subject, limits: Limits) -> Found:
 def _dead_units(subject: Subject, limits: Limits) -> Found:
     """Layers whose unit had no gradient at all: nothing in the input changes it on these images."""
     assert subject.effective is not None
-    dead = [row.name for row in subject.effective if row.map.size and not row.map.any()]
+    seen = [row for row in subject.effective if row.images and row.map.size]
+    dead = [row.name for row in seen if not row.map.any()]
     if dead:
         words = f"The unit of {_count(len(dead), 'layer')} has no gradient on any image ({_names(dead)})."
         yield Finding("dead units", PROBLEM, words, str(len(dead)), "0", "effective", tuple(dead))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rftools.plots.effective import covered, smaller
 from rftools.plots.theme import COLOURMAP, THEMES
+from rftools.reporting.effective_size import effective_size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,7 +45,7 @@ def effective_maps(result: EffectiveResult, most: int = 64) -> dict[str, dict[st
 
     Colours stand for the square root of the share of the map's maximum. 1-D maps are left to the curves.
     """
-    rows = [row for row in result if row.map.any() and row.map.ndim > 1]
+    rows = [row for row in result if row.map.any() and row.map.ndim > 1 and row.channel is None]
     chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(most, len(rows)))] if rows else []
     return {row.name: _map(row) for row in chosen}
 
@@ -52,7 +53,7 @@ def effective_maps(result: EffectiveResult, most: int = 64) -> dict[str, dict[st
 def _map(row: EffectiveLayer) -> dict[str, Any]:
     _, right, _, bottom = covered(row.map.shape[-2:], SMALL)
     extent = {"width": right + 0.5, "height": bottom + 0.5}
-    found = {"unit": list(row.unit), "url": map_url(row.map), "size": _luo(row), "extent": extent}
+    found = {"unit": list(row.unit), "url": map_url(row.map), "size": _size(row), "extent": extent}
     return found | {"ellipse": _ellipse(row)}
 
 
@@ -67,9 +68,9 @@ def _ellipse(row: EffectiveLayer) -> dict[str, float] | None:
     return {"cx": round(x, 3), "cy": round(y, 3), **rounded}
 
 
-def _luo(row: EffectiveLayer) -> str:
-    found = row.measures.get("luo_centre")
-    return "-" if found is None or found.value is None else f"{found.value:.1f} px (Luo)"
+def _size(row: EffectiveLayer) -> str:
+    found = effective_size(row)
+    return "-" if found is None else f"{found[0]:.1f} px across hold half of the gradient"
 
 
 def map_url(values: NDArray[np.float64]) -> str:

@@ -186,13 +186,12 @@ def _with_maps(results: Sequence[Result[Any]], path: Path) -> list[Result[Any]]:
         raise RequestError(f"{path} holds maps; give the --json that `rftools erf` wrote with it too")
     kept, result = list(results), results[effective[0]]
     maps = _arrays(path)
-    keys = typing.cast(Any, result).keys()
-    lacking = [key for key in keys if key not in maps]
+    rows = list(zip(typing.cast(Any, result).keys(), result.layers, strict=True))
     shape = tuple(result.input_size or ())[1:]
-    if lacking or any(maps[key].shape != shape for key in keys):
+    if any(row.images and (key not in maps or maps[key].shape != shape) for key, row in rows):
         raise RequestError(f"{path} does not hold the maps of {result.model.name}'s effective fields, one a layer")
-    rows = [dataclasses.replace(row, map=maps[key]) for key, row in zip(keys, result.layers, strict=True)]
-    kept[effective[0]] = dataclasses.replace(result, layers=tuple(rows))
+    given = tuple(dataclasses.replace(row, map=maps[key]) if row.images else row for key, row in rows)
+    kept[effective[0]] = dataclasses.replace(result, layers=given)
     return kept
 
 

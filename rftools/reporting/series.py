@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rftools.plots.comparison import Curve, curves
 from rftools.plots.scene import Axis
+from rftools.reporting.effective_size import effective_size
 from rftools.reporting.figures import Figure, themed
 from rftools.reporting.pictures import map_url
 
@@ -26,10 +27,10 @@ class Course:
     read: Callable[[Epoch, str], tuple[float | None, float | None, float | None]]
 
 
-def _radius(epoch: Epoch, layer: str) -> tuple[float | None, float | None, float | None]:
+def _size(epoch: Epoch, layer: str) -> tuple[float | None, float | None, float | None]:
     row = _row(epoch.effective, layer)
-    found = None if row is None else row.measures.get("radius_50")
-    return (None, None, None) if found is None else (found.value, found.low, found.high)
+    found = None if row is None else effective_size(row)
+    return (None, None, None) if found is None else found
 
 
 def _zeros(epoch: Epoch, layer: str) -> tuple[float | None, float | None, float | None]:
@@ -52,7 +53,7 @@ def _row(result: Any, layer: str) -> Any:
 
 
 COURSES = (
-    Course("effective", "Effective radius (half of the gradient) through training", Axis("radius", "px"), _radius),
+    Course("effective", "Effective size through training", Axis("diameter that holds half", "px"), _size),
     Course("sparsity", "Weights that are zero, through training", Axis("share", "%"), _zeros),
     Course("left", "Field that pruning left, through training", Axis("share of the pixels", "%"), _left),
     Course("anisotropy", "Anisotropy of kernels through training", Axis("anisotropy, 0 to 1"), _anisotropy),
@@ -93,7 +94,7 @@ def _frame(epoch: Epoch, layers: Sequence[str]) -> dict[str, Any]:
     facts.append(("Weights that are zero", f"{100 * epoch.sparsity.total.sparsity:.1f} %"))
     maps = []
     for layer in layers:
-        row, (size, low, high) = _row(epoch.effective, layer), _radius(epoch, layer)
+        row, (size, low, high) = _row(epoch.effective, layer), _size(epoch, layer)
         if row is None or row.map.ndim < 2 or not row.map.any():
             continue
         spread = "" if low is None or high is None else f" ({low:.1f} to {high:.1f})"
