@@ -334,6 +334,9 @@ def test_tables_hold_the_results(page: str) -> None:
 def test_the_method_names_the_command_and_the_versions(tmp_path: Path) -> None:
     text = html.unescape(page_of(tmp_path, drawn.sparsity(), command="rftools report best.pt -o r.html"))
     assert "rftools report best.pt -o r.html" in text
+    found = re.search(r"Memory at most</dt><dd><bdi>([\d,]+) MB", text)
+    assert found is not None
+    assert 50 < float(found[1].replace(",", "")) < 1e6
     assert f"rftools {rf.__version__}, torch {torch.__version__.split('+')[0]}" in text
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rftools.plots.effective import covered, smaller
 from rftools.plots.theme import COLOURMAP, THEMES
 from rftools.reporting.effective_size import effective_size
+from rftools.reporting.texts import say
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -70,7 +71,7 @@ def _ellipse(row: EffectiveLayer) -> dict[str, float] | None:
 
 def _size(row: EffectiveLayer) -> str:
     found = effective_size(row)
-    return "-" if found is None else f"{found[0]:.1f} px across hold half of the gradient"
+    return "-" if found is None else say("figures.effective_here", size=found[0])
 
 
 def map_url(values: NDArray[np.float64]) -> str:
