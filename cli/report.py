@@ -52,7 +52,8 @@ def command(
 ) -> None:
     """Write a page about SPEC: findings, tables, drawings, an explorer, and how it was made. Several are compared.
 
-    A run's folder is shown with what changed from epoch to epoch.
+    A run's folder is shown with what changed from epoch to epoch. Files that --json and --npz of trf, erf, sparsity and
+    orientation wrote make a page too, without the model.
 
     The page is one file. It opens from disk, a mail or a build's artifacts, and loads nothing from anywhere.
 
@@ -61,9 +62,11 @@ def command(
       rftools report runs/a/best.pt -o report.html
       rftools report runs/a -o training.html
       rftools report runs/a/best.pt runs/a-pruned/best.pt -o pruning.html
+      rftools report trf.json erf.json erf.npz -o report.html
     """
     from rftools.reporting.build import check_page
     from rftools.reporting.compare import check_count
+    from rftools.reporting.saved import is_saved
 
     check_page(output)
     for written in (output, json_path, markdown_path, pdf_path):
@@ -72,7 +75,12 @@ def command(
     sizes = tuple(parse_object(text) for text in objects)
     specs = expanded(specs)
     check_count(len(specs))
-    loaded = [spec if Path(spec).is_dir() else load_model(spec, model, weights, input_size, seed) for spec in specs]
+    if any(map(is_saved, specs)):
+        refuse_with_results(model=model, weights=weights, input_size=input_size, images=images, layer=layers)
+    loaded = [
+        spec if Path(spec).is_dir() or is_saved(spec) else load_model(spec, model, weights, input_size, seed)
+        for spec in specs
+    ]
     from rftools.reporting import report
     from rftools.reporting.findings import Limits
 
@@ -108,6 +116,14 @@ def command(
     for written in (output, json_path):
         if written not in (None, "-"):
             click.echo(f"wrote {written}", err=True)
+
+
+def refuse_with_results(**given: object) -> None:
+    """Raise `RequestError` where an option says how to analyse what is analysed already."""
+    for name, value in given.items():
+        if value:
+            flag = f"--{name.replace('_', '-')}"
+            raise RequestError(f"{flag} says how to analyse a model, and files of results are analysed already")
 
 
 def parse_object(text: str) -> tuple[int, int]:

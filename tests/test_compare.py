@@ -143,7 +143,7 @@ def test_effective_sizes_are_compared_on_the_same_images() -> None:
     place = found.layers.index("2")
     expected = together["2"].differences[0]["radius_50"]
     change = found.changes[place]
-    assert change == Value(expected.value, expected.low, expected.high)  # type: ignore[arg-type]
+    assert change == Value(2 * expected.value, 2 * expected.low, 2 * expected.high)  # type: ignore[arg-type]
     alone = difference(*found.values[place])
     assert alone is not None
     assert change is not None

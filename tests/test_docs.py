@@ -194,6 +194,7 @@ def bad_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The files that docs/errors.md speaks of, in the working directory."""
     import torch
 
+    import rftools as rf
     from rftools.models import build
 
     monkeypatch.chdir(tmp_path)
@@ -206,6 +207,11 @@ def bad_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("empty.pt").write_bytes(b"")
     Path("text.pt").write_text("hello\n")
     Path("there.html").write_text("kept")
+    for net in ("vgg-dilated", "vgg-strided"):
+        rf.sparsity(rf.load(f"rftools:{net}")).to_json(f"{net}.json")
+    written = Path("vgg-dilated.json").read_text()
+    Path("cut.json").write_text(written[:300])
+    Path("old.json").write_text(written.replace('"version": 1', '"version": 0', 1))
     return tmp_path
 
 

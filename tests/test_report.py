@@ -24,6 +24,7 @@ from torch import nn
 
 import rftools as rf
 from rftools.cli import main
+from rftools.erf.result import Measure
 from rftools.errors import RequestError
 from rftools.plots import describe
 from rftools.plots.theme import THEMES
@@ -135,8 +136,8 @@ FIRES: dict[str, Case] = {
     "small effective field": (
         lambda: subject(effective=drawn.effective(luo=3.0)),
         Limits(),
-        "conv2 uses a small part of what it can see: its effective side is 20 % of the theoretical one "
-        "(95 % interval 17 to 23 %).",
+        "conv2 uses a small part of what it can see: half of the gradient lies within 20 % of the "
+        "theoretical side (95 % interval 17 to 23 %).",
     ),
     "partial": (
         lambda: subject(effective=dataclasses.replace(drawn.effective(), partial=True)),
@@ -333,6 +334,9 @@ def test_tables_hold_the_results(page: str) -> None:
 def test_the_method_names_the_command_and_the_versions(tmp_path: Path) -> None:
     text = html.unescape(page_of(tmp_path, drawn.sparsity(), command="rftools report best.pt -o r.html"))
     assert "rftools report best.pt -o r.html" in text
+    found = re.search(r"Memory at most</dt><dd><bdi>([\d,]+) MB", text)
+    assert found is not None
+    assert 50 < float(found[1].replace(",", "")) < 1e6
     assert f"rftools {rf.__version__}, torch {torch.__version__.split('+')[0]}" in text
 
 
@@ -585,3 +589,26 @@ def test_the_findings_and_results_as_json(tmp_path: Path, capsys: pytest.Capture
     assert entry["effective"] is None
     assert {"rule", "level", "sentence"} <= set(entry["findings"][0])
     assert page.exists()
+
+
+def test_the_effective_size_of_known_maps() -> None:
+    """A Gaussian's is its width at half height, an evenly filled square's 0.80 of its side: closed forms."""
+    from rftools.erf.measures import Frame, radius_50
+    from rftools.reporting.effective_size import effective_size
+
+    def size_of(values: np.ndarray) -> float:
+        side = len(values)
+        frame = Frame((side // 2, side // 2), (side, side), (side, side), (0, 0))
+        radius = float(radius_50(values[None], frame)[0])
+        found = effective_size(
+            dataclasses.replace(
+                drawn.effective()["conv2"], measures={"radius_50": Measure(radius, radius - 1, radius + 1, "px")}
+            )
+        )
+        assert found is not None
+        assert (found[1], found[2]) == (pytest.approx(found[0] - 2), pytest.approx(found[0] + 2))
+        return found[0]
+
+    y, x = np.indices((121, 121)) - 60.0
+    assert size_of(np.exp(-(x**2 + y**2) / (2 * 12.0**2))) == pytest.approx(2 * 12 * np.sqrt(2 * np.log(2)), rel=0.005)
+    assert size_of(np.ones((101, 101))) == pytest.approx(101 * 2 / np.sqrt(2 * np.pi), rel=0.005)

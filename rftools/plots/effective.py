@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 SMALL = 96  # pixels a side that a map on the sheet keeps
 FLOOR = 1e-4  # the log scale begins at this share of the maximum
 SHEET = 24  # maps on a contact sheet
+DISCS = {"radius_50": "diameter that holds half of the sum", "radius_90": "diameter that holds 90 % of the sum"}
 HELD = (20, 50, 99)  # per cent of the sum that contours hold, as area ratios do
 DASHES: tuple[Dash, ...] = ("solid", "dash", "dot")
 
@@ -212,8 +213,8 @@ def _value(row: EffectiveLayer, measure: str) -> float | None:
 
 
 def _measure_words(row: EffectiveLayer) -> str:
-    size = _value(row, "luo_centre")
-    return "its Luo size is not known" if size is None else f"its Luo size is {size:.1f} pixels"
+    radius = _value(row, "radius_50")
+    return "its size is not known" if radius is None else f"{2 * radius:.1f} pixels across hold half of it"
 
 
 def _profile_1d(row: EffectiveLayer, values: NDArray[np.float64], title: str) -> Scene:
@@ -241,12 +242,12 @@ def _spread(values: NDArray[np.float64]) -> float:
 
 def growth(result: EffectiveResult, measure: str | None = None) -> Scene:
     """Effective against theoretical size through depth, with the intervals of ``measure``: the width that holds 95.45 %
-    of the sum, where it is measured (``relative_size``). The dotted line grows with the root of depth, as in random
-    nets (Luo et al., arXiv:1701.04128).
+    of the sum, where it is measured (``relative_size``). A radius is drawn as a diameter. The dotted line grows
+    with the root of depth, as in random nets (Luo et al., arXiv:1701.04128).
     """
     rows = result.central()
     known = sorted({name for row in rows for name in row.measures})
-    measure = measure or ("relative_size" if "relative_size" in known else "luo_centre")
+    measure = measure or ("relative_size" if "relative_size" in known else "radius_50")
     if measure not in known:
         raise RequestError(f"no measure {measure!r}; measured are {', '.join(known) or 'none'}")
     sizes = [_sizes(row, measure) for row in rows]
@@ -254,7 +255,7 @@ def growth(result: EffectiveResult, measure: str | None = None) -> Scene:
     effective = numbers(value for value, _, _ in sizes)
     theoretical = numbers(clipped_size(row) for row in rows)
     hover = tuple(f"{row.key or '(model)'}: {value:.3g} px" for row, value in zip(rows, effective, strict=True))
-    named = "width of 95 % of the sum" if measure == "relative_size" else measure
+    named = "width of 95 % of the sum" if measure == "relative_size" else DISCS.get(measure, measure)
     marks: list[Mark] = [
         Line(colour="series-2", label="theoretical, inside the image", x=x, y=theoretical, dash="dash", markers=True),
         Band(
@@ -285,18 +286,18 @@ def growth(result: EffectiveResult, measure: str | None = None) -> Scene:
 
 
 def _sizes(row: EffectiveLayer, measure: str) -> tuple[float | None, float | None, float | None]:
-    """A measure with its interval; a share of the theoretical size in pixels of it."""
+    """A measure with its interval; a share of the theoretical size in pixels of it, a radius as a diameter."""
     found = row.measures.get(measure)
     if found is None:
         return None, None, None
-    scale = _full_size(row) if measure == "relative_size" else 1.0
+    scale = _full_size(row) if measure == "relative_size" else 2.0 if measure in DISCS else 1.0
     low, high = (None if limit is None else limit * scale for limit in (found.low, found.high))
     return (None if found.value is None else found.value * scale), low, high
 
 
 def _full_size(row: EffectiveLayer) -> float:
     """What `relative_size` is relative to: the theoretical size, where global the image's, the axes' geometric mean."""
-    sides = [axis["size"] or image for axis, image in zip(_axes(row), row.map.shape, strict=True)]
+    sides = [axis["size"] or axis["clipped"][1] - axis["clipped"][0] + 1 for axis in _axes(row)]
     return float(np.prod(sides)) ** (1 / len(sides))
 
 

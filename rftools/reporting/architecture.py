@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rftools.capture import Graph, Layer
 from rftools.capture.graph import Call, calls_of, is_real_tensor
+from rftools.reporting.texts import counted, say
 
 if TYPE_CHECKING:
     from torch import fx
@@ -66,11 +67,11 @@ def levels(graph: Graph) -> tuple[Level, ...]:
         runs = _runs(nodes, depth)
         if found and len(runs) > MOST:
             break
-        level = _level(graph, nodes, _fewer(runs), f"modules to depth {depth}")
+        level = _level(graph, nodes, _fewer(runs), say("graph.depth", depth=depth))
         if not found or len(level.boxes) > len(found[-1].boxes):
             found.append(level)
     runs = _runs(nodes, deepest + 1)
-    finest = _folded(_level(graph, nodes, [[run] for run in runs], "layers, with the pointwise steps that follow"))
+    finest = _folded(_level(graph, nodes, [[run] for run in runs], say("graph.folded")))
     if finest.folded and len(finest.boxes) <= MOST:
         found.append(finest)
     return tuple(sorted(found, key=lambda level: len(level.boxes)))
@@ -131,7 +132,7 @@ def _level(graph: Graph, nodes: Sequence[fx.Node], groups: Sequence[Sequence[Run
     for layer in graph.layers:
         named.setdefault(layer.node, []).append(layer)
     shape = "x".join(str(n) for n in tuple(graph.inputs[0].meta["val"].shape)[1:])
-    boxes = [Box("", "input", shape), *(_box(group, named) for group in groups)]
+    boxes = [Box("", say("graph.input"), shape), *(_box(group, named) for group in groups)]
     place = {node: i for i, group in enumerate(groups, start=1) for run in group for node in run.nodes}
     place |= dict.fromkeys(graph.inputs, 0)
     edges = {(place[o], place[node]) for node in nodes for o in _origins(node, place) if place[o] != place[node]}
@@ -155,7 +156,7 @@ def _box(group: Sequence[Run], named: Mapping[fx.Node, Sequence[Layer]]) -> Box:
     first, last = (_named(run, named) for run in (group[0], group[-1]))
     if len(group) == 1:
         return Box(first.name, first.name, first.module or first.op, first.op)
-    return Box(last.name, f"{first.name} to {last.name}", f"{len(group)} layers")
+    return Box(last.name, say("graph.group", first=first.name, last=last.name), counted(len(group), "layer"))
 
 
 def _named(run: Run, named: Mapping[fx.Node, Sequence[Layer]]) -> Layer:

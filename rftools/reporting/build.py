@@ -21,7 +21,8 @@ from rftools.reporting.page_comparison import comparison
 from rftools.reporting.pdf import find_browser, write_pdf
 from rftools.reporting.pictures import plane
 from rftools.reporting.run import from_run, is_run, newest
-from rftools.reporting.subject import PARTS, Subject, from_models, from_results
+from rftools.reporting.saved import is_saved, read_saved
+from rftools.reporting.subject import PARTS, Subject, from_models, from_results, from_saved
 from rftools.results import Result, plain
 
 if TYPE_CHECKING:
@@ -51,8 +52,9 @@ def report(
     Several models, twelve at most, are compared: their layers aligned, with differences where there are two.
 
     Args:
-        models_or_results: a loaded model or module, the folder of a run, a list of them, or a list of results of their
-            analyses. The folder of one run is shown with what changed from epoch to epoch.
+        models_or_results: a loaded model or module, the folder of a run, a list of them, a list of results of their
+            analyses, or of the files that ``--json`` and ``--npz`` wrote of one model. The folder of one run is shown
+            with what changed from epoch to epoch.
         path: the page, ``.html``.
         input_size: ``(C, *spatial)``, where the model does not know its own.
         images: what the effective field is measured on, as `rftools.effective` takes it.
@@ -146,6 +148,10 @@ def _subjects(given: Any, input_size: tuple[int, ...] | None, options: dict[str,
         return [from_results([item for item in items if item.model == model]) for model in models]
     if any(isinstance(item, Result) for item in items):
         raise RequestError("a report takes models or results, not both at once")
+    if any(_is_file(item) for item in items):
+        if not all(_is_file(item) for item in items):
+            raise RequestError("a report takes models or files of results, not both at once")
+        return [from_saved(read_saved(items))]
     check_count(len(items))
     if len(items) == 1 and _is_folder(items[0]):
         return [from_run(items[0], options, input_size=input_size)]
@@ -155,6 +161,10 @@ def _subjects(given: Any, input_size: tuple[int, ...] | None, options: dict[str,
 
 def _is_folder(item: Any) -> bool:
     return isinstance(item, (str, Path)) and is_run(item)
+
+
+def _is_file(item: Any) -> bool:
+    return isinstance(item, (str, Path)) and is_saved(item)
 
 
 def _picture(subject: Subject, path: str | Path | None) -> NDArray[np.uint8] | None:

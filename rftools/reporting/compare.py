@@ -10,9 +10,11 @@ from typing import Any
 from rftools.errors import RequestError
 from rftools.plots.comparison import Curve, curves
 from rftools.plots.scene import Axis, short
+from rftools.reporting.effective_size import MEASURE, effective_size, size_change
 from rftools.reporting.figures import Figure, themed
 from rftools.reporting.findings import weighted
 from rftools.reporting.subject import Subject
+from rftools.reporting.texts import plural, say, words
 
 MOST = 12  # models that one page shows legibly
 SHARED = 0.5  # share of a model's layer names that the others must have to be aligned by name
@@ -43,9 +45,9 @@ def _field(row: Any) -> Value | None:
     return Value(float(max(sizes))) if sizes else None
 
 
-def _radius(row: Any) -> Value | None:
-    found = row.measures.get("radius_50")
-    return None if found is None or found.value is None else Value(found.value, found.low, found.high)
+def _size(row: Any) -> Value | None:
+    found = effective_size(row)
+    return None if found is None else Value(*found)
 
 
 def _sparsity(row: Any) -> Value | None:
@@ -61,11 +63,11 @@ def _accuracy(row: Any) -> Value | None:
 
 
 QUANTITIES = (
-    Quantity("theoretical", "theoretical-size", "Theoretical field size of convolutions", "px", _field),
-    Quantity("effective", "effective-size", "Effective radius (half of the gradient)", "px", _radius),
-    Quantity("sparsity", "sparsity-share", "Weights that are zero", "%", _sparsity),
-    Quantity("orientation", "orientation-resultant", "Resultant of kernel orientation", None, _resultant),
-    Quantity("history", "training-accuracy", "Held-out accuracy", "%", _accuracy),
+    Quantity("theoretical", "theoretical-size", say("comparison.theoretical"), "px", _field),
+    Quantity("effective", "effective-size", say("comparison.effective"), "px", _size),
+    Quantity("sparsity", "sparsity-share", say("comparison.sparsity"), "%", _sparsity),
+    Quantity("orientation", "orientation-resultant", say("comparison.orientation"), None, _resultant),
+    Quantity("history", "training-accuracy", say("comparison.history"), "%", _accuracy),
 )
 
 
@@ -115,7 +117,9 @@ def align(quantity: Quantity, subjects: Sequence[Subject]) -> Aligned | None:
         order = list(dict.fromkeys(name for values in known for name in values))
         order.sort(key=_place(every))
         table = tuple(tuple(values.get(name) for values in known) for name in order)
-        return Aligned(quantity, tuple(order), table, "name", _changes(quantity, order, table, subjects))
+        return Aligned(
+            quantity, tuple(order), table, say("comparison.by_name"), _changes(quantity, order, table, subjects)
+        )
     return _by_depth(quantity, known)
 
 
@@ -136,8 +140,8 @@ def _changes(
 
 
 def _paired(found: Mapping[str, Any] | None) -> Value | None:
-    change = None if found is None else found.get("radius_50")
-    return None if change is None or change.value is None else Value(change.value, change.low, change.high)
+    change = size_change(None if found is None else found.get(MEASURE))
+    return None if change is None else Value(*change)
 
 
 def _name(row: Any) -> str:
@@ -152,7 +156,7 @@ def _by_depth(quantity: Quantity, known: Sequence[dict[str, Value]]) -> Aligned:
     for index in range(len(deepest)):
         share = index / last
         rows.append(tuple(list(v.values())[round(share * (len(v) - 1))] if v else None for v in known))
-    return Aligned(quantity, tuple(deepest), tuple(rows), "relative depth, under the names of the deepest model")
+    return Aligned(quantity, tuple(deepest), tuple(rows), say("comparison.by_depth"))
 
 
 def difference(first: Value | None, second: Value | None) -> Value | None:
@@ -184,7 +188,7 @@ def figure(aligned: Aligned, names: Sequence[str], image: float | None) -> Figur
         given.append(Curve(name, values, lows if spread else (), highs if spread else ()))
     quantity = aligned.quantity
     limit = image if quantity.part == "theoretical" else None
-    word = "side" if quantity.unit == "px" else "share" if quantity.unit else "resultant"
+    word = say(f"figures.{'side' if quantity.unit == 'px' else 'share' if quantity.unit else 'resultant'}")
     step = "epoch" if quantity.part == "history" else "layer"
     scene = curves(aligned.layers, given, quantity.title, Axis(word, quantity.unit), step=step, image=limit)
     return Figure(quantity.key, themed(scene, quantity.key), scene.caption, wide=True)
@@ -194,7 +198,7 @@ def records(aligned: Aligned) -> list[tuple[Any, ...]]:
     """Rows of the comparison's table: layer, one figure a model, and the difference where there are two models."""
     rows = []
     for place, (layer, values) in enumerate(zip(aligned.layers, aligned.values, strict=True)):
-        row: list[Any] = [layer or "(model)", *(None if v is None else v.value for v in values)]
+        row: list[Any] = [layer or plural(1, "model"), *(None if v is None else v.value for v in values)]
         if len(values) == 2:
             gap = aligned.changes[place] if aligned.changes else difference(*values)
             row += [None, None, None] if gap is None else [gap.value, gap.low, gap.high]
@@ -205,7 +209,7 @@ def records(aligned: Aligned) -> list[tuple[Any, ...]]:
 def columns(aligned: Aligned, names: Sequence[str]) -> tuple[str, ...]:
     """The headings of `records`."""
     return (
-        "epoch" if aligned.quantity.part == "history" else "layer",
+        say(f"comparison.{'epoch' if aligned.quantity.part == 'history' else 'layer'}"),
         *names,
-        *(("difference", "low", "high") if len(names) == 2 else ()),
+        *(words("comparison.columns") if len(names) == 2 else ()),
     )

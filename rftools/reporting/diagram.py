@@ -11,6 +11,7 @@ from urllib.parse import quote
 from rftools.plots.scene import short
 from rftools.reporting.architecture import Box, Level
 from rftools.reporting.lanes import Edge, Layout, layout
+from rftools.reporting.texts import say
 from rftools.trf.result import AxisField, LayerField, TheoreticalResult
 
 WIDTH, HEIGHT, GAP = 196, 40, 18  # of a box, and between rows
@@ -48,7 +49,7 @@ def drawing(level: Level, fields: Mapping[str, LayerField], sides: Sequence[int]
     plan = layout(len(level.boxes), level.edges)
     left = _left_edges(plan)
     width, height = left[-1] + 2, (max(plan.rows) + 1) * (HEIGHT + GAP) - GAP + 2
-    words = f"Graph of {len(level.boxes)} boxes and {len(level.edges)} lines; the table below lists the same."
+    words = say("graph.label", boxes=len(level.boxes), lines=len(level.edges))
     root = ET.Element("svg", viewBox=f"-1 -1 {width} {height}", width=f"{width}", role="group")
     root.set("aria-label", words)
     for edge in level.edges:
@@ -131,8 +132,8 @@ def _remark(row: LayerField | None) -> str:
     if row is None:
         return ""
     if row.surviving is not None and row.surviving.share < 0.995:
-        return f"· {100 * row.surviving.share:.0f} % left"
-    return "· nothing new" if row.productive is False else ""
+        return say("graph.left", share=100 * row.surviving.share)
+    return say("graph.nothing_new") if row.productive is False else ""
 
 
 def field_text(row: LayerField) -> str:
@@ -143,9 +144,9 @@ def field_text(row: LayerField) -> str:
     ['3 px', '9x7 px', 'whole image']
     """
     if row.status == "unknown" or not row.axes:
-        return "unknown"
+        return say("graph.unknown")
     if all(axis.global_ for axis in row.axes):
-        return "whole image"
+        return say("graph.whole")
     sizes = ["all" if axis.global_ else "?" if axis.size is None else f"{axis.size:,}" for axis in row.axes]
     return f"{'≤ ' if row.status == 'bound' else ''}{sizes[0] if len(set(sizes)) == 1 else 'x'.join(sizes)} px"
 

@@ -94,7 +94,8 @@ def _entry(
         "axes": axes,
         "unit": list(row.unit) if row.unit and sizes is not None else [0] * len(row.axes),
         "movable": movable,
-        "exact": row.status == "exact" and (not movable or all(special is not None for special in lists)),
+        "exact": row.status == "exact"
+        and (all(special is not None for special in lists) if movable else all(a.bits is not None for a in row.axes)),
     }
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+from typing import Any
 
 from rftools.errors import RequestError
 from rftools.plots import describe, svg
 from rftools.plots.scene import Scene
 from rftools.plots.sparsity import PRUNED
 from rftools.plots.theme import FONTS, THEMES
+from rftools.reporting.effective_size import MEASURE
 from rftools.reporting.subject import Subject
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
@@ -107,9 +109,11 @@ def figures(subject: Subject, prefix: str = "") -> dict[str, list[Figure]]:
 
 
 def _figure(result: object, part: str, kind: str, subject: Subject, prefix: str) -> Figure | None:
-    options = {}
+    options: dict[str, Any] = {}
     if part == "sparsity" and subject.sparsity is not None and subject.sparsity.total.sparsity <= PRUNED:
         return None  # the table says it: nothing is zero
+    if part == "effective" and kind == "growth":
+        options["measure"] = MEASURE
     if part == "history" and len(subject.classes) > 1:
         options["chance"] = 1 / len(subject.classes)
     try:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rftools.reporting.effective_size import effective_share
 from rftools.reporting.subject import Subject
+from rftools.reporting.texts import counted, plural, say
 
 if TYPE_CHECKING:
-    from rftools.erf.result import EffectiveLayer
     from rftools.trf.result import LayerField
-    from rftools.weights.results import LayerOrientation
 
 PROBLEM, NOTICE, FINE = "problem", "notice", "fine"
 ORDER = (PROBLEM, NOTICE, FINE)
@@ -36,7 +36,7 @@ class Limits:
     """The thresholds of the rules."""
 
     objects: tuple[tuple[int, int], ...] = ()  # (width, height) in pixels that a unit should see whole
-    effective_share: float = 0.3  # effective over theoretical side, both inside the image
+    effective_share: float = 0.3  # effective size over theoretical side inside the image
     hole_share: float = 0.1  # of a field's pixels, or of gradient energy
     false_discovery: float = 0.05
     lost_share: float = 0.05  # of a layer's field, in pixels
@@ -61,7 +61,7 @@ RULES: list[Rule] = []
 
 def _rule(name: str, part: str) -> Callable[[Callable[[Subject, Limits], Found]], Callable[[Subject, Limits], Found]]:
     def register(function: Callable[[Subject, Limits], Found]) -> Callable[[Subject, Limits], Found]:
-        RULES.append(Rule(name, part, " ".join((function.__doc__ or "").split()), function))
+        RULES.append(Rule(name, part, say(f"rules.{name}"), function))
         return function
 
     return register
@@ -74,18 +74,15 @@ def findings(subject: Subject, limits: Limits | None = None) -> list[Finding]:
     found.sort(key=lambda item: ORDER.index(item.level))
     if not any(item.level != FINE for item in found):
         parts = sorted({rule.part for rule in RULES if getattr(subject, rule.part)})
-        words = f"No rule found anything to object to in what is here: {', '.join(parts) or 'nothing'}."
-        found.insert(0, Finding("nothing", FINE, words, f"{len(RULES)} rules", "-", "method"))
+        words = say("findings.nothing", parts=", ".join(parts) or say("findings.nothing_here"))
+        found.insert(0, Finding("nothing", FINE, words, counted(len(RULES), "rule"), "-", "method"))
     return found
 
 
 def _names(layers: Sequence[str]) -> str:
-    shown = ", ".join(name or "(model)" for name in layers[:NAMED])
-    return shown + (f" and {len(layers) - NAMED} more" if len(layers) > NAMED else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+    shown = ", ".join(name or plural(1, "model") for name in layers[:NAMED])
+    more = len(layers) - NAMED
+    return say("findings.more", names=shown, rest=more) if more > 0 else shown
 
 
 def weighted(rows: Iterable[LayerField]) -> list[LayerField]:
@@ -109,60 +106,44 @@ def _last_local(subject: Subject) -> LayerField | None:
 
 @_rule("unproductive", "theoretical")
 def _unproductive(subject: Subject, limits: Limits) -> Found:
-    """Convolutions whose inputs all see more than the whole image already, on every axis: they add depth but no
-    new context (Richter et al., arXiv:2106.12307). Any such layer is named."""
     assert subject.theoretical is not None
     rows = weighted(subject.theoretical)
-    bad = [row.name for row in rows if row.productive is False]
+    bad = tuple(row.name for row in rows if row.productive is False)
     if bad:
-        yield Finding(
-            "unproductive",
-            PROBLEM,
-            f"{_count(len(bad), 'convolution')} of {len(rows)} cannot add context: even the smallest field of the "
-            f"layer's inputs is larger than the image ({_names(bad)}).",
-            f"{len(bad)} of {len(rows)}",
-            "0",
-            "theoretical",
-            tuple(bad),
-        )
+        count = counted(len(bad), "convolution")
+        words = say("findings.unproductive", count=count, all=len(rows), names=_names(bad))
+        part = say("findings.of", part=len(bad), all=len(rows))
+        yield Finding("unproductive", PROBLEM, words, part, "0", "theoretical", bad)
 
 
 @_rule("clipped", "theoretical")
 def _clipped(subject: Subject, limits: Limits) -> Found:
-    """Convolutions whose own field is larger than the image on an axis, so that every unit sees padding."""
     assert subject.theoretical is not None
     sides = (subject.input_size or ())[1:]
     rows = [row for row in weighted(subject.theoretical) if len(row.axes) == len(sides)]
     over = [row for row in rows if any((axis.size or 0) > side for axis, side in zip(row.axes, sides, strict=True))]
     if over:
-        first = over[0]
-        size = max(axis.size or 0 for axis in first.axes)
-        yield Finding(
-            "clipped",
-            NOTICE,
-            f"From {first.name} on, fields exceed the image: {size} pixels against {max(sides)}; "
-            f"{_count(len(over), 'convolution')} of {len(rows)} look at padding.",
-            f"{size} px",
-            f"{max(sides)} px",
-            "theoretical",
-            tuple(row.name for row in over),
-        )
+        first, count = over[0], counted(len(over), "convolution")
+        size, side = max(axis.size or 0 for axis in first.axes), max(sides)
+        words = say("findings.clipped", name=first.name, size=size, side=side, count=count, all=len(rows))
+        figures = (say("findings.px", size=size), say("findings.px", size=side))
+        yield Finding("clipped", NOTICE, words, *figures, "theoretical", tuple(row.name for row in over))
 
 
 @_rule("objects", "theoretical")
 def _objects(subject: Subject, limits: Limits) -> Found:
-    """For each object size that was asked for: the first convolution whose field holds it whole, or none."""
     assert subject.theoretical is not None
     rows = weighted(subject.theoretical)
     for width, height in limits.objects:
         seeing = [row.name for row in rows if _holds(row, width, height)]
-        text = f"{width}x{height}"
+        size = f"{width}x{height}"
+        asked = say("findings.px", size=size)
         if seeing:
-            words = f"An object of {text} pixels first fits into the field of {seeing[0]}."
-            yield Finding("objects", FINE, words, seeing[0], f"{text} px", "theoretical", (seeing[0],))
+            words = say("findings.object_fits", size=size, name=seeing[0])
+            yield Finding("objects", FINE, words, seeing[0], asked, "theoretical", (seeing[0],))
         else:
-            words = f"No convolution's field holds an object of {text} pixels."
-            yield Finding("objects", PROBLEM, words, "none", f"{text} px", "theoretical")
+            words = say("findings.object_too_large", size=size)
+            yield Finding("objects", PROBLEM, words, say("findings.none"), asked, "theoretical")
 
 
 def _holds(row: LayerField, width: int, height: int) -> bool:
@@ -172,206 +153,176 @@ def _holds(row: LayerField, width: int, height: int) -> bool:
 
 @_rule("misaligned", "theoretical")
 def _misaligned(subject: Subject, limits: Limits) -> Found:
-    """Layers where branches of different stride or centre meet; their units look at different places at once."""
     assert subject.theoretical is not None
-    bad = [row.name for row in subject.theoretical if not row.aligned]
+    bad = tuple(row.name for row in subject.theoretical if not row.aligned)
     if bad:
-        words = f"Branches meet out of line in {_count(len(bad), 'layer')}: their strides or centres differ"
-        yield Finding(
-            "misaligned", NOTICE, f"{words} ({_names(bad)}).", _count(len(bad), "layer"), "0", "theoretical", tuple(bad)
-        )
+        count = counted(len(bad), "layer")
+        words = say("findings.misaligned", count=count, names=_names(bad))
+        yield Finding("misaligned", NOTICE, words, count, "0", "theoretical", bad)
 
 
 @_rule("gridding", "theoretical")
 def _gridding(subject: Subject, limits: Limits) -> Found:
-    """Holes in the field of the deepest layer that does not see the whole image: pixels inside the window that no
-    path reaches. A problem above the limit's share of an axis, a notice below."""
     row = _last_local(subject)
     if row is None:
         return
-    shares = [sum(length for _, length in axis.holes) / (axis.size or 1) for axis in row.axes]
-    worst = max(shares)
+    worst = max(sum(length for _, length in axis.holes) / (axis.size or 1) for axis in row.axes)
     if worst > 0:
         level = PROBLEM if worst > limits.hole_share else NOTICE
-        words = (
-            f"The deepest local field ({row.name or 'the model'}) has holes: {100 * worst:.0f} % of its pixels along "
+        words = say("findings.gridding", name=row.name or say("findings.the_model"), share=100 * worst)
+        yield Finding(
+            "gridding", level, words, _percent(worst), _percent(limits.hole_share), "theoretical", (row.name,)
         )
-        words += "an axis reach no unit through any path (gridding)."
-        limit = f"{100 * limits.hole_share:.0f} %"
-        yield Finding("gridding", level, words, f"{100 * worst:.0f} %", limit, "theoretical", (row.name,))
+
+
+def _percent(share: float) -> str:
+    return say("findings.percent", share=100 * share)
 
 
 @_rule("unknown", "theoretical")
 def _unknown(subject: Subject, limits: Limits) -> Found:
-    """Layers whose field is not known, or known only as a bound: figures there are not to be trusted as exact."""
     assert subject.theoretical is not None
-    for status, level, words in (
-        ("unknown", PROBLEM, "has no known field"),
-        ("bound", NOTICE, "has only an upper bound of its field"),
-    ):
+    for status, level in (("unknown", PROBLEM), ("bound", NOTICE)):
         rows = [row for row in subject.theoretical if row.status == status]
         if rows:
-            cause = f"; the first cause: {rows[0].cause}" if rows[0].cause else ""
             names = tuple(row.name for row in rows)
-            sentence = f"{_count(len(rows), 'layer')}: each {words} ({_names(names)}){cause}."
-            yield Finding("unknown", level, sentence, str(len(rows)), "0", "theoretical", names)
+            cause = say("findings.cause", cause=rows[0].cause) if rows[0].cause else ""
+            words = say(f"findings.{status}", count=counted(len(rows), "layer"), names=_names(names), cause=cause)
+            yield Finding("unknown", level, words, str(len(rows)), "0", "theoretical", names)
 
 
 @_rule("lost field", "theoretical")
 def _lost_field(subject: Subject, limits: Limits) -> Found:
-    """Pruned layers whose surviving weights reach less of the architecture's field than the limit lets go, counted in
-    pixels of the unit's field inside the image, through all layers before it. A problem where nothing is left."""
     assert subject.theoretical is not None
     rows = [(row.surviving.share, row) for row in subject.theoretical if row.surviving is not None]
     lost = sorted((pair for pair in rows if pair[0] < 1 - limits.lost_share), key=lambda pair: pair[0])
-    limit = f"{100 * (1 - limits.lost_share):.0f} %"
+    limit = _percent(1 - limits.lost_share)
     if lost:
-        words = f"Pruning took field from {_count(len(lost), 'layer')} of {len(rows)}: "
-        words += ", ".join(_what_is_left(row) for _, row in lost[:NAMED])
-        words += f" and {len(lost) - NAMED} more." if len(lost) > NAMED else "."
+        kept, more = ", ".join(_what_is_left(row) for _, row in lost[:NAMED]), len(lost) - NAMED
+        rest = say("findings.lost_rest", rest=more) if more > 0 else ""
+        words = say("findings.lost", count=counted(len(lost), "layer"), all=len(rows), kept=kept, rest=rest)
         level = NOTICE if lost[0][0] > 0 else PROBLEM
         names = tuple(row.name for _, row in lost)
-        yield Finding("lost field", level, words, f"{100 * lost[0][0]:.0f} %", limit, "theoretical", names)
+        yield Finding("lost field", level, words, _percent(lost[0][0]), limit, "theoretical", names)
     elif rows:
-        least = min(share for share, _ in rows)
-        words = f"Pruning left every field of {_count(len(rows), 'layer')} whole, or nearly."
-        yield Finding("lost field", FINE, words, f"{100 * least:.0f} %", limit, "theoretical")
+        words = say("findings.not_lost", count=counted(len(rows), "layer"))
+        yield Finding("lost field", FINE, words, _percent(min(share for share, _ in rows)), limit, "theoretical")
 
 
 def _what_is_left(row: LayerField) -> str:
     assert row.surviving is not None
     whole = [0 if axis.clipped is None else axis.clipped[1] - axis.clipped[0] + 1 for axis in row.axes]
-    sizes, before = ("x".join(map(str, sides)) for sides in (row.surviving.sizes, whole))
-    spans = f"{sizes} px" if sizes == before else f"{sizes} of {before} px"
-    return f"{row.name or 'the model'} keeps {100 * row.surviving.share:.0f} % of its pixels ({spans})"
+    left, before = ("x".join(map(str, sides)) for sides in (row.surviving.sizes, whole))
+    spans = say("findings.spans", left=left) if left == before else say("findings.spans_of", left=left, whole=before)
+    share = 100 * row.surviving.share
+    return say("findings.left", name=row.name or say("findings.the_model"), share=share, spans=spans)
 
 
 @_rule("small effective field", "effective")
 def _small_effective(subject: Subject, limits: Limits) -> Found:
-    """The deepest layer's effective side (Luo et al.) over its theoretical side inside the image, below the limit."""
     assert subject.effective is not None
     rows = [(row, known) for row in subject.effective if (known := effective_share(row)) is not None]
     if not rows:
         return
     row, (share, low, high) = rows[-1]
-    spread = "" if low is None or high is None else f" (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
+    known_spread = low is not None and high is not None
+    spread = say("findings.spread", low=100 * (low or 0), high=100 * (high or 0)) if known_spread else ""
     if share < limits.effective_share:
-        yield Finding(
-            "small effective field",
-            NOTICE,
-            f"{row.name or 'The model'} uses a small part of what it can see: its effective side is "
-            f"{100 * share:.0f} % of the theoretical one{spread}.",
-            f"{100 * share:.0f} %",
-            f"{100 * limits.effective_share:.0f} %",
-            "effective",
-            (row.name,),
-        )
-
-
-def effective_share(row: EffectiveLayer) -> tuple[float, float | None, float | None] | None:
-    """Luo's size with its interval as shares of the theoretical side inside the image, where both are known."""
-    measure = row.measures.get("luo_centre")
-    axes = (row.theoretical or {}).get("axes", [])
-    sides = [hull[1] - hull[0] + 1 for axis in axes if (hull := axis.get("clipped")) is not None]
-    if measure is None or measure.value is None or not sides:
-        return None
-    side = 1.0
-    for extent in sides:
-        side *= extent ** (1 / len(sides))
-    return (
-        measure.value / side,
-        None if measure.low is None else measure.low / side,
-        None if measure.high is None else measure.high / side,
-    )
+        name = row.name or say("findings.The_model")
+        words = say("findings.small_effective", name=name, share=100 * share, spread=spread)
+        figures = (_percent(share), _percent(limits.effective_share))
+        yield Finding("small effective field", NOTICE, words, *figures, "effective", (row.name,))
 
 
 @_rule("partial", "effective")
 def _partial(subject: Subject, limits: Limits) -> Found:
-    """Effective fields whose measurement was interrupted: layers or images are missing, and intervals are wider."""
     assert subject.effective is not None
     if subject.effective.partial:
-        count = _count(len(subject.effective), "layer")
-        words = f"The measurement of effective fields was interrupted: {count} of it are here, and figures may change "
-        words += "once it is whole."
-        yield Finding("partial", NOTICE, words, count, "the whole", "effective")
+        count = counted(len(subject.effective), "layer")
+        words = say("findings.partial", count=count)
+        yield Finding("partial", NOTICE, words, count, say("findings.whole"), "effective")
 
 
 @_rule("dead units", "effective")
 def _dead_units(subject: Subject, limits: Limits) -> Found:
-    """Layers whose unit had no gradient at all: nothing in the input changes it on these images."""
     assert subject.effective is not None
-    dead = [row.name for row in subject.effective if not row.map.any()]
+    seen = [row for row in subject.effective if row.images and row.map.size]
+    dead = tuple(row.name for row in seen if not row.map.any())
     if dead:
-        words = f"The unit of {_count(len(dead), 'layer')} has no gradient on any image ({_names(dead)})."
-        yield Finding("dead units", PROBLEM, words, str(len(dead)), "0", "effective", tuple(dead))
+        words = say("findings.dead_units", count=counted(len(dead), "layer"), names=_names(dead))
+        yield Finding("dead units", PROBLEM, words, str(len(dead)), "0", "effective", dead)
 
 
 @_rule("dead filters", "sparsity")
 def _dead_filters(subject: Subject, limits: Limits) -> Found:
-    """Filters without a single weight left: their output is a constant."""
     assert subject.sparsity is not None
     rows = [row for row in subject.sparsity if row.dead_filters]
     total = sum(row.dead_filters for row in rows)
     if total:
-        names = tuple(row.name for row in rows)
-        words = f"{_count(total, 'filter')} in {_count(len(rows), 'layer')} lost all weights ({_names(names)})."
+        names, count = tuple(row.name for row in rows), counted(len(rows), "layer")
+        words = say("findings.dead_filters", filters=counted(total, "filter"), count=count, names=_names(names))
         yield Finding("dead filters", PROBLEM, words, str(total), "0", "sparsity", names)
 
 
 @_rule("dead inputs", "sparsity")
 def _dead_inputs(subject: Subject, limits: Limits) -> Found:
-    """Input channels that no filter of a layer reads any more: the layer before computes them in vain."""
     assert subject.sparsity is not None
     rows = [row for row in subject.sparsity if row.dead_inputs]
     total = sum(row.dead_inputs for row in rows)
     if total:
-        names = tuple(row.name for row in rows)
-        words = f"{_count(total, 'channel')} in {_count(len(rows), 'layer')} {'is' if total == 1 else 'are'} read by "
-        words += f"no filter ({_names(names)})."
+        names, count = tuple(row.name for row in rows), counted(len(rows), "layer")
+        channels, are = counted(total, "channel"), plural(total, "is")
+        words = say("findings.dead_inputs", channels=channels, count=count, are=are, names=_names(names))
         yield Finding("dead inputs", NOTICE, words, str(total), "0", "sparsity", names)
 
 
 @_rule("anisotropic", "orientation")
 def _anisotropic(subject: Subject, limits: Limits) -> Found:
-    """Layers whose kernels share a direction beyond chance: the lattice's own null, after Benjamini and Hochberg."""
     assert subject.orientation is not None
     tested = [row for row in subject.orientation if row.q is not None]
     odd = [row for row in tested if row.q is not None and row.q < limits.false_discovery]
     if odd:
         strongest = max(odd, key=lambda row: row.resultant or 0.0)
-        words = f"{_count(len(odd), 'layer')} of {len(tested)} {'is' if len(odd) == 1 else 'are'} not isotropic beyond "
-        words += f"chance ({_names([row.name for row in odd])}); the strongest, {strongest.name}, points along "
-        words += f"{strongest.mean_angle:.0f}° with resultant {strongest.resultant:.2f}."
-        limit = f"q < {limits.false_discovery:g}"
         names = tuple(row.name for row in odd)
-        yield Finding("anisotropic", NOTICE, words, f"{len(odd)} of {len(tested)}", limit, "orientation", names)
+        words = say(
+            "findings.anisotropic",
+            count=counted(len(odd), "layer"),
+            all=len(tested),
+            are=plural(len(odd), "is"),
+            names=_names(names),
+            name=strongest.name,
+            angle=strongest.mean_angle,
+            resultant=strongest.resultant,
+        )
+        part = say("findings.of", part=len(odd), all=len(tested))
+        yield Finding("anisotropic", NOTICE, words, part, _q_limit(limits), "orientation", names)
     elif tested:
-        yield _isotropic(tested, limits)
+        lowest = min(row.q for row in tested if row.q is not None)
+        words = say("findings.isotropic", all=len(tested), q=lowest)
+        yield Finding("anisotropic", FINE, words, say("findings.q", q=lowest), _q_limit(limits), "orientation")
 
 
-def _isotropic(tested: Sequence[LayerOrientation], limits: Limits) -> Finding:
-    lowest = min(row.q for row in tested if row.q is not None)
-    words = f"No layer of {len(tested)} points anywhere beyond chance (smallest q {lowest:.2g})."
-    return Finding("anisotropic", FINE, words, f"q = {lowest:.2g}", f"q < {limits.false_discovery:g}", "orientation")
+def _q_limit(limits: Limits) -> str:
+    return say("findings.q_limit", q=limits.false_discovery)
 
 
 @_rule("overfitting", "history")
 def _overfitting(subject: Subject, limits: Limits) -> Found:
-    """Training accuracy above held-out accuracy by more than the limit at the last epoch."""
     last = subject.history[-1]
     train, held_out = last.get("accuracy"), last.get("val_accuracy")
     if train is not None and held_out is not None and train - held_out > limits.accuracy_gap:
-        gap = f"{100 * (train - held_out):.0f} points"
-        words = f"Accuracy is {100 * train:.0f} % on training data and {100 * held_out:.0f} % on held-out data."
-        yield Finding("overfitting", NOTICE, words, gap, f"{100 * limits.accuracy_gap:.0f} points", "training")
+        words = say("findings.overfitting", train=100 * train, held_out=100 * held_out)
+        gap, limit = train - held_out, limits.accuracy_gap
+        figures = say("findings.points", points=100 * gap), say("findings.points", points=100 * limit)
+        yield Finding("overfitting", NOTICE, words, *figures, "training")
 
 
 @_rule("guessing", "history")
 def _guessing(subject: Subject, limits: Limits) -> Found:
-    """Held-out accuracy at the last epoch no better than guessing among the classes: other figures mean little."""
     held_out = subject.history[-1].get("val_accuracy")
     classes = len(subject.classes)
     if held_out is not None and classes > 1 and held_out <= 1 / classes:
-        words = f"The net guesses: {100 * held_out:.1f} % of held-out data against {100 / classes:.1f} % by chance."
-        limit = f"{100 / classes:.1f} %"
-        yield Finding("guessing", PROBLEM, words, f"{100 * held_out:.1f} %", limit, "training")
+        words = say("findings.guessing", held_out=100 * held_out, chance=100 / classes)
+        share, chance = 100 * held_out, 100 / classes
+        figures = say("findings.fine_percent", share=share), say("findings.fine_percent", share=chance)
+        yield Finding("guessing", PROBLEM, words, *figures, "training")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rftools.errors import RequestError, closest
-from rftools.reporting.findings import effective_share, weighted
+from rftools.reporting.effective_size import effective_share
+from rftools.reporting.findings import weighted
 from rftools.reporting.subject import Subject
 from rftools.trf.result import TheoreticalResult
 
@@ -114,7 +115,12 @@ CHECKS: Mapping[str, Check] = {
         "theoretical", "", False, operator.le, _unproductive, "1 for a convolution that cannot add context."
     ),
     "min-effective": Check(
-        "effective", "", True, operator.ge, _share, "Effective over theoretical side (default: of the deepest layer)."
+        "effective",
+        "",
+        True,
+        operator.ge,
+        _share,
+        "Effective size over theoretical side (default: of the deepest layer).",
     ),
     "max-anisotropy": Check(
         "orientation", "", False, operator.le, _anisotropy, "Pooled anisotropy of the kernels, 0 to 1."

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rftools.reporting.texts import say
+
 if TYPE_CHECKING:
     from rftools.reporting.findings import Finding
     from rftools.reporting.page import Table
@@ -25,22 +27,23 @@ def plain_text(text: str) -> str:
 
 def markdown(content: Mapping[str, Any]) -> str:
     """The contents of a page (`rftools.reporting.page.contents`) without its drawings."""
-    parts = [f"# {content['kind']}: {plain_text(content['heading'])}", "## Findings"]
+    parts = [f"# {content['kind']}: {plain_text(content['heading'])}", f"## {say('page.findings')}"]
     parts.append("\n".join(_finding(item) for item in content["findings"]))
-    parts.append("## Models" if content["models"] else "## Network")
+    parts.append(f"## {say('page.models') if content['models'] else say('page.network')}")
     parts.append(_table(content["models"]) if content["models"] else _facts(content["summary"]))
     for section in content["sections"]:
         parts += [f"## {section['heading']}", plain_text(section["lead"])]
         if section["missing"]:
             parts.append(f"*{plain_text(section['missing'])}* {plain_text(section['remedy'])}")
+        parts += [f"*{plain_text(note)}*" for note in section["notes"]]
         if section["table"]:
             parts.append(_table(section["table"]))
-    parts += ["## Method", _facts(content["method"])]
+    parts += [f"## {say('page.method')}", _facts(content["method"])]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _finding(item: Finding) -> str:
-    basis = f"{plain_text(item.rule)}: {plain_text(item.figure)}, threshold {plain_text(item.threshold)}"
+    basis = f"{plain_text(item.rule)}: {plain_text(item.figure)}, {say('page.threshold')} {plain_text(item.threshold)}"
     return f"- **{item.level}**: {plain_text(item.sentence)} ({basis})"
 
 
@@ -54,4 +57,4 @@ def _table(table: Table) -> str:
     lines = [[plain_text(column) for column in table.columns], list(marks), *rows]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     cut = table.total - len(table.rows)
-    return text + (f"\n\nThe first {len(table.rows)} of {table.total} rows; JSON has all of them." if cut else "")
+    return text + ("\n\n" + plain_text(say("missing.rows", shown=len(table.rows), total=table.total)) if cut else "")

@@ -6,10 +6,12 @@ import base64
 import hashlib
 import json
 import platform
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from rftools._version import __version__
@@ -20,20 +22,15 @@ from rftools.reporting.figures import Figure, figures, variables
 from rftools.reporting.findings import RULES, Limits, findings
 from rftools.reporting.pictures import effective_maps, picture_url, plane, surviving_masks
 from rftools.reporting.series import course_figures, frames
-from rftools.reporting.subject import REMEDIES, Subject
+from rftools.reporting.subject import Subject
+from rftools.reporting.texts import TEXTS, say, words
 from rftools.results import Result
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SECTIONS = {
-    "theoretical": "Theoretical field",
-    "effective": "Effective field",
-    "sparsity": "Sparsity",
-    "orientation": "Orientation",
-    "history": "Training",
-}
+PARTS = ("theoretical", "effective", "sparsity", "orientation", "history")  # one section each
 LONGEST_TABLE = 2000  # rows shown; a longer one is cut, and says so
 
 
@@ -67,15 +64,16 @@ def contents(
 ) -> dict[str, Any]:
     """What a report of one model says and shows, whatever it is written as."""
     return {
-        "kind": "Receptive field report",
+        "kind": say("page.kind"),
         "heading": subject.model.name,
         "findings": findings(subject, limits),
         "summary": summary(subject),
         "models": None,
-        "sections": [_section(part, heading, subject) for part, heading in SECTIONS.items()],
+        "sections": [_section(part, subject) for part in PARTS],
         "figures": _figures(subject),
         "frames": frames(subject),
         "graph": _graph(subject),
+        "no_graph": None if subject.levels else say("missing.graph"),
         "explorer": _explorer(subject, picture, limits.objects),
         "method": _method(subject, limits, provenance),
     }
@@ -92,8 +90,12 @@ def render(content: dict[str, Any]) -> str:
     """The template filled with ``content``, the style and the script."""
     script = _resource("report.js")
     context = content | {
-        "title": f"{content['heading']} - receptive fields",
+        "title": say("page.title", heading=content["heading"]),
         "rules": [(rule.name, rule.asks) for rule in RULES],
+        "words": SimpleNamespace(**TEXTS["page"]),
+        "cut_words": TEXTS["missing"]["rows"],
+        "levels": TEXTS["levels"],
+        "script_words": _embedded(TEXTS["script"]),
         "style": _resource("report.css")
         .replace("/*light*/", variables("light"))
         .replace("/*dark*/", variables("dark")),
@@ -118,64 +120,60 @@ def _resource(name: str) -> str:
 
 
 def summary(subject: Subject) -> list[tuple[str, str]]:
-    facts = [("Model", subject.model.name), ("File or name", subject.file)]
-    facts.append(("Parameters", f"{subject.model.parameters:,}"))
+    facts = [(say("summary.model"), subject.model.name), (say("summary.file"), subject.file)]
+    facts.append((say("summary.parameters"), f"{subject.model.parameters:,}"))
     if subject.model.weights is not None:
-        facts.append(("Weights", subject.model.weights))
+        facts.append((say("summary.weights"), subject.model.weights))
     if subject.input_size is not None:
-        facts.append(("Input", " x ".join(map(str, subject.input_size)) + " (channels first)"))
+        facts.append((say("summary.input"), say("summary.input_value", sides=" x ".join(map(str, subject.input_size)))))
     if subject.theoretical is not None:
         local = [a.size for row in subject.theoretical for a in row.axes if a.size is not None]
-        facts.append(("Layers and operators", f"{len(subject.theoretical):,}"))
+        facts.append((say("summary.layers"), f"{len(subject.theoretical):,}"))
         if local:
-            facts.append(("Largest local field", f"{max(local):,} px"))
+            facts.append((say("summary.largest"), say("findings.px", size=f"{max(local):,}")))
     if subject.sparsity is not None:
-        facts.append(("Weights that are zero", f"{100 * subject.sparsity.total.sparsity:.1f} %"))
+        facts.append((say("summary.zeros"), f"{100 * subject.sparsity.total.sparsity:.1f} %"))
     if subject.history:
         accuracy = subject.history[-1].get("val_accuracy")
-        facts.append(("Epochs", f"{len(subject.history)}"))
+        facts.append((say("summary.epochs"), f"{len(subject.history)}"))
         if accuracy is not None:
-            facts.append(("Held-out accuracy", f"{100 * accuracy:.1f} %"))
+            facts.append((say("summary.accuracy"), f"{100 * accuracy:.1f} %"))
     if subject.metadata.get("data"):
-        facts.append(("Trained on", str(subject.metadata["data"])))
+        facts.append((say("summary.data"), str(subject.metadata["data"])))
     if subject.classes:
         shown = ", ".join(subject.classes[:12])
         more = len(subject.classes) - 12
-        facts.append(("Classes", shown + (f" and {more} more" if more > 0 else "")))
+        facts.append((say("summary.classes"), say("findings.more", names=shown, rest=more) if more > 0 else shown))
     if subject.model.sha256:
-        facts.append(("SHA-256 of the file", subject.model.sha256))
+        facts.append((say("summary.sha256"), subject.model.sha256))
     return facts
 
 
-def _section(part: str, heading: str, subject: Subject) -> dict[str, Any]:
+def _section(part: str, subject: Subject) -> dict[str, Any]:
+    heading, remedies = say(f"sections.{part}"), "saved_remedies" if subject.sources else "remedies"
     result = getattr(subject, part)
     anchor = "training" if part == "history" else part
     return {
         "part": part,
         "anchor": anchor,
         "heading": heading,
-        "lead": LEADS[part],
-        "table": table(result, f"{anchor}-table", f"{heading} of each layer") if isinstance(result, Result) else None,
-        "missing": None if result else subject.missing.get(part, "It was not analysed."),
-        "remedy": REMEDIES[part],
-        "empty": EMPTY.get(part),
+        "lead": say(f"leads.{part}"),
+        "table": table(result, f"{anchor}-table", say("figures.table", section=heading))
+        if isinstance(result, Result)
+        else None,
+        "missing": None if result else subject.missing.get(part, _why(result)),
+        "remedy": say(f"{remedies}.{part}"),
+        "empty": TEXTS["empty"].get(part),
+        "notes": [subject.missing[note] for note in NOTES.get(part, ()) if note in subject.missing],
     }
 
 
-#: said where a result is there and has nothing to draw
-EMPTY = {
-    "sparsity": "No weight is zero here: nothing was pruned, so there are no histograms to draw.",
-    "orientation": "No layer has enough oriented kernels to draw: full kernels point nowhere.",
-}
-LEADS = {
-    "theoretical": "What a unit can see: the input pixels from which some path leads to it. Sizes, strides, starts and "
-    "centres are in input pixels; index 0 is the first pixel.",
-    "effective": "What a unit does see: how strongly each input pixel moves it, from gradients.",
-    "sparsity": "What pruning left: weights that are exactly zero, and the shapes of the kernels that survive.",
-    "orientation": "Which way the surviving taps of each kernel point: 0° along x, counter-clockwise as seen, "
-    "modulo 180°.",
-    "history": "How training went, as the checkpoint tells it.",
-}
+#: what a section says of what is left out of it, by its key among what is missing
+NOTES = {"theoretical": ("surviving",), "effective": ("maps",)}
+
+
+def _why(result: object) -> str:
+    return say("missing.not_analysed") if result is None else say("missing.no_layer")
 
 
 def table(result: Result[Any], key: str, caption: str) -> Table:
@@ -186,16 +184,16 @@ def table(result: Result[Any], key: str, caption: str) -> Table:
 def cells(columns: Sequence[str], records: Sequence[Sequence[Any]], key: str, caption: str) -> Table:
     """Raw records as cells of text, each with the raw value to sort by."""
     shown = records[:LONGEST_TABLE]
-    words = frozenset(i for i in range(len(columns)) if any(isinstance(r[i], str) for r in shown) and i != len(columns))
+    named = frozenset(i for i in range(len(columns)) if any(isinstance(r[i], str) for r in shown) and i != len(columns))
     rows = tuple(tuple((_cell(value), _sort_key(value)) for value in record) for record in shown)
-    return Table(key, caption, tuple(columns), rows, words, len(records))
+    return Table(key, caption, tuple(columns), rows, named, len(records))
 
 
 def _cell(value: Any) -> str:
     if value is None or value != value:
         return "-"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return say("figures.yes") if value else say("figures.no")
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
@@ -216,8 +214,8 @@ def _graph(subject: Subject) -> dict[str, Any] | None:
     drawn = diagrams(subject.levels, subject.theoretical)
     first = next(i for i, diagram in enumerate(drawn) if diagram.first)
     rows = connections(subject.levels[first], {row.name: row for row in subject.theoretical})
-    names = ("layer", "kind", "field", "reads")
-    return {"diagrams": drawn, "table": cells(names, rows, "graph-table", "Boxes and lines of the graph")}
+    sheet = cells(words("graph.columns"), rows, "graph-table", say("graph.caption"))
+    return {"diagrams": drawn, "table": sheet}
 
 
 def _explorer(
@@ -259,26 +257,46 @@ def _embedded(data: Any) -> str:
 def _method(subject: Subject, limits: Limits, provenance: Provenance) -> list[tuple[str, str]]:
     facts = made(provenance)
     if subject.model.weights is not None:
-        facts.append(("Weights", subject.model.weights))
+        facts.append((say("summary.weights"), subject.model.weights))
+    if subject.sources:
+        facts.append((say("method.sources"), ", ".join(subject.sources)))
     if subject.seconds:
         each = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in subject.seconds.items())
-        facts.append(("Time of the analyses", f"{provenance.analysis_seconds:.1f} s ({each})"))
+        facts.append((say("method.time"), say("method.time_value", all=provenance.analysis_seconds, each=each)))
+    memory = memory_at_most()
+    if memory is not None:
+        facts.append((say("method.memory"), say("method.memory_value", megabytes=memory)))
     if subject.effective is not None:
         facts += effective_method(subject)
     if subject.orientation is not None:
-        facts.append(("Orientation", f"mass: {subject.orientation.mass}; seed {subject.orientation.seed}"))
-    facts.append(("Thresholds", thresholds(limits)))
+        facts.append(
+            (
+                say("method.orientation"),
+                say("method.orientation_value", mass=subject.orientation.mass, seed=subject.orientation.seed),
+            )
+        )
+    facts.append((say("method.thresholds"), thresholds(limits)))
     return facts
+
+
+def memory_at_most() -> float | None:
+    """The most memory that this process has held so far, in megabytes; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1e6 if sys.platform == "darwin" else 1e3  # macOS counts bytes, Linux kilobytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def made(provenance: Provenance) -> list[tuple[str, str]]:
     """When, by which command, with which versions, on what."""
-    facts = [("Made", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()))]
-    facts.append(("Command", provenance.command or "rftools.report(...) from Python"))
+    facts = [(say("method.made"), time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()))]
+    facts.append((say("method.command"), provenance.command or say("method.python")))
     names = ("torch", "numpy", "scipy", "matplotlib")
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
-    facts.append(("Versions", f"rftools {__version__}, {versions}, Python {platform.python_version()}"))
-    return [*facts, ("Machine", f"{platform.system()} {platform.machine()}")]
+    facts.append((say("method.versions"), f"rftools {__version__}, {versions}, Python {platform.python_version()}"))
+    return [*facts, (say("method.machine"), f"{platform.system()} {platform.machine()}")]
 
 
 def effective_method(subject: Subject) -> list[tuple[str, str]]:
@@ -286,20 +304,33 @@ def effective_method(subject: Subject) -> list[tuple[str, str]]:
     result = subject.effective
     assert result is not None
     rows: Sequence[Any] = result.layers
-    facts = [("Effective field on", f"{result.source or 'unnamed inputs'}; seed {result.seed}")]
+    facts = [
+        (
+            say("method.effective"),
+            say("method.effective_value", source=result.source or say("method.unnamed"), seed=result.seed),
+        )
+    ]
     if rows:
-        facts.append(("Aggregation", f"{rows[0].aggregation}, {rows[0].images} images"))
+        facts.append(
+            (
+                say("method.aggregation"),
+                say("method.aggregation_value", aggregation=rows[0].aggregation, images=rows[0].images),
+            )
+        )
     if result.interval:
-        facts.append(("Intervals", result.interval))
+        facts.append((say("method.interval"), result.interval))
     if result.skipped:
-        facts.append(("Images skipped", f"{len(result.skipped)}"))
+        facts.append((say("method.skipped"), f"{len(result.skipped)}"))
     return facts
 
 
 def thresholds(limits: Limits) -> str:
     """The limits that the findings used, in words."""
-    return (
-        f"effective share {100 * limits.effective_share:.0f} %, holes {100 * limits.hole_share:.0f} %, "
-        f"field lost {100 * limits.lost_share:.0f} %, q {limits.false_discovery:g}, "
-        f"accuracy gap {100 * limits.accuracy_gap:.0f} points"
+    return say(
+        "method.thresholds_value",
+        effective=100 * limits.effective_share,
+        holes=100 * limits.hole_share,
+        lost=100 * limits.lost_share,
+        q=limits.false_discovery,
+        gap=100 * limits.accuracy_gap,
     )

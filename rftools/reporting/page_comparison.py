@@ -8,13 +8,9 @@ from typing import Any
 
 from rftools.reporting.compare import QUANTITIES, Aligned, align, columns, figure, labels, records
 from rftools.reporting.findings import FINE, ORDER, Finding, Limits, findings
-from rftools.reporting.page import SECTIONS, Provenance, cells, effective_method, made, summary, thresholds
+from rftools.reporting.page import PARTS, Provenance, cells, effective_method, made, summary, thresholds
 from rftools.reporting.subject import Subject
-
-DIFFERENCES = (
-    "second minus first; of effective sizes by paired resampling where both were measured on the same images, else as "
-    "of independent measurements: the half-widths of two 95 % intervals add as squares"
-)
+from rftools.reporting.texts import say
 
 
 def comparison(subjects: Sequence[Subject], limits: Limits, provenance: Provenance) -> dict[str, Any]:
@@ -24,15 +20,16 @@ def comparison(subjects: Sequence[Subject], limits: Limits, provenance: Provenan
     sides = [max(s.input_size[1:]) for s in subjects if s.input_size is not None and len(s.input_size) > 1]
     image = float(sides[0]) if len(set(sides)) == 1 else None
     return {
-        "kind": "Receptive field comparison",
+        "kind": say("page.kind_compared"),
         "heading": " / ".join(names),
         "findings": _findings(subjects, names, limits),
         "summary": [],
         "models": _models(subjects, names),
-        "sections": [_section(part, heading, aligned[part], names) for part, heading in SECTIONS.items()],
+        "sections": [_section(part, aligned[part], names) for part in PARTS],
         "figures": {part: [figure(found, names, image)] for part, found in aligned.items() if found is not None},
         "frames": [],
         "graph": None,
+        "no_graph": None,
         "explorer": None,
         "method": _method(subjects, names, limits, provenance),
     }
@@ -44,7 +41,10 @@ def _findings(subjects: Sequence[Subject], names: Sequence[str], limits: Limits)
     for subject, name in zip(subjects, names, strict=True):
         own = findings(subject, limits)
         shown = [item for item in own if item.level != FINE] or own[:1]
-        found += [dataclasses.replace(item, sentence=f"{name}: {item.sentence}") for item in shown]
+        found += [
+            dataclasses.replace(item, sentence=say("findings.of_a_model", name=name, sentence=item.sentence))
+            for item in shown
+        ]
     return sorted(found, key=lambda item: ORDER.index(item.level))
 
 
@@ -52,28 +52,26 @@ def _models(subjects: Sequence[Subject], names: Sequence[str]) -> Any:
     facts = [dict(summary(subject)) for subject in subjects]
     keys = list(dict.fromkeys(key for each in facts for key in each))
     rows = [(key, *(each.get(key) for each in facts)) for key in keys]
-    return cells(("fact", *names), rows, "models-table", "The models side by side")
+    return cells((say("summary.fact"), *names), rows, "models-table", say("comparison.caption"))
 
 
-def _section(part: str, heading: str, found: Aligned | None, names: Sequence[str]) -> dict[str, Any]:
+def _section(part: str, found: Aligned | None, names: Sequence[str]) -> dict[str, Any]:
     anchor = "training" if part == "history" else part
     lead, sheet = "", None
     if found is not None:
-        lead = (
-            f"{found.quantity.title}; layers are aligned by {found.by}."
-            if part != "history"
-            else found.quantity.title + "."
-        )
+        key = "comparison.lead_epochs" if part == "history" else "comparison.lead"
+        lead = say(key, title=found.quantity.title, by=found.by)
         sheet = cells(columns(found, names), records(found), f"{anchor}-table", found.quantity.title)
     return {
         "part": part,
         "anchor": anchor,
-        "heading": heading,
+        "heading": say(f"sections.{part}"),
         "lead": lead,
         "table": sheet,
-        "missing": None if found is not None else "Fewer than two of these models have this result.",
-        "remedy": "" if found is not None else "A report of one model alone says why it is missing.",
+        "missing": None if found is not None else say("missing.compared"),
+        "remedy": "" if found is not None else say("remedies.compared"),
         "empty": None,
+        "notes": [],
     }
 
 
@@ -83,5 +81,9 @@ def _method(
     facts = made(provenance)
     for subject, name in zip(subjects, names, strict=True):
         if subject.effective is not None:
-            facts += [(f"{name}: {what}", how) for what, how in effective_method(subject)]
-    return [*facts, ("Differences", DIFFERENCES), ("Thresholds", thresholds(limits))]
+            facts += [(say("method.of_a_model", name=name, what=what), how) for what, how in effective_method(subject)]
+    return [
+        *facts,
+        (say("method.differences"), say("method.differences_value")),
+        (say("method.thresholds"), thresholds(limits)),
+    ]

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from rftools.plots.effective import covered, smaller
 from rftools.plots.theme import COLOURMAP, THEMES
+from rftools.reporting.effective_size import effective_size
+from rftools.reporting.texts import say
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,7 +46,7 @@ def effective_maps(result: EffectiveResult, most: int = 64) -> dict[str, dict[st
 
     Colours stand for the square root of the share of the map's maximum. 1-D maps are left to the curves.
     """
-    rows = [row for row in result if row.map.any() and row.map.ndim > 1]
+    rows = [row for row in result if row.map.any() and row.map.ndim > 1 and row.channel is None]
     chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(most, len(rows)))] if rows else []
     return {row.name: _map(row) for row in chosen}
 
@@ -52,7 +54,7 @@ def effective_maps(result: EffectiveResult, most: int = 64) -> dict[str, dict[st
 def _map(row: EffectiveLayer) -> dict[str, Any]:
     _, right, _, bottom = covered(row.map.shape[-2:], SMALL)
     extent = {"width": right + 0.5, "height": bottom + 0.5}
-    found = {"unit": list(row.unit), "url": map_url(row.map), "size": _luo(row), "extent": extent}
+    found = {"unit": list(row.unit), "url": map_url(row.map), "size": _size(row), "extent": extent}
     return found | {"ellipse": _ellipse(row)}
 
 
@@ -67,9 +69,9 @@ def _ellipse(row: EffectiveLayer) -> dict[str, float] | None:
     return {"cx": round(x, 3), "cy": round(y, 3), **rounded}
 
 
-def _luo(row: EffectiveLayer) -> str:
-    found = row.measures.get("luo_centre")
-    return "-" if found is None or found.value is None else f"{found.value:.1f} px (Luo)"
+def _size(row: EffectiveLayer) -> str:
+    found = effective_size(row)
+    return "-" if found is None else say("figures.effective_here", size=found[0])
 
 
 def map_url(values: NDArray[np.float64]) -> str:
@@ -93,7 +95,11 @@ def surviving_masks(result: TheoreticalResult) -> dict[str, dict[str, Any]]:
     ``movable`` where the unit's whole window lies inside the image and each axis has one phase: then other units'
     supports are this one, moved by the layer's stride and cut by the border.
     """
-    return {row.name: _surviving(row) for row in result if row.surviving is not None and row.unit is not None}
+    return {
+        row.name: _surviving(row)
+        for row in result
+        if row.surviving is not None and row.surviving.support is not None and row.unit is not None
+    }
 
 
 def _surviving(row: LayerField) -> dict[str, Any]:

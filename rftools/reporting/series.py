@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from rftools.plots.comparison import Curve, curves
 from rftools.plots.scene import Axis
+from rftools.reporting.effective_size import effective_size
 from rftools.reporting.figures import Figure, themed
 from rftools.reporting.pictures import map_url
+from rftools.reporting.texts import say
 
 if TYPE_CHECKING:
     from rftools.reporting.run import Epoch
@@ -26,10 +28,10 @@ class Course:
     read: Callable[[Epoch, str], tuple[float | None, float | None, float | None]]
 
 
-def _radius(epoch: Epoch, layer: str) -> tuple[float | None, float | None, float | None]:
+def _size(epoch: Epoch, layer: str) -> tuple[float | None, float | None, float | None]:
     row = _row(epoch.effective, layer)
-    found = None if row is None else row.measures.get("radius_50")
-    return (None, None, None) if found is None else (found.value, found.low, found.high)
+    found = None if row is None else effective_size(row)
+    return (None, None, None) if found is None else found
 
 
 def _zeros(epoch: Epoch, layer: str) -> tuple[float | None, float | None, float | None]:
@@ -52,10 +54,10 @@ def _row(result: Any, layer: str) -> Any:
 
 
 COURSES = (
-    Course("effective", "Effective radius (half of the gradient) through training", Axis("radius", "px"), _radius),
-    Course("sparsity", "Weights that are zero, through training", Axis("share", "%"), _zeros),
-    Course("left", "Field that pruning left, through training", Axis("share of the pixels", "%"), _left),
-    Course("anisotropy", "Anisotropy of kernels through training", Axis("anisotropy, 0 to 1"), _anisotropy),
+    Course("effective", say("figures.course_effective"), Axis(say("figures.course_effective_axis"), "px"), _size),
+    Course("sparsity", say("figures.course_sparsity"), Axis(say("figures.share"), "%"), _zeros),
+    Course("left", say("figures.course_left"), Axis(say("figures.course_left_axis"), "%"), _left),
+    Course("anisotropy", say("figures.course_anisotropy"), Axis(say("figures.course_anisotropy_axis")), _anisotropy),
 )
 
 
@@ -89,14 +91,16 @@ def frames(subject: Subject) -> list[dict[str, Any]]:
 
 def _frame(epoch: Epoch, layers: Sequence[str]) -> dict[str, Any]:
     accuracy = epoch.history.get("val_accuracy")
-    facts = [("Held-out accuracy", "-" if accuracy is None else f"{100 * accuracy:.1f} %")]
-    facts.append(("Weights that are zero", f"{100 * epoch.sparsity.total.sparsity:.1f} %"))
+    facts = [(say("summary.accuracy"), "-" if accuracy is None else f"{100 * accuracy:.1f} %")]
+    facts.append((say("summary.zeros"), f"{100 * epoch.sparsity.total.sparsity:.1f} %"))
     maps = []
     for layer in layers:
-        row, (size, low, high) = _row(epoch.effective, layer), _radius(epoch, layer)
+        row, (size, low, high) = _row(epoch.effective, layer), _size(epoch, layer)
         if row is None or row.map.ndim < 2 or not row.map.any():
             continue
-        spread = "" if low is None or high is None else f" ({low:.1f} to {high:.1f})"
-        words = "size not defined" if size is None else f"{size:.1f} px{spread}"
+        spread = "" if low is None or high is None else say("figures.spread", low=low, high=high)
+        words = (
+            say("figures.undefined") if size is None else say("figures.interval", value=f"{size:.1f}", spread=spread)
+        )
         maps.append({"layer": layer, "url": map_url(row.map), "size": words})
     return {"epoch": epoch.number, "facts": facts, "maps": maps}

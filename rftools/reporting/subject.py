@@ -12,6 +12,7 @@ from rftools.errors import RequestError
 from rftools.plots.sparsity import PRUNED
 from rftools.reporting.architecture import Level, levels
 from rftools.reporting.explorer import Supports, supports
+from rftools.reporting.texts import say
 from rftools.results import ModelInfo, Result
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rftools.erf.result import EffectiveResult
     from rftools.loading import Model
     from rftools.reporting.run import Epoch
+    from rftools.reporting.saved import Saved
     from rftools.trf.result import TheoreticalResult
     from rftools.weights.results import OrientationResult, SparsityResult
 
@@ -33,14 +35,6 @@ PARTS = {
     "rftools.orientation": "orientation",
 }
 MOST_WALKED = 160  # layers with kernels, beyond which a page's fields are the architecture's alone
-#: what fills a section whose input is missing
-REMEDIES = {
-    "theoretical": "Give the report a model that takes its input size (--input-size CxHxW).",
-    "effective": "Give the report a model with spatial layers and, for real statistics, --images FOLDER.",
-    "sparsity": "Give the report a model whose layers hold weights.",
-    "orientation": "Give the report a net with pruned kernels larger than 1x1; full kernels point nowhere.",
-    "history": "Give the report a checkpoint that rftools train wrote, or the run's folder to see epoch after epoch.",
-}
 
 
 @dataclass(frozen=True)
@@ -64,6 +58,7 @@ class Subject:
     paired: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict, repr=False)
     missing: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()  # the files that the results were read from, where they were
 
     @property
     def file(self) -> str:
@@ -95,8 +90,17 @@ def from_results(results: Sequence[Result[Any]]) -> Subject:
             raise RequestError(f"two {part} results of {result.model.name}; a report shows one of each")
         parts[part] = result
     sizes = [result.input_size for result in results if result.input_size is not None]
-    missing = {part: "Not among the results that were given." for part in REMEDIES if part not in parts}
+    missing = {part: say("missing.not_given") for part in (*PARTS.values(), "history") if part not in parts}
     return Subject(model=results[0].model, input_size=sizes[0] if sizes else None, missing=missing, **parts)
+
+
+def from_saved(saved: Saved) -> Subject:
+    """A subject from files of results: nothing is analysed again, and no model is needed."""
+    subject = from_results(saved.results)
+    missing = dict(subject.missing)
+    if subject.effective is not None and not any(row.map.size for row in subject.effective):
+        missing["maps"] = say("missing.maps")
+    return replace(subject, sources=saved.sources, missing=missing)
 
 
 def from_model(
@@ -121,7 +125,7 @@ def from_model(
     seconds: dict[str, float] = {}
     if effective is None:
         del works["effective"]
-        missing["effective"] = "It was left out on request."
+        missing["effective"] = say("missing.left_out")
     for part, work in works.items():
         begin = time.perf_counter()
         try:
@@ -131,7 +135,7 @@ def from_model(
         seconds[part] = time.perf_counter() - begin
     history = tuple(loaded.metadata.get("history") or ())
     if not history:
-        missing["history"] = "This model carries no training history."
+        missing["history"] = say("missing.history")
     return Subject(
         model=loaded.info(),
         input_size=loaded.input_size,
@@ -198,13 +202,10 @@ def _fields(loaded: Model, sparsity: SparsityResult | None, missing: dict[str, s
     if sparsity is None or sparsity.total.sparsity <= PRUNED:
         return rftools.theoretical(loaded)
     if len(sparsity) > MOST_WALKED:
-        missing["surviving"] = (
-            f"Surviving fields were left out: {len(sparsity)} layers hold kernels, and each needs a walk of its own "
-            f"(up to {MOST_WALKED} are walked; rftools trf --surviving walks any number)."
-        )
+        missing["surviving"] = say("missing.not_walked", layers=len(sparsity), most=MOST_WALKED)
         return rftools.theoretical(loaded)
     try:
         return rftools.theoretical(loaded, surviving=True)
     except RequestError as error:
-        missing["surviving"] = f"Surviving fields: {error}."
+        missing["surviving"] = say("missing.surviving", why=error)
         return rftools.theoretical(loaded)

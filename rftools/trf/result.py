@@ -175,6 +175,7 @@ class TheoreticalResult(Result[LayerField]):
             "productive": row.productive,
             "unit": row.token or (None if row.unit is None else list(row.unit)),
             **({} if row.grid is None else {"token_grid": list(row.grid)}),
+            "unit_dims": list(row.unit_dims),
             **({} if row.surviving is None else {"surviving": row.surviving.to_dict()}),
             **({} if self.objects is None else {"sees_object": self.sees_object(row)}),
         }

@@ -1,17 +1,22 @@
 "use strict";
 (() => {
   const $ = (id) => document.getElementById(id);
+  // The page's words come with it, in one place; {name} stands for what is filled in.
+  const words = JSON.parse($("words").textContent);
+  const say = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
   // Theme: system, light, dark.
   const themes = ["system", "light", "dark"];
   const button = $("theme");
+  const label = (theme) => { button.textContent = say("theme", { theme: say("theme_" + theme) }); };
   button.hidden = false;
+  label("system");
   button.addEventListener("click", () => {
     const now = document.documentElement.dataset.theme || "system";
     const next = themes[(themes.indexOf(now) + 1) % themes.length];
     if (next === "system") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = next;
-    button.textContent = "Theme: " + next;
+    label(next);
   });
 
   // What scrolls can be reached by the keyboard.
@@ -84,7 +89,7 @@
   for (const press of document.querySelectorAll("[data-copy]")) {
     press.addEventListener("click", async () => {
       await copy(csv($(press.dataset.copy)));
-      press.parentElement.querySelector("[role=status]").textContent = "Copied.";
+      press.parentElement.querySelector("[role=status]").textContent = say("copied");
     });
   }
 
@@ -107,7 +112,7 @@
       all.forEach((frame, i) => { frame.hidden = i !== +epoch.value; });
       const shown = all[+epoch.value].dataset.epoch;
       $("epoch-shown").textContent = shown;
-      epoch.setAttribute("aria-valuetext", "epoch " + shown);
+      epoch.setAttribute("aria-valuetext", say("epoch", { epoch: shown }));
     };
     epoch.addEventListener("input", turn);
     turn();
@@ -190,7 +195,7 @@
     box.append(term, text);
     return box;
   };
-  const span = (f) => (f.whole ? "whole axis" : f.low + " to " + f.high + " (" + (f.high - f.low + 1) + " px)");
+  const span = (f) => (f.whole ? say("whole") : say("span", { low: f.low, high: f.high, size: f.high - f.low + 1 }));
   const inside = (f) => f.runs.reduce((sum, [a, b]) => sum + b - a + 1, 0);
 
   // What pruning left: known at one unit; moved with the unit where the field's law lets it.
@@ -208,11 +213,12 @@
     set("ex-surviving", { visibility: shown ? "visible" : "hidden" });
     $("ex-key-left").hidden = !shown;
     if (!pruned) return null;
-    if (left === undefined) return "not worked out here: this layer holds no kernels";
-    if (!known) return "known at unit " + left.unit.join(", ") + " alone";
+    if (left === undefined) return say("not_left");
+    if (!known) return say("left_at", { unit: left.unit.join(", ") });
     const cut = all.some((f, i) => f.low < 0 || f.high >= data.sides[i]);
-    const share = " px (" + (100 * left.share).toFixed(1) + " % of the field at unit " + left.unit.join(", ") + ")";
-    return (own || !cut ? "" : "at most ") + left.pixels.toLocaleString("en") + share;
+    const bound = own || !cut ? "" : say("bound");
+    const share = (100 * left.share).toFixed(1);
+    return say("left", { bound, pixels: left.pixels.toLocaleString("en"), share, unit: left.unit.join(", ") });
   };
 
   // Objects to scale, around the unit's centre: those the report was asked about, and one of any size.
@@ -234,8 +240,8 @@
     $("ex-key-object").hidden = objects().length === 0;
     const holds = (f, side) => f.whole || f.high - f.low + 1 >= side;
     return objects().map(([width, height]) => [
-      "Object of " + width + (flat ? "" : "x" + height) + " px",
-      holds(across, width) && (flat || holds(down, height)) ? "fits into the field" : "does not fit into the field",
+      say("object", { size: width + (flat ? "" : "x" + height) }),
+      holds(across, width) && (flat || holds(down, height)) ? say("fits") : say("does_not_fit"),
     ]);
   };
 
@@ -271,19 +277,19 @@
     set("ex-reached", { visibility: shown ? "hidden" : "visible" });
     const remains = drawSurviving(layer, all);
     const fits = drawObjects(x, y, down, across);
-    const effective = map === undefined ? "not measured here" : measured ? map.size : "measured at unit " + map.unit.join(", ");
+    const effective = map === undefined ? say("not_measured") : measured ? map.size : say("measured_at", { unit: map.unit.join(", ") });
     const reached = all.reduce((product, f) => product * inside(f), 1);
     const cut = all.some((f, i) => f.low < 0 || f.high >= data.sides[i]);
-    const bound = layer.status !== "exact" || (!layer.exact && cut) ? "at most " : "";
+    const bound = layer.status !== "exact" || (!layer.exact && cut) ? say("bound") : "";
     const pixels = data.sides.reduce((a, b) => a * b, 1);
     $("ex-facts").replaceChildren(
-      fact("Unit", layer.movable ? state.unit.join(", ") : layer.unit.join(", ") + " (the only one that is known)"),
-      ...(flat ? [fact("Window", span(all[0]))] : [fact("Rows", span(down)), fact("Columns", span(across))]),
-      fact("Pixels that reach it", bound + reached.toLocaleString("en") + " (" + ((100 * reached) / pixels).toFixed(1) + " % of the image)"),
-      ...(remains === null ? [] : [fact("Left by pruning", remains)]),
+      fact(say("unit"), layer.movable ? state.unit.join(", ") : say("unit_only", { unit: layer.unit.join(", ") })),
+      ...(flat ? [fact(say("window"), span(all[0]))] : [fact(say("rows"), span(down)), fact(say("columns"), span(across))]),
+      fact(say("reached"), say("reached_value", { bound, pixels: reached.toLocaleString("en"), share: ((100 * reached) / pixels).toFixed(1) })),
+      ...(remains === null ? [] : [fact(say("left_by_pruning"), remains)]),
       ...fits.map(([name, value]) => fact(name, value)),
-      ...(Object.keys(data.maps).length ? [fact("Effective size", effective)] : []),
-      fact("Status", layer.status),
+      ...(Object.keys(data.maps).length ? [fact(say("effective"), effective)] : []),
+      fact(say("status"), layer.status),
     );
   };
 
@@ -315,7 +321,7 @@
   data.layers.forEach((layer, i) => {
     const option = document.createElement("option");
     option.value = String(i);
-    const name = layer.name || "(model)";
+    const name = layer.name || say("model");
     option.textContent = (name.length > 60 ? name.slice(0, 40) + "…" + name.slice(-15) : name) + "  ·  " + layer.op;
     select.append(option);
   });
