@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rftools.capture import Graph
-from rftools.erf.gradients import Target
 from rftools.erf.measures import Frame
+from rftools.erf.seeds import Target
 from rftools.errors import RequestError, closest
 from rftools.loading import Model
 from rftools.trf import LayerField
