@@ -25,7 +25,8 @@ from torch import nn
 
 import rftools as rf
 from rftools.capture import Graph, capture
-from rftools.erf.gradients import Target, layer_maps
+from rftools.erf.gradients import layer_maps
+from rftools.erf.seeds import Target
 
 Maps = dict[str, torch.Tensor]
 MMAP_THRESHOLD = -3  # of mallopt

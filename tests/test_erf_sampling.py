@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import torch
 from torch import nn
 
 import rftools as rf
+from rftools.capture import capture
 from rftools.erf.intervals import half_width, measure_all
-from rftools.erf.weights import initialise
+from rftools.erf.weights import initialise, rebound
 from rftools.loading import Model
 
 
@@ -62,6 +64,60 @@ def test_orthogonal_and_default_draws() -> None:
     same = initialise(model, "default", 0)
     for ours, theirs in zip(same.parameters(), model.module.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+class Residual(nn.Module):
+    """A sum between modules, a batch norm, and a constant of its own where it is told one."""
+
+    def __init__(self, constant: torch.Tensor | None = None) -> None:
+        super().__init__()
+        self.into, self.norm = nn.Conv2d(2, 8, 3, padding=1), nn.BatchNorm2d(8)
+        self.out = nn.Conv2d(8, 8, 3, padding=1)
+        self.constant = constant
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.relu(self.norm(self.into(x)))
+        y = y + self.out(y) * torch.tensor([2.0, 3.0]).repeat(4)[:, None, None]
+        return y if self.constant is None else y * self.constant
+
+
+def test_draws_go_through_the_captured_graph_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each draw's maps are plain autograd's of its own weights, though the graph was captured once."""
+    net, x = Residual(), torch.randn(4, 2, 25, 25)
+    found = rf.effective(net, x, layers=["out", "/add"], random_weights=2, init="xavier", seed=3)
+    for name in ("out", "/add"):
+        whole = []
+        for draw in range(2):
+            module = initialise(Model(net, "net", "net"), "xavier", 3 + draw).eval()
+            kept: list[torch.Tensor] = []
+            module.out.register_forward_hook(lambda _m, _a, y, kept=kept: kept.append(y))
+            leaf = x[draw::2].clone().requires_grad_()
+            y = module(leaf)
+            unit = (y if name == "/add" else kept[0])[:, :, 12, 12].sum()
+            whole.append(torch.autograd.grad(unit, leaf)[0].abs().mean((0, 1)).numpy())
+        wanted = np.mean(whole, 0)
+        assert np.abs(found[name].map - wanted).max() <= 1e-5 * wanted.max()
+        assert np.abs(whole[0] - wanted).max() > 0.01 * wanted.max()
+
+    def refused(*_: object) -> None:
+        raise AssertionError("whole gradients, where the cone is less work")
+
+    monkeypatch.setattr("rftools.erf.gradients.unit_outputs", refused)
+    rf.effective(net, x, layers=["out"], random_weights=2)
+
+
+def test_a_graph_is_bound_to_other_weights_only_where_that_is_sure() -> None:
+    net = Residual()
+    graph, other = capture(net.eval(), (2, 9, 9)), initialise(Model(net, "net", "net"), "he", 0)
+    bound = rebound(graph, net, other)
+    assert bound is not None
+    values = set(map(id, bound.constants.values()))
+    assert {id(other.into.weight), id(other.out.weight), id(other.norm.running_mean)} <= values
+    assert not {id(t) for t in (*net.parameters(), *net.buffers())} & values
+    own = Residual(constant=torch.full((8, 1, 1), 2.0))
+    assert rebound(capture(own.eval(), (2, 9, 9)), own, other) is None
+    assert rebound(dataclasses.replace(graph, method="record"), net, other) is None
+    assert rebound(graph, net, nn.Sequential(nn.Conv2d(2, 8, 3))) is None
 
 
 def test_linear_stack_of_positive_weights_has_luos_width() -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from rftools.capture import Inputs
 from rftools.erf.attribution import check_method
-from rftools.erf.gradients import AGGREGATIONS
 from rftools.erf.measures import REGISTRY, Definition
+from rftools.erf.seeds import AGGREGATIONS
 from rftools.erf.survey import Progress
 from rftools.erf.weights import check_init
 from rftools.errors import RequestError, closest

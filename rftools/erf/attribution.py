@@ -12,7 +12,8 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from rftools.erf.batches import Log, Maps, in_batches
-from rftools.erf.gradients import Target, aggregate, frozen, unit_outputs, without_hook
+from rftools.erf.gradients import aggregate, frozen, unit_outputs, without_hook
+from rftools.erf.seeds import Target
 from rftools.errors import RequestError, closest
 from rftools.models.randomness import seeded
 
@@ -120,11 +121,8 @@ def unit_sum(target: Target) -> Callable[[torch.Tensor], torch.Tensor]:
     """What captum's ``neuron_selector`` takes: outputs to one value an image, the unit's sum over channels."""
 
     def select(output: torch.Tensor) -> torch.Tensor:
-        index: list[Any] = [slice(None)] * output.ndim
-        for dim, place in zip(target.dims, target.place, strict=True):
-            index[dim] = place
-        values = output[tuple(index)].reshape(len(output), -1)
-        return values.sum(1) if target.channel is None else values[:, target.channel]
+        weights = torch.ones_like(output)
+        return (target.unit(output) * target.only(target.unit(weights))).reshape(len(output), -1).sum(1)
 
     return select
 

@@ -16,37 +16,8 @@ from torch import nn
 from rftools.capture import Graph, evaluating
 from rftools.erf.batches import Log, in_batches
 from rftools.erf.cone import Cone, Unit
+from rftools.erf.seeds import AGGREGATIONS, Seeds, Target
 from rftools.errors import RequestError
-
-AGGREGATIONS = ("abs", "power", "positive", "signed")
-
-
-@dataclass(frozen=True)
-class Target:
-    """A unit of a layer: ``name`` is the layer's, ``place`` its index along the output dimensions ``dims``.
-
-    ``channel`` is the only one of the unit's values that counts, by its number among them; ``tag`` tells targets of one
-    layer apart.
-    """
-
-    name: str
-    dims: tuple[int, ...]
-    place: tuple[int, ...]
-    channel: int | None = None
-    tag: str = ""
-
-    @property
-    def key(self) -> str:
-        """What its maps are called."""
-        return self.name + self.tag
-
-    @property
-    def path(self) -> str:
-        return self.name.partition("#")[0]
-
-    @property
-    def call(self) -> int:
-        return int(self.name.partition("#")[2] or 0)
 
 
 @dataclass
@@ -97,34 +68,9 @@ def layer_maps(
         return in_batches(inputs, batch_size, work, progress, log)
 
 
-def channel_maps(
-    module: nn.Module, inputs: torch.Tensor, target: Target, *, device: torch.device, batch_size: int
-) -> NDArray[np.float32]:
-    """The map of every channel of the target's unit, ``(channels, *spatial)``: mean over images and input channels of
-    ``|d y_c / d x|``. One backward pass a channel.
-    """
-    total: torch.Tensor | None = None
-    size = 1 if 0 in target.dims else max(1, batch_size)
-    with frozen(module, device):
-        for start in range(0, len(inputs), size):
-            own = _channels(module, inputs[start : start + size].to(device), target)
-            total = own if total is None else total + own
-    assert total is not None
-    if not bool(total.isfinite().all()):
-        raise RequestError(f"the gradient of layer {target.name!r} is not finite")
-    maps: NDArray[np.float32] = (total / len(inputs)).cpu().numpy()
-    return maps
-
-
-def _channels(module: nn.Module, batch: torch.Tensor, target: Target) -> torch.Tensor:
-    """Sums over the batch of each channel's ``|d y_c / d x|``, input channels averaged."""
-    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), batch.dtype)
-    x = batch.to(dtype).requires_grad_(True)
-    with torch.enable_grad():
-        unit = unit_of(unit_outputs(module, x, [target])[target.name], target)
-        channels = unit.reshape(unit.shape[0], -1).sum(0) if 0 not in target.dims else unit.reshape(-1)
-        maps = [_gradient(y, x, place + 1 < len(channels)).abs().mean(1).sum(0) for place, y in enumerate(channels)]
-    return torch.stack(maps).float().detach()
+def dtype_of(module: nn.Module, batch: torch.Tensor) -> torch.dtype:
+    """What the module computes in: its first parameter's type, or the batch's own."""
+    return next((p.dtype for p in module.parameters() if p.is_floating_point()), batch.dtype)
 
 
 def without_hook(module: nn.Module, targets: Sequence[Target]) -> list[str]:
@@ -191,18 +137,17 @@ def _batch(
     first: int,
     cone: Cone | None = None,
 ) -> dict[str, NDArray[np.float32]]:
-    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), batch.dtype)
+    dtype = dtype_of(module, batch)
     generator = torch.Generator().manual_seed(seed)
     if cone is not None:
         return by_cone(cone, batch.to(dtype), targets, aggregation, generator, first)
-    x = batch.to(dtype).requires_grad_(True)
+    x, seeds = batch.to(dtype).requires_grad_(True), Seeds(targets, aggregation, generator)
     with torch.enable_grad():
         outputs = unit_outputs(module, x, targets)
         maps = {}
         for number, target in enumerate(targets):
-            y = _scalar(outputs[target.name], target, aggregation, generator)
-            keep = number + 1 < len(targets)
-            gradient = _gradient(y, x, keep)
+            unit = target.unit(outputs[target.name])
+            gradient = gradient_of(unit, seeds(number, unit.detach()), x, number + 1 < len(targets))
             _check_finite(gradient, target, first)
             maps[target.key] = aggregate(gradient.detach(), aggregation)
     return maps
@@ -212,25 +157,12 @@ def by_cone(
     cone: Cone, x: torch.Tensor, targets: Sequence[Target], aggregation: str, generator: torch.Generator, first: int
 ) -> dict[str, NDArray[np.float32]]:
     """The same maps, each gradient worked out inside its unit's window only."""
-    signs: dict[int, torch.Tensor] = {}
 
-    def seed(number: int, unit: torch.Tensor) -> torch.Tensor:
-        return kept(every(number, unit), targets[number])
-
-    def every(number: int, unit: torch.Tensor) -> torch.Tensor:
-        if aggregation == "positive":
-            return (unit > 0).to(unit.dtype)
-        if aggregation == "power":
-            if number not in signs:
-                signs[number] = _signs(unit, targets[number], generator)
-            return signs[number].expand(unit.shape)
-        return torch.ones_like(unit)
-
-    def aggregate(number: int, image: int, gradient: torch.Tensor) -> torch.Tensor:
+    def aggregated(number: int, image: int, gradient: torch.Tensor) -> torch.Tensor:
         _check_finite(gradient, targets[number], first + image)
         return _aggregate(gradient, aggregation)
 
-    found = cone.maps(x, seed, aggregate)
+    found = cone.maps(x, Seeds(targets, aggregation, generator), aggregated)
     return {target.key: found[number].cpu().numpy() for number, target in enumerate(targets)}
 
 
@@ -240,10 +172,11 @@ def _check_finite(gradient: torch.Tensor, target: Target, first: int) -> None:
         raise RequestError(f"the gradient of layer {target.name!r} is not finite at image {bad}")
 
 
-def _gradient(y: torch.Tensor, x: torch.Tensor, keep: bool) -> torch.Tensor:
-    if not y.requires_grad:
+def gradient_of(unit: torch.Tensor, seed: torch.Tensor, x: torch.Tensor, keep: bool) -> torch.Tensor:
+    """The gradient at the input of the unit's channels, weighed by the seed; samples do not mix."""
+    if not unit.requires_grad:
         return torch.zeros_like(x)
-    (gradient,) = torch.autograd.grad(y, x, retain_graph=keep, allow_unused=True)
+    (gradient,) = torch.autograd.grad(unit, x, seed, retain_graph=keep, allow_unused=True)
     return torch.zeros_like(x) if gradient is None else gradient
 
 
@@ -277,40 +210,6 @@ def _hook(taken: _Taken, path: str, wanted: Mapping[tuple[str, int], str]) -> An
         return output.clone()
 
     return keep
-
-
-def unit_of(output: torch.Tensor, target: Target) -> torch.Tensor:
-    """The target's place in an output: what is left are the batch and the channels."""
-    index: list[Any] = [slice(None)] * output.ndim
-    for dim, place in zip(target.dims, target.place, strict=True):
-        index[dim] = place
-    return output[tuple(index)]
-
-
-def _scalar(output: torch.Tensor, target: Target, aggregation: str, generator: torch.Generator) -> torch.Tensor:
-    """The sum over the batch and the unit's channels; samples do not mix, so gradients stay apart."""
-    unit = unit_of(output, target)
-    if aggregation == "positive":
-        return kept(torch.relu(unit), target).sum()
-    if aggregation == "power":
-        return kept(unit * _signs(unit, target, generator), target).sum()
-    return kept(unit, target).sum()
-
-
-def kept(unit: torch.Tensor, target: Target) -> torch.Tensor:
-    """The unit's values with zeros in place of all but the channel that is asked for."""
-    if target.channel is None:
-        return unit
-    rows = 1 if 0 in target.dims else unit.shape[0]
-    only = torch.zeros_like(unit).reshape(rows, -1)
-    only[:, target.channel] = 1
-    return torch.where(only.reshape(unit.shape) > 0, unit, torch.zeros_like(unit))
-
-
-def _signs(unit: torch.Tensor, target: Target, generator: torch.Generator) -> torch.Tensor:
-    """A random sign for every channel of the unit, the same for all images."""
-    shape = unit.shape[1:] if 0 not in target.dims else unit.shape
-    return torch.randint(0, 2, shape, generator=generator).to(unit.device, unit.dtype) * 2 - 1
 
 
 def aggregate(gradient: torch.Tensor, aggregation: str) -> NDArray[np.float32]:

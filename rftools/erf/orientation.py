@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.erf.gradients import Target, channel_maps
+from rftools.capture import capture
+from rftools.erf.channels import channel_maps
 from rftools.erf.images import Given, gather
+from rftools.erf.seeds import Target
 from rftools.erf.targets import choose
 from rftools.errors import RequestError
 from rftools.loading import Model, as_model
@@ -49,8 +51,8 @@ def effective_orientation(
 
     Args:
         images: as for `effective`; white noise where not given.
-        layers: names or patterns; by default all layers that hold weights and have a map. The cost is one backward pass
-            a channel.
+        layers: names or patterns; by default all layers that hold weights and have a map. A layer's channels go back
+            together, inside its unit's window.
 
     Raises:
         RequestError: a net whose input is not two-dimensional; what `effective` raises.
@@ -67,12 +69,15 @@ def effective_orientation(
     size = subject.require_input_size()
     if len(size) != 3:
         raise RequestError(f"ellipses need an input of two axes; this net takes {len(size) - 1}")
-    rows = choose(theoretical(subject), subject.module, layers)
+    graph = capture(subject.module, inputs=[size, *subject.other_inputs])
+    rows = choose(theoretical(subject, graph=graph), subject.module, layers)
     given = gather(images, subject, count=count, seed=seed)
     found = []
     for place, row in enumerate(rows):
         target = Target(row.name, row.unit_dims, row.place)
-        maps = channel_maps(subject.module, given.inputs, target, device=pick_device(device), batch_size=batch_size)
+        maps = channel_maps(
+            subject.module, given.inputs, target, device=pick_device(device), batch_size=batch_size, graph=graph
+        )
         found.append(_layer(row, maps, seed))
         if progress is not None:
             progress(place + 1, len(rows))
@@ -81,7 +86,7 @@ def effective_orientation(
     )
 
 
-def _layer(row: LayerField, maps: NDArray[np.float32], seed: int) -> LayerOrientation:
+def _layer(row: LayerField, maps: NDArray[np.floating[Any]], seed: int) -> LayerOrientation:
     box = tuple(slice(None) if a.clipped is None else slice(a.clipped[0], a.clipped[1] + 1) for a in row.axes)
     shapes = ellipses(maps[(slice(None), *box)])
     alive = shapes.mass > 0
@@ -96,7 +101,7 @@ def _layer(row: LayerField, maps: NDArray[np.float32], seed: int) -> LayerOrient
     return dataclasses.replace(own, filters=filters, filter_anisotropy=own.anisotropy)
 
 
-def ellipses(maps: NDArray[np.float32]) -> Inertia:
+def ellipses(maps: NDArray[np.floating[Any]]) -> Inertia:
     """The second moments of maps ``(channels, height, width)`` about their own centroids, y up."""
     positions = coordinates(maps.shape[1:])
     flat = maps.reshape(len(maps), -1)

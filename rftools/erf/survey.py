@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from rftools.erf.inputs import Held, holding
 from rftools.erf.intervals import half_width, measure_all
 from rftools.erf.measures import Definition
 from rftools.erf.targets import Aim, Place
-from rftools.erf.weights import initialise
+from rftools.erf.weights import initialise, rebound
 from rftools.loading import Model
 
 if TYPE_CHECKING:
@@ -186,7 +186,8 @@ def over_draws(model: Model, taker: Taker, given: Images, draws: int, init: str)
         chosen = torch.arange(share) * draws + draw
         try:
             module = initialise(model, init, taker.plan.seed + draw)
-            maps = taker(module, images[chosen % len(images)], looked, total)
+            graph = None if taker.graph is None else rebound(taker.graph, model.module, module)
+            maps = replace(taker, graph=graph)(module, images[chosen % len(images)], looked, total)
         except KeyboardInterrupt:
             if not found:
                 raise

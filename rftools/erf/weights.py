@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
+from rftools.capture import Graph
 from rftools.errors import RequestError, closest
 from rftools.loading import Model
 from rftools.loading.load import redrawn
@@ -66,6 +68,30 @@ def _fresh(model: Model, seed: int) -> nn.Module:
                     "drawn anew; name the architecture by a spec, such as module:factory"
                 )
     return module
+
+
+def rebound(graph: Graph, module: nn.Module, drawn: nn.Module) -> Graph | None:
+    """The graph captured of ``module`` with the weights of ``drawn``, which is built alike.
+
+    None where that is not sure: a graph that was recorded, whose way may hang on the weights, or a constant that is
+    neither a parameter nor a buffer nor written in the forward pass itself.
+    """
+    if graph.method != "export":
+        return None
+    names = {id(tensor): name for name, tensor in _tensors(module).items()}
+    others, constants = _tensors(drawn), {}
+    for key, tensor in graph.constants.items():
+        other = others.get(names.get(id(tensor), ""))
+        if other is None and "lifted_tensor" not in key:
+            return None
+        constants[key] = tensor if other is None else other
+        if constants[key].shape != tensor.shape:
+            return None
+    return dataclasses.replace(graph, constants=constants)
+
+
+def _tensors(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def _transposed(layer: nn.Module) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.erf.gradients import Target
+from rftools.erf.seeds import Target
 from rftools.erf.targets import centre_of, choose
 from rftools.errors import RequestError, closest
 from rftools.gratings.filters import describe

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from rftools.erf.gradients import Target, frozen, unit_of
+from rftools.erf.gradients import frozen
+from rftools.erf.seeds import Target
 from rftools.errors import RequestError
 
 
@@ -76,5 +77,5 @@ def _forward(module: nn.Module, x: torch.Tensor, targets: Sequence[Target]) -> d
 
 
 def _unit(output: torch.Tensor, target: Target) -> NDArray[np.float64]:
-    unit: NDArray[np.float64] = unit_of(output, target).flatten(1).double().cpu().numpy()
+    unit: NDArray[np.float64] = target.unit(output).flatten(1).double().cpu().numpy()
     return unit

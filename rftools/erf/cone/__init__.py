@@ -1,6 +1,7 @@
 """Gradients of many units at once, each worked out only inside the window that the unit can see."""
 
-from rftools.erf.cone.maps import Cone
+from rftools.erf.cone.boxes import Box, cut
+from rftools.erf.cone.maps import Cone, Pass
 from rftools.erf.cone.plan import Unit
 
-__all__ = ["Cone", "Unit"]
+__all__ = ["Box", "Cone", "Pass", "Unit", "cut"]

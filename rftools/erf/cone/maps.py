@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from rftools.capture import Graph
-from rftools.erf.cone.boxes import Cotangent, cut
+from rftools.erf.cone.boxes import Box, Cotangent, cut
 from rftools.erf.cone.plan import Plan, Unit, make_plan
 from rftools.erf.cone.walk import Walk, forget, forward
 from rftools.trf.rules.registry import shape_of
@@ -17,6 +18,7 @@ BUDGET = 0.06  # gradients under way, as a share of one forward pass's values
 SMALLEST = 1 << 22
 Aggregate = Callable[[int, int, torch.Tensor], torch.Tensor]
 SeedOf = Callable[[int, torch.Tensor], torch.Tensor]
+Sink = Callable[[int, int, torch.Tensor, Box], None]
 
 
 class Cone:
@@ -40,29 +42,66 @@ class Cone:
     def _maps(self, x: torch.Tensor, first: int, seed: SeedOf, aggregate: Aggregate) -> dict[int, torch.Tensor]:
         found = {n: x.new_zeros((len(x), *x.shape[2:])) for n in range(len(self.plan.units))}
 
-        def sink(gradient: Cotangent) -> None:
-            for target, part in zip(gradient.targets, gradient.values.split(len(x)), strict=True):
-                part = _whole_channels(part, gradient, x.shape[1])
-                box = tuple((0, n) for n in x.shape[2:])
-                cut(found[target], box, gradient.box[1:]).copy_(aggregate(target, first, part))
+        def sink(number: int, _row: int, gradient: torch.Tensor, box: Box) -> None:
+            whole = tuple((0, n) for n in x.shape[2:])
+            cut(found[number], whole, box).copy_(aggregate(number, first, gradient))
 
-        try:
-            outputs = forward(self.plan, x)
-            seeds = {n: self._seed(n, outputs[n], seed) for n in sorted(outputs)}
-            Walk(self.plan, seeds, sink, self._budget(x)).run()
-        finally:
-            forget(self.plan)
+        with self.forward(x) as taken:
+            taken.back({n: seed(n, unit)[None] for n, unit in sorted(taken.units.items())}, sink)
         return found
 
-    def _seed(self, number: int, output: torch.Tensor, seed: SeedOf) -> torch.Tensor:
-        index = _index(self.plan.units[number])
-        found = torch.zeros_like(output)
-        found[index] = seed(number, output[index])
-        return found if found.ndim else found.reshape(1)
+    @contextlib.contextmanager
+    def forward(self, x: torch.Tensor) -> Iterator[Pass]:
+        """One forward pass, whose values are kept until all that is asked of it is done."""
+        try:
+            yield Pass(self.plan, x)
+        finally:
+            forget(self.plan)
 
-    def _budget(self, x: torch.Tensor) -> int:
-        values = sum(n.meta["val"].numel() for n in self.plan.nodes if isinstance(n.meta.get("val"), torch.Tensor))
-        return max(SMALLEST, int(BUDGET * values * len(x) * x.element_size()))
+
+class Pass:
+    """A forward pass from which gradients go back: any seeds of any units, as often as wanted.
+
+    ``units`` are the outputs of the units by their number: the images and the channels.
+    """
+
+    def __init__(self, plan: Plan, x: torch.Tensor) -> None:
+        self.plan = plan
+        self.x = x
+        self.outputs = forward(plan, x)
+        self.units = {n: output[_index(plan.units[n])] for n, output in self.outputs.items()}
+        values = sum(n.meta["val"].numel() for n in plan.nodes if isinstance(n.meta.get("val"), torch.Tensor))
+        self.budget = max(SMALLEST, int(BUDGET * values * len(x) * x.element_size()))
+
+    def back(self, seeds: Mapping[int, torch.Tensor], sink: Sink) -> None:
+        """Take gradients back: ``seeds[number]`` is ``(seeds, *shape of the unit)``, a gradient map for each row.
+
+        ``sink(number, row, gradient, box)`` gets each seed's gradient ``(images, channels, *sizes of the box)``;
+        outside the box along the spatial axes it is zero.
+        """
+        owners: list[tuple[int, int]] = []
+        starts: dict[int, Cotangent] = {}
+        for number, rows in seeds.items():
+            targets = tuple(range(len(owners), len(owners) + len(rows)))
+            owners += [(number, row) for row in range(len(rows))]
+            starts[number] = Cotangent(targets, self._placed(number, rows), self.plan.units[number].box())
+
+        def arrived(gradient: Cotangent) -> None:
+            for target, part in zip(gradient.targets, gradient.values.split(len(self.x)), strict=True):
+                sink(*owners[target], _whole_channels(part, gradient, self.x.shape[1]), gradient.box[1:])
+
+        Walk(self.plan, starts, arrived, self.budget).run()
+
+    def _placed(self, number: int, rows: torch.Tensor) -> torch.Tensor:
+        """Seeds one after the other, each with its unit's place in the output around it."""
+        output = self.outputs[number]
+        found = output.new_zeros((len(rows), *output.shape))
+        found[(slice(None), *_index(self.plan.units[number]))] = rows
+        return found.flatten(0, 1) if found.ndim > 1 else found
+
+    def most(self, number: int) -> int:
+        """How many seeds of a unit go together in the memory that gradients may take."""
+        return max(1, self.budget // (self.outputs[number].numel() * self.x.element_size()))
 
 
 def _whole_channels(part: torch.Tensor, gradient: Cotangent, channels: int) -> torch.Tensor:

@@ -11,45 +11,60 @@ from torch import fx
 from rftools.capture import op_name
 from rftools.erf.cone.base import NotWindowed, Rule, Setting, Share, argument, operator_of, source, windowed
 from rftools.erf.cone.boxes import Box, Patch, Span, cut, full_box, sizes, widen
+from rftools.trf.rules.registry import shape_of
 
 
 class Concatenation(Rule):
-    """Side by side along one dimension."""
+    """Side by side along one dimension; a part may be a constant (a class token), or come twice."""
 
     croppable = True
 
     def __init__(self, node: fx.Node, setting: Setting) -> None:
-        tensors = cast(Sequence[Any], node.args[0])
-        dynamic = [t for t in tensors if setting.dynamic(t)]
-        super().__init__(node, setting, list(dict.fromkeys(dynamic)))
+        parts = cast(Sequence[Any], node.args[0])
+        dynamic = list(dict.fromkeys(t for t in parts if setting.dynamic(t)))
+        super().__init__(node, setting, dynamic)
         self.dim = int(argument(node, setting, "dim", 0)) % len(self.shape)
-        if self.dim == 0 or len(dynamic) != len(tensors) or len(self.inputs) != len(tensors):
+        self.parts = [t if setting.dynamic(t) else setting.evaluate(t) for t in parts]
+        constants = [t for t in self.parts if isinstance(t, torch.Tensor)]
+        if self.dim == 0 or not dynamic or any(t.shape[0] != 1 or t.ndim != len(self.shape) for t in constants):
             raise NotWindowed
-        ends = torch.tensor([shape[self.dim] for shape in self.shapes]).cumsum(0).tolist()
-        self.starts = [0, *ends[:-1]]
+        lengths = [(shape_of(t) if isinstance(t, fx.Node) else t.shape)[self.dim] for t in self.parts]
+        self.spans = [(sum(lengths[:i]), sum(lengths[: i + 1])) for i in range(len(lengths))]
+
+    def _own(self, number: int, box: Box) -> Span:
+        """What a part holds of the box, counted in the part; nothing where the box lies beside it."""
+        (low, high), (first, last) = box[self.dim - 1], self.spans[number]
+        return max(low, first) - first, max(min(high, last), first) - first
+
+    def _with(self, box: Box, span: Span) -> Box:
+        return (*box[: self.dim - 1], span, *box[self.dim :])
 
     def reach(self, index: int, box: Box) -> Box:
-        low, high = box[self.dim - 1]
-        start, n = self.starts[index], self.shapes[index][self.dim]
-        own = (min(max(low - start, 0), n - 1), max(min(high - start, n), 1))
-        return (*box[: self.dim - 1], (own[0], max(own)), *box[self.dim :])
+        own = [self._own(n, box) for n, part in enumerate(self.parts) if part is self.inputs[index]]
+        own = [span for span in own if span[0] < span[1]] or [(0, 1)]
+        return self._with(box, (min(span[0] for span in own), max(span[1] for span in own)))
 
     def snap(self, box: Box) -> Box:
-        return (*box[: self.dim - 1], (0, self.shape[self.dim]), *box[self.dim :])
+        return self._with(box, (0, self.shape[self.dim]))
 
     def run(self, patches: Sequence[Patch], box: Box) -> Patch:
-        parts = [cut(p.values, p.box, self.reach(i, box)) for i, p in enumerate(patches)]
-        return Patch(torch.cat(parts, self.dim), box)
+        images = patches[0].values.shape[0]
+        return Patch(torch.cat([self._part(n, patches, box, images) for n in range(len(self.parts))], self.dim), box)
+
+    def _part(self, number: int, patches: Sequence[Patch], box: Box, images: int) -> torch.Tensor:
+        part, own = self.parts[number], self._own(number, box)
+        if isinstance(part, fx.Node):
+            patch = patches[self.inputs.index(part)]
+            return cut(patch.values, patch.box, self._with(box, own))
+        return cut(part, full_box(part.shape), self._with(box, own)).expand(images, *[-1] * (part.ndim - 1))
 
     def back(self, values: torch.Tensor, box: Box, images: int, own: bool) -> list[Share]:
-        low, high = box[self.dim - 1]
         found = []
-        for index, start in enumerate(self.starts):
-            first, last = max(low, start), min(high, start + self.shapes[index][self.dim])
-            if first < last:
-                part = values.narrow(self.dim, first - low, last - first)
-                span = (first - start, last - start)
-                found.append(Share(index, (*box[: self.dim - 1], span, *box[self.dim :]), part, False))
+        for number, part in enumerate(self.parts):
+            first, last = self._own(number, box)
+            if isinstance(part, fx.Node) and first < last:
+                piece = values.narrow(self.dim, first + self.spans[number][0] - box[self.dim - 1][0], last - first)
+                found.append(Share(self.inputs.index(part), self._with(box, (first, last)), piece, False))
         return found
 
 
@@ -94,6 +109,31 @@ def slice_(node: fx.Node, setting: Setting) -> Rule:
     if dim % node.meta["val"].ndim == 0 and node.meta["val"].shape[0] == n:
         return Whole(node, setting)
     return Slice(node, setting, dim, min(start + n if start < 0 else start, n), int(argument(node, setting, "step", 1)))
+
+
+class Select(Rule):
+    """One place of a dimension, which the output then lacks."""
+
+    croppable = True
+
+    def __init__(self, node: fx.Node, setting: Setting) -> None:
+        super().__init__(node, setting, [source(node, setting)])
+        self.dim = int(argument(node, setting, "dim")) % len(self.shapes[0])
+        self.place = int(argument(node, setting, "index")) % self.shapes[0][self.dim]
+        if self.dim == 0 or len(self.shape) < 2:
+            raise NotWindowed
+
+    def reach(self, index: int, box: Box) -> Box:
+        return (*box[: self.dim - 1], (self.place, self.place + 1), *box[self.dim - 1 :])
+
+    def run(self, patches: Sequence[Patch], box: Box) -> Patch:
+        return Patch(cut(patches[0].values, patches[0].box, self.reach(0, box)).squeeze(self.dim), box)
+
+    def back(self, values: torch.Tensor, box: Box, images: int, own: bool) -> list[Share]:
+        return [Share(0, self.reach(0, box), values.unsqueeze(self.dim), own)]
+
+
+windowed("select")(Select)
 
 
 class Whole(Rule):
@@ -233,47 +273,3 @@ class Mean(Rule):
 
 
 windowed("mean", "sum")(Mean)
-
-
-class PerPosition(Rule):
-    """A function along the last dimensions at every position of the others: layer norm, softmax."""
-
-    def __init__(self, node: fx.Node, setting: Setting, mixed: Sequence[int]) -> None:
-        super().__init__(node, setting, [source(node, setting)])
-        self.mixed = set(mixed)
-        self.cost = 8.0
-        if 0 in self.mixed or self.shapes[0] != self.shape:
-            raise NotWindowed
-        self.input: torch.Tensor | None = None
-
-    def reach(self, index: int, box: Box) -> Box:
-        return tuple((0, self.shape[d]) if d in self.mixed else span for d, span in enumerate(box, 1))
-
-    def keep(self, patches: Sequence[Patch], out: Patch) -> None:
-        self.input = patches[0].values
-
-    def back(self, values: torch.Tensor, box: Box, images: int, own: bool) -> list[Share]:
-        assert self.input is not None
-        target = self.reach(0, box)
-        values = widen(values, box, target)
-        x = cut(self.input, full_box(self.shape), target)
-        with torch.enable_grad():
-            leaf = x.repeat(values.shape[0] // images, *[1] * (x.ndim - 1)).requires_grad_()
-            y = self.call([leaf])
-            (gradient,) = torch.autograd.grad(y, leaf, values)
-        return [Share(0, target, gradient)]
-
-    def forget(self) -> None:
-        self.input = None
-
-
-@windowed("layer_norm")
-def layer_norm(node: fx.Node, setting: Setting) -> Rule:
-    rank = len(node.meta["val"].shape)
-    count = len(argument(node, setting, "normalized_shape"))
-    return PerPosition(node, setting, range(rank - count, rank))
-
-
-@windowed("softmax", "_softmax", "log_softmax")
-def softmax(node: fx.Node, setting: Setting) -> Rule:
-    return PerPosition(node, setting, [int(argument(node, setting, "dim")) % node.meta["val"].ndim])

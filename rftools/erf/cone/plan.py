@@ -13,6 +13,8 @@ from torch import fx
 import rftools.erf.cone.axes
 import rftools.erf.cone.convolution
 import rftools.erf.cone.movement
+import rftools.erf.cone.normalisation
+import rftools.erf.cone.pixels
 import rftools.erf.cone.pooling  # noqa: F401  (these register their rules)
 from rftools.capture import Graph
 from rftools.erf.cone.base import Rule, Setting, build, operator_of

@@ -16,6 +16,7 @@ UNARY = (
     *("relu", "relu6", "hardtanh", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "sigmoid", "tanh"),
     *("hardsigmoid", "hardswish", "softplus", "softsign", "log_sigmoid", "exp", "log", "log1p", "sqrt", "rsqrt", "abs"),
     *("sin", "cos", "square", "reciprocal", "pow", "neg", "erf", "clamp", "clamp_min", "clamp_max", "logit", "expm1"),
+    *("threshold", "hardshrink", "softshrink", "logsigmoid", "rrelu", "atan", "tan", "sinh", "cosh", "log2", "erfc"),
 )
 
 
@@ -117,6 +118,16 @@ for name in UNARY:
     windowed(name)(Unary)
 
 
+class ByChannel(Unary):
+    """A function of each element with a parameter a channel, which takes all channels at once: ``prelu``."""
+
+    def snap(self, box: Box) -> Box:
+        return ((0, self.shape[1]), *box[1:])
+
+
+windowed("prelu")(ByChannel)
+
+
 class Identity(Rule):
     """The same values: a copy, or dropout in evaluation mode."""
 
@@ -158,7 +169,7 @@ class Binary(Rule):
             raise NotWindowed
         self._check(dynamic)
         self.patches: dict[int, Patch] = {}
-        self.second: fx.Node | None = None
+        self.quotient: Patch | None = None
 
     def _check(self, dynamic: Sequence[fx.Node]) -> None:
         if any(len(shape) != len(self.shape) or shape[0] != self.shape[0] for shape in self.shapes):
@@ -167,8 +178,6 @@ class Binary(Rule):
             raise NotWindowed
         values = [n.meta["val"] for n in (*dynamic, self.node)]
         if len({v.dtype for v in values}) > 1 or not values[0].is_floating_point():
-            raise NotWindowed
-        if self.name == "div" and isinstance(self.sides[1], fx.Node):
             raise NotWindowed
         if any(isinstance(s, torch.Tensor) and s.ndim == len(self.shape) and s.shape[0] > 1 for s in self.sides):
             self.batchable = False
@@ -191,6 +200,8 @@ class Binary(Rule):
             y = left * right if self.name == "mul" else left / right
         if self.name == "mul" and len([s for s in self.sides if isinstance(s, fx.Node)]) > 1:
             self.patches = dict(enumerate(held))
+        if self.name == "div" and isinstance(self.sides[1], fx.Node):
+            self.patches, self.quotient = dict(enumerate(held)), Patch(y, box)
         return Patch(y, box)
 
     def _side(self, side: Any, held: Sequence[Patch], box: Box) -> Any:
@@ -228,12 +239,18 @@ class Binary(Rule):
             sign = -1 if (self.name, number) in {("sub", 1), ("rsub", 0)} else 1
             scaling = self.alpha if (number == 1) == (self.name != "rsub") else 1
             return None if sign * scaling == 1 else sign * scaling
-        other = self.sides[1 - number]
-        if isinstance(other, fx.Node):
-            patch = self.patches[self.inputs.index(other)]
-            return cut(patch.values, patch.box, self.reach(self.inputs.index(other), box))
-        cutting = self._side(other, (), box)
-        return 1 / cutting if self.name == "div" else cutting
+        if self.name == "div" and number == 1:
+            assert self.quotient is not None
+            return -cut(self.quotient.values, self.quotient.box, box) / self._kept(self.sides[1], box)
+        other = self._kept(self.sides[1 - number], box)
+        return 1 / other if self.name == "div" else other
+
+    def _kept(self, side: Any, box: Box) -> Any:
+        """One side's values on what the box takes of it."""
+        if isinstance(side, fx.Node):
+            index = self.inputs.index(side)
+            return cut(self.patches[index].values, self.patches[index].box, self.reach(index, box))
+        return self._side(side, (), box)
 
     def _reduced(self, index: int, box: Box, gradient: torch.Tensor, own: bool) -> Share:
         dims = [d for d in range(1, len(self.shape)) if self.shapes[index][d] == 1 and self.shape[d] > 1]
@@ -242,7 +259,7 @@ class Binary(Rule):
         return Share(index, self.reach(index, box), gradient.sum(dims, keepdim=True))
 
     def forget(self) -> None:
-        self.patches = {}
+        self.patches, self.quotient = {}, None
 
 
 windowed("add", "sub", "rsub", "mul", "div")(Binary)

@@ -17,7 +17,6 @@ OVERHEAD = 10  # reading and turning a kernel costs as much as this many positio
 GAIN = 0.9  # targets are stacked where that takes at most this share of the work
 
 Sink = Callable[[Cotangent], None]
-Seed = Callable[[int, torch.Tensor], torch.Tensor]
 
 
 def forward(plan: Plan, x: torch.Tensor) -> dict[int, torch.Tensor]:
@@ -72,21 +71,21 @@ def forget(plan: Plan) -> None:
 
 
 class Walk:
-    """The gradients of all units, node by node; ``sink`` gets each target's gradient at the input.
+    """The gradients of all units, node by node, from where they start; ``sink`` gets each one's at the input.
 
     ``budget`` bounds the bytes of gradients under way: above it, half of the targets go on to the input first.
     """
 
-    def __init__(self, plan: Plan, seeds: Mapping[int, torch.Tensor], sink: Sink, budget: int) -> None:
+    def __init__(self, plan: Plan, starts: Mapping[int, Cotangent], sink: Sink, budget: int) -> None:
         self.plan = plan
-        self.seeds = seeds
+        self.starts = starts
         self.sink = sink
         self.budget = budget
         self.order = {node: i for i, node in enumerate(plan.nodes)}
 
     def run(self) -> None:
         waiting: dict[fx.Node, list[int]] = {}
-        for number in self.seeds:
+        for number in self.starts:
             waiting.setdefault(self.plan.units[number].node, []).append(number)
         with torch.no_grad():
             self._from(len(self.plan.nodes) - 1, {}, waiting)
@@ -96,7 +95,7 @@ class Walk:
         for position in range(top, -1, -1):
             node = self.plan.nodes[position]
             parts = pending.pop(node, [])
-            parts += [self._seed(number) for number in waiting.pop(node, ())]
+            parts += [self.starts[number] for number in waiting.pop(node, ())]
             if not parts:
                 continue
             self._step(node, parts, pending)
@@ -107,9 +106,6 @@ class Walk:
                 pending = _only(pending, set(active[: len(active) // 2]))
         for found in joined(pending.pop(self.plan.input, [])):
             self.sink(found)
-
-    def _seed(self, number: int) -> Cotangent:
-        return Cotangent((number,), self.seeds[number], self.plan.units[number].box())
 
     def _step(self, node: fx.Node, parts: list[Cotangent], pending: dict[fx.Node, list[Cotangent]]) -> None:
         groups = joined(parts)
