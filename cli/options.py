@@ -177,6 +177,8 @@ def emit(
     """Show a result: as JSON where asked, as a picture where asked, as a table otherwise (``table`` if given)."""
     if result.model.weights is not None:
         print(f"weights: {result.model.weights}", file=sys.stderr)
+    if result.model.left_out:
+        print(f"left out, and what follows from them: {', '.join(result.model.left_out)}", file=sys.stderr)
     columns, records = table or (result.columns(), result.records())
     if csv_path is not None:
         write_csv(csv_path, columns, records)
@@ -320,7 +322,8 @@ def weights_of(
     from rftools.loading.load import is_weight_file, read_weight_file
     from rftools.models import is_checkpoint
 
-    if model is None and weights is None and is_weight_file(spec) and not is_checkpoint(read_weight_file(Path(spec))):
+    bare = is_weight_file(spec) and not spec.endswith(".onnx") and model is None and weights is None
+    if bare and not is_checkpoint(read_weight_file(Path(spec))):
         return Path(spec)
     return load_model(spec, model, weights, input_size, seed)
 

@@ -40,7 +40,9 @@ def read_torch_file(path: str | Path) -> Any:
     if not head.startswith(b"PK") and not head.startswith(b"\x80"):
         raise RequestError(f"{file.name} is no PyTorch file (it begins with {head[:12]!r})")
     if head.startswith(b"PK") and any(name.endswith("/constants.pkl") for name in _members(file)):
-        raise RequestError(f"{file.name} is a TorchScript archive, which can't be read yet; give its state dict")
+        raise RequestError(
+            f"{file.name} is a TorchScript archive, which can't be read; give an ONNX file or its state dict"
+        )
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class ModelInfo:
     """Which model a result speaks of; ``sha256`` is that of its file, null where there was none.
 
-    ``weights`` says where weights that are from no file came from: ``random, seed 0``.
+    ``weights`` says where weights that are from no file came from: ``random, seed 0``. ``left_out`` names operators of
+    an ONNX file that are not read; the net ends before them.
     """
 
     spec: str
@@ -31,6 +32,7 @@ class ModelInfo:
     sha256: str | None
     parameters: int
     weights: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 class Row(Protocol):

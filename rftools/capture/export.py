@@ -145,6 +145,8 @@ def _refuse_input(module: nn.Module, example: Example, error: Exception) -> None
     try:
         with torch.no_grad():
             module(*example.args, **example.kwargs)
+    except RequestError as own:  # a module of ours says it better
+        raise own from error
     except Exception as own:
         name = type(module).__name__
         reason = str(own).strip().splitlines()[0] if str(own).strip() else type(own).__name__

@@ -52,7 +52,7 @@ def layer_maps(
     """
     if aggregation not in AGGREGATIONS:
         raise RequestError(f"no aggregation {aggregation!r}; there are {', '.join(AGGREGATIONS)}")
-    if any(0 in target.dims for target in targets):
+    if any(0 in target.dims for target in targets) or getattr(module, "takes_one_batch", False):
         batch_size = 1  # a layer that folds space into the batch keeps one image apart from the next only alone
 
     with frozen(module, device):

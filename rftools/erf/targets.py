@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rftools.capture import Graph
 from rftools.erf.measures import Frame
 from rftools.erf.result import tag_of
 from rftools.erf.seeds import Target

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 FILE_ENDINGS = frozenset({".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pt2", ".onnx"})
-NOT_YET = {".pt2": "exported programs", ".onnx": "ONNX graphs"}
+NOT_YET = {".pt2": "exported programs"}
 WRAPPERS = ("state_dict", "model_state_dict", "model", "weights", "net", "network", "ema", "module")
 
 
@@ -103,7 +103,11 @@ def is_weight_file(spec: str) -> bool:
 
 def _from_file(path: Path, model: str | None) -> Model:
     if path.suffix in NOT_YET:
-        raise RequestError(f"{path.name}: {NOT_YET[path.suffix]} can't be read yet; give a state dict and --model SPEC")
+        raise RequestError(
+            f"{path.name}: {NOT_YET[path.suffix]} can't be read; give an ONNX file, or a state dict and --model SPEC"
+        )
+    if path.suffix == ".onnx":
+        return _from_onnx(path, model)
     if ":" not in path.name and path.suffix == "" and not path.exists():
         raise RequestError(
             f"no such file: {path} (nor a spec such as rftools:vgg-dilated, torchvision:resnet18, module:factory)"
@@ -116,6 +120,14 @@ def _from_file(path: Path, model: str | None) -> Model:
     if model is None:
         raise RequestError(f"{path.name} holds weights and no architecture; name it with --model SPEC (model=SPEC)")
     return with_weights(factories.build(model), path, content)
+
+
+def _from_onnx(path: Path, model: str | None) -> Model:
+    from rftools.loading.onnx import read_onnx
+
+    if model is not None:
+        raise RequestError(f"{path.name} holds its own architecture; leave out --model {model}")
+    return read_onnx(path)
 
 
 def read_weight_file(path: Path) -> dict[str, Any]:

@@ -28,7 +28,8 @@ class Model:
 
     ``metadata`` holds what the checkpoint says of itself: ``epoch``, ``history`` (a list of dicts, one an epoch:
     ``epoch, loss, accuracy, val_loss, val_accuracy, lr, seconds, images_per_second``), ``data``, ``arch``
-    (``{"name", "arguments"}``), ``versions``, ``masked`` (the layers whose weights came with a pruning mask).
+    (``{"name", "arguments"}``), ``versions``, ``masked`` (the layers whose weights came with a pruning mask),
+    ``left_out`` (operators of an ONNX file that are not read).
     """
 
     module: nn.Module
@@ -49,7 +50,8 @@ class Model:
 
     def info(self) -> ModelInfo:
         """The part of a result's JSON that says which model it speaks of."""
-        return ModelInfo(self.spec, self.name, self.sha256, self.parameters, self.weights)
+        left_out = tuple(self.metadata.get("left_out", ()))
+        return ModelInfo(self.spec, self.name, self.sha256, self.parameters, self.weights, left_out)
 
     def require_input_size(self) -> tuple[int, ...]:
         """The input size, or the line that asks for it."""

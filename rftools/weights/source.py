@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rftools.errors import RequestError
 from rftools.files import sha256_of
-from rftools.loading import Model, as_model
+from rftools.loading import Model, as_model, load
 from rftools.loading.load import masked, read_weight_file, state_dict_of
 from rftools.models import is_checkpoint
 from rftools.results import ModelInfo
@@ -81,10 +81,10 @@ def collect(model: Model | nn.Module | Mapping[str, torch.Tensor] | str | Path) 
 
 
 def _from_path(path: Path) -> Weights:
+    if path.suffix == ".onnx":
+        return collect(load(path))
     content = read_weight_file(path)
     if is_checkpoint(content):
-        from rftools.loading import load
-
         return collect(load(path))
     state = state_dict_of(content, path.name)
     info = ModelInfo(str(path), path.name, sha256_of(path), _count(state))
