@@ -65,7 +65,7 @@ def plain(module: nn.Module, x: torch.Tensor, target: Target) -> NDArray[np.floa
 
 def targets(module: nn.Module, size: tuple[int, ...], names: tuple[str, ...]) -> list[Target]:
     rows = rf.theoretical(module, input_size=size)
-    return [Target(name, rows[name].unit_dims, rows[name].unit or ()) for name in names]
+    return [Target(name, rows[name].unit_dims, rows[name].place) for name in names]
 
 
 LAYERS = ("stem.0", "left", "right", "head", "mix")
