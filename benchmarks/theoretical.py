@@ -88,7 +88,7 @@ def reverse_seconds(model: rf.Model) -> tuple[float, float]:
         model.module(x)
         forward = time.process_time() - begin
     begin = time.process_time()
-    Reverse(graph, fields, {}).support(node, unit_place(fields[node], row.unit_dims, row.unit or ()))  # type: ignore[arg-type]
+    Reverse(graph, fields, {}).support(node, unit_place(fields[node], row.unit_dims, row.place))  # type: ignore[arg-type]
     return forward, time.process_time() - begin
 
 

@@ -105,6 +105,16 @@ def test_layers_without_the_channel() -> None:
         rf.effective(net(), torch.rand(2, 2, 9, 9), channel=-1)
 
 
+def test_layers_without_the_unit() -> None:
+    """Maps of 9 and of 5 places a side: unit 7,7 is in the first only; where none has it, that is an error."""
+    first, second = rf.effective(net(), torch.rand(2, 2, 9, 9), layers=["0", "2"], unit=(7, 7))
+    assert first.measures["radius_50"].value is not None
+    assert (second.unit, second.images, second.note) == ((), 0, "no such unit: output is 5x5x5")
+    assert second.measures["radius_50"].value is None
+    with pytest.raises(rf.RequestError, match=r"^the unit lies outside the map of '2', whose output is 5x5x5$"):
+        rf.effective(net(), torch.rand(2, 2, 9, 9), layers=["2"], unit=(7, 7))
+
+
 def test_channels_of_two_models() -> None:
     x = torch.rand(4, 2, 9, 9)
     found = compare([net(), net()], x, layers=["2"], channel=[1, 2], measures=["radius_50"])

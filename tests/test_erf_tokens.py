@@ -76,7 +76,7 @@ def test_units_of_vision_transformers(make: Callable[[], nn.Module], before: int
     net, x = built(make), torch.rand(2, *SIZE)
     name = "encoder.layers.encoder_layer_1" if make is vit else "blocks.1"
     if unit == "class" and make is only_registers:
-        with pytest.raises(rf.RequestError, match=r"has no class token; give a unit of it by its index"):
+        with pytest.raises(rf.RequestError, match=r"no layer has a class token; give a unit by its index"):
             rf.effective(net, x, layers=[name], unit=unit)
         return
     row = rf.effective(net, x, layers=[name], unit=unit)[name]

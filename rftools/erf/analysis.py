@@ -180,7 +180,9 @@ def examined(model: Model | nn.Module, images: Given | Dataset[Any], asked: Aske
         graph = capture(subject.module, inputs=fixed.inputs, of=asked.of)
         images = fixed.images if images is None else images
     net = explore(subject.module, graph)
-    aims = aims_at(choose(net.rows(asked.unit), subject.module, asked.layers), net, asked.channels, asked.grid)
+    aims = aims_at(
+        choose(net.rows(asked.unit), subject.module, asked.layers, some=True), net, asked.channels, asked.grid
+    )
     plan = Plan(
         asked.aggregation, asked.method, pick_device(asked.device), asked.batch_size, asked.seed, asked.progress
     )
@@ -245,7 +247,7 @@ def _why_nothing(row: LayerField, full: NDArray[np.float64]) -> str | None:
 
 
 def _absent(aim: Aim, measures: Mapping[str, Definition], plan: Plan, size: Sequence[int]) -> EffectiveLayer:
-    """The row of a layer that has no such channel."""
+    """The row of a layer that has no such unit or channel."""
     return EffectiveLayer(
         name=aim.row.name,
         channel=aim.channel,
@@ -258,7 +260,7 @@ def _absent(aim: Aim, measures: Mapping[str, Definition], plan: Plan, size: Sequ
         measures={n: Measure(None, None, None, d.unit) for n, d in measures.items() if len(size) in d.ranks},
         theoretical=_theoretical(aim.row),
         map=np.zeros(tuple(size)),
-        note=f"no channel {aim.channel}: the layer has {aim.channels}",
+        note=aim.absent,
     )
 
 

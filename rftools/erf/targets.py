@@ -33,8 +33,8 @@ class Place:
 class Aim:
     """What one map is of: a layer's unit, with all of its ``channels`` or a single ``channel``.
 
-    ``cell`` counts the unit's place in the grid of units that is asked for. A layer that has no such channel keeps its
-    place among the results, where there is nothing to see (``absent``).
+    ``cell`` counts the unit's place in the grid of units that is asked for. A layer that has no such unit or channel
+    keeps its place among the results, where there is nothing to see (``absent`` says why).
     """
 
     row: LayerField
@@ -43,8 +43,12 @@ class Aim:
     cell: tuple[int, ...] | None = None
 
     @property
-    def absent(self) -> bool:
-        return self.channel is not None and self.channel >= self.channels
+    def absent(self) -> str | None:
+        if self.row.unit is None:
+            return f"no such unit: {extent(self.row).removeprefix('whose ')}"
+        if self.channel is not None and self.channel >= self.channels:
+            return f"no channel {self.channel}: the layer has {self.channels}"
+        return None
 
     @property
     def tag(self) -> str:
@@ -129,8 +133,13 @@ def _channels(shape: Sequence[int], row: LayerField) -> int:
     return math.prod(n for dim, n in enumerate(shape) if dim not in (0, *row.unit_dims))
 
 
-def choose(rows: Iterable[LayerField], module: nn.Module, layers: Sequence[str] | str | None) -> list[LayerField]:
-    """The layers to look at: by name or pattern, or all that hold kernels or matrices and still have a map."""
+def choose(
+    rows: Iterable[LayerField], module: nn.Module, layers: Sequence[str] | str | None, *, some: bool = False
+) -> list[LayerField]:
+    """The layers to look at: by name or pattern, or all that hold kernels or matrices and still have a map.
+
+    Each of them has the unit that was asked for; with ``some`` it is enough that one has it.
+    """
     rows = list(rows)
     modules = dict(module.named_modules())
     known = [row for row in rows if row.name.partition("#")[0] in modules and "[" not in row.name]
@@ -150,16 +159,16 @@ def choose(rows: Iterable[LayerField], module: nn.Module, layers: Sequence[str] 
         if not own:
             raise RequestError(_no_layer(name, rows))
         found += [row for row in own if row not in found]
-    for row in found:
-        if row.unit is None:
-            raise RequestError(f"the unit lies outside the map of {row.name!r}, {extent(row)}")
+    without = [row for row in found if row.unit is None]
+    if without and not (some and len(without) < len(found)):
+        raise RequestError(f"the unit lies outside the map of {without[0].name!r}, {extent(without[0])}")
     return found
 
 
 def extent(row: LayerField) -> str:
     """What an index of a layer's units may be."""
     if row.grid is None:
-        return f"whose output is {row.output_shape}"
+        return f"whose output is {'x'.join(map(str, row.output_shape))}"
     return f"whose tokens are a grid of {'x'.join(map(str, row.grid))}"
 
 

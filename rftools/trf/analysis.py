@@ -267,8 +267,10 @@ def _check_any(asked: Where | Mapping[str, Where] | None, rows: Sequence[LayerFi
             if row.name in asked and row.unit is None:
                 raise RequestError(outside(asked[row.name], row))
     elif all(row.unit is None for row in rows):
-        largest = max(rows, key=lambda row: math.prod(row.output_shape[1:]))
-        raise RequestError(outside(asked, largest))
+        if asked == CLASS:
+            raise RequestError("no layer has a class token; give a unit by its index, such as 3,4")
+        among = [row for row in rows if row.module] or rows
+        raise RequestError(outside(asked, max(among, key=lambda row: math.prod(row.output_shape[1:]))))
 
 
 def outside(unit: Where, row: LayerField) -> str:
