@@ -177,6 +177,24 @@ def test_a_pool_after_attention_keeps_the_grid() -> None:
         assert row.grid is None
 
 
+def test_tokens_that_a_norm_takes_as_a_batch() -> None:
+    """(N, T, C) flattened to (N T, C), as LeViT does for its batch norms: the first dimension is the grid."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.patch, self.norm = nn.Conv2d(3, 8, 4, stride=4), nn.BatchNorm1d(8)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            tokens = self.patch(x).flatten(2).transpose(1, 2)
+            return self.norm(tokens.flatten(0, 1)).reshape_as(tokens)  # type: ignore[no-any-return]
+
+    net, x = built(Net), torch.rand(1, *SIZE)
+    row = rf.effective(net, x, layers=["norm"], unit=(2, 5))["norm"]
+    assert row.grid == (8, 8)
+    assert row.map == pytest.approx(by_hand(net, x, "norm", (8 * 2 + 5,)), rel=1e-9)
+
+
 def test_maps_after_a_norm_over_space_have_a_centre() -> None:
     """A group norm lets every unit see the whole image; where it stands stays known."""
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.GroupNorm(2, 4), nn.Conv2d(4, 4, 3, stride=2, padding=1))

@@ -47,7 +47,7 @@ def heat(result: EffectiveResult, layer: str | None = None, image: str = "first"
     """
     row = _pick(result, layer)
     shown = flat(row)
-    title = f"{of_unit(row)}, {row.images} images"
+    title = f"{of_unit(row)}, {row.images} image{'s' * (row.images != 1)}"
     if shown.ndim == 1:
         return _profile_1d(row, shown, title)
     extent = (-0.5, shown.shape[1] - 0.5, -0.5, shown.shape[0] - 0.5)

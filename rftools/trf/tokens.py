@@ -21,7 +21,7 @@ from rftools.capture import Graph, qualified_name
 from rftools.trf.engine import NO_FIELD, Evaluator
 from rftools.trf.field import Axis, Field, Part
 from rftools.trf.flow import Flow
-from rftools.trf.rules import Answer, NoRule, Rule, find_rule, make_call
+from rftools.trf.rules import Answer, Rule, find_rule, make_call
 from rftools.trf.rules.registry import shape_of
 from rftools.trf.shortcuts import narrow
 from rftools.trf.taps import Taps
@@ -186,7 +186,7 @@ def token_layers(graph: Graph, fields: Mapping[fx.Node, Answer], rules: Mapping[
 
 def _is_odd(field: Field) -> bool:
     """Whether a tensor has several units, and neither a law nor its layout says where they lie."""
-    if field.cause or len(field.shape) < 3 or sum(n > 1 for n in field.shape[1:]) < 2:
+    if field.cause or sum(n > 1 for n in field.shape) < 2:
         return False
     part = field.merged()
     spatial = list(range(2, 2 + len(part)))
@@ -235,8 +235,8 @@ def _of_node(
         return None
     try:
         answer: Any = rule(make_call(node, known, evaluate, Position))
-    except (NoRule, RuntimeError, IndexError, ValueError, TypeError, AttributeError):
-        return None  # what can't be followed has no known place
+    except Exception:
+        return None  # a rule that can not be worked out on positions leaves its tensor without any
     return _checked(answer, node)
 
 
