@@ -222,7 +222,7 @@ def test_units_that_a_token_layer_does_not_have() -> None:
     message = r"unit 4,0 lies outside the map of .*, whose tokens are a grid of 4x4; count from 0"
     with pytest.raises(rf.RequestError, match=message):
         rf.effective(net, x, layers=[name], unit={name: (4, 0)})
-    with pytest.raises(rf.RequestError, match=rf"the unit lies outside the map of '{name}', whose tokens are a grid"):
+    with pytest.raises(rf.RequestError, match=r"unit 7 lies outside the map of .*, whose tokens are a grid of 4x4"):
         rf.effective(net, x, layers=[name], unit=(7,))
     with pytest.raises(rf.RequestError, match=r"unit 'clas' is neither an index such as 3,4 nor 'class'"):
         rf.effective(net, x, unit="clas")
