@@ -3,10 +3,14 @@
     python benchmarks/effective.py --model torchvision:resnet50 --pixels 224 512 1024
 
 Prints seconds of processor time, which other programs on the machine don't lengthen (the best of ``--repeats``: the
-first also pays for warming up; on CUDA seconds of the clock), how many times ours goes into them, the peak of memory
-over one forward pass's kept activations and, beside them, the largest difference of the mean maps as a share of the
-map's maximum. The capture, which the theoretical fields need anyway, is printed on its own. ``--late`` asks for one
-late layer alone. With CUDA the same runs there too.
+first also pays for warming up; on CUDA seconds of the clock), how many times ours goes into them and how many times is
+aimed at, the peak of memory over one forward pass's kept activations and, beside them, the largest difference of the
+mean maps as a share of the map's maximum. The capture, which the theoretical fields need anyway, is printed on its own.
+
+Captum takes a forward and a backward pass a layer: above 224 pixels it is given every sixth or twelfth layer (the
+line says how many), and its seconds are scaled to all of them. ``--late`` asks for one late layer alone; ``--aims``
+prints everything that is aimed at: all layers at the three sizes, one late layer, and a net whose operators have no
+rule, so that plain autograd takes over. With CUDA the same runs there too.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import ctypes
 import gc
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +32,10 @@ import rftools as rf
 from rftools.capture import Graph, capture
 from rftools.erf.gradients import layer_maps
 from rftools.erf.seeds import Target
+from rftools.erf.targets import choose
 
 Maps = dict[str, torch.Tensor]
+FALLBACK = "torchvision:swin_t"  # windows of tokens are folded into the batch: no rule
 MMAP_THRESHOLD = -3  # of mallopt
 
 
@@ -42,8 +49,7 @@ def captum_loop(module: nn.Module, x: torch.Tensor, targets: list[Target]) -> Ma
     found = {}
     for target in targets:
         method = NeuronGradient(module, modules[target.path])
-        place = target.place
-        gradient = method.attribute(x.clone().requires_grad_(), lambda y, at=place: y[(..., *at)].sum(1))
+        gradient = method.attribute(x.clone().requires_grad_(), lambda y, t=target: t.rows(t.unit(y)).sum(1))
         found[target.name] = gradient.detach().abs().mean((0, 1)).cpu()
     return found
 
@@ -62,7 +68,7 @@ def shared_forward(module: nn.Module, x: torch.Tensor, targets: list[Target]) ->
             handle.remove()
     found = {}
     for t in targets:
-        (gradient,) = torch.autograd.grad(outputs[t.name][(..., *t.place)].sum(), x, retain_graph=True)
+        (gradient,) = torch.autograd.grad(t.unit(outputs[t.name]).sum(), x, retain_graph=True)
         found[t.name] = gradient.abs().mean((0, 1)).cpu()
     return found
 
@@ -131,48 +137,81 @@ def kept_by_forward(module: nn.Module, x: torch.Tensor) -> int:
     return sum(kept.values())
 
 
-def compare(options: argparse.Namespace, pixels: int, device: torch.device) -> None:
+@dataclass(frozen=True)
+class Way:
+    """A way to the maps: ``times`` is the aim (how many times ours), ``layers`` how many it was given of all."""
+
+    run: Callable[[], Maps]
+    times: float | None = None
+    layers: int | None = None
+    measured: bool = True
+
+
+AIMS = {224: (2.0, 6.0), 512: (6.5, 20.0), 1024: (25.0, 75.0)}  # against one forward, against captum
+EVERY = {224: 1, 512: 6, 1024: 12}  # layers that captum is given
+LATE = 1 / 1.05  # plain autograd over ours, where one late layer is asked, or the net takes the fallback
+
+
+def compare(options: argparse.Namespace, model: str, pixels: int, device: torch.device, late: bool = False) -> None:
     size = (3, pixels, pixels)
-    module = rf.load(options.model, input_size=size).module.eval().to(device)
-    targets = convolutions(module, size)[-2:-1] if options.late else convolutions(module, size)
-    x = torch.randn(options.images, *size, generator=torch.Generator().manual_seed(0)).to(device)
+    module = rf.load(model, input_size=size).module.eval().to(device)
     start = time.perf_counter()
     graph = capture(module, size)
-    print(f"{options.model}, {len(targets)} convolutions, {options.images} x {size}, {device},", end=" ")
-    print(f"{torch.get_num_threads()} threads; capture {time.perf_counter() - start:.2f} s")
-    ways: dict[str, Callable[[], Maps]] = {
-        "rftools": lambda: ours(module, x, targets, graph),
-        "one forward + autograd.grad": lambda: shared_forward(module, x, targets),
-        "captum loop": lambda: captum_loop(module, x, targets),
+    seconds = time.perf_counter() - start
+    plain = late or model == FALLBACK
+    targets = (weighted if model == FALLBACK else convolutions)(module, size, graph)
+    targets = targets[-2:-1] if late else targets
+    x = torch.randn(options.images, *size, generator=torch.Generator().manual_seed(0)).to(device)
+    print(f"{model}, {len(targets)} layers{' (a late one)' * late}, {options.images} x {size}, {device},", end=" ")
+    print(f"{torch.get_num_threads()} threads; capture {seconds:.2f} s", flush=True)
+    aims = (LATE, None) if plain else AIMS.get(pixels, (None, None))
+    ways = {
+        "rftools": Way(lambda: ours(module, x, targets, graph)),
+        "one forward + autograd.grad": Way(lambda: shared_forward(module, x, targets), aims[0]),
     }
-    if options.no_captum:
-        del ways["captum loop"]
-    report(ways, options.repeats, device, kept_by_forward(module, x))
+    if not options.no_captum and not plain:
+        every = EVERY.get(pixels, 1)
+        sample = targets[every // 2 :: every]
+        ways["captum loop"] = Way(lambda: captum_loop(module, x, sample), aims[1], len(sample), measured=False)
+    report(ways, len(targets), options.repeats, device, kept_by_forward(module, x))
 
 
-def convolutions(module: nn.Module, size: tuple[int, ...]) -> list[Target]:
-    modules = dict(module.named_modules())
-    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    rows = [r for r in rf.theoretical(module, input_size=size) if isinstance(modules.get(r.name), kinds)]
+def weighted(module: nn.Module, size: tuple[int, ...], graph: Graph) -> list[Target]:
+    """All layers that hold weights."""
+    rows = choose(rf.theoretical(module, input_size=size, graph=graph), module, None)
     return [Target(r.name, r.unit_dims, r.unit) for r in rows if r.unit]
 
 
-def report(ways: dict[str, Callable[[], Maps]], repeats: int, device: torch.device, kept: int) -> None:
+def convolutions(module: nn.Module, size: tuple[int, ...], graph: Graph) -> list[Target]:
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    return [t for t in weighted(module, size, graph) if isinstance(module.get_submodule(t.path), kinds)]
+
+
+def report(ways: dict[str, Way], layers: int, repeats: int, device: torch.device, kept: int) -> None:
     best: dict[str, float] = {}
     found: dict[str, Maps] = {}
-    peaks = {name: peak_of(way, device) for name, way in ways.items() if "captum" not in name}
+    peaks = {name: peak_of(way.run, device) for name, way in ways.items() if way.measured}
     for _ in range(repeats):  # in turns, so that a busy machine slows all of them
         for name, way in ways.items():
-            seconds, found[name] = timed(way, device)
+            seconds, found[name] = timed(way.run, device)
+            seconds *= 1 if way.layers is None else layers / way.layers
             best[name] = min(best.get(name, seconds), seconds)
-    base = found["rftools"]
-    for name, maps in found.items():
-        apart = max(float((maps[k] - base[k]).abs().max() / base[k].max().clamp_min(1e-30)) for k in base)
-        memory = (
-            "" if peaks[name] is None else f"   peak {peaks[name] / kept:5.2f} of one forward's {kept / 1e6:.0f} MB"
-        )
-        print(f"  {name:<28}{best[name]:8.2f} s  {best[name] / best['rftools']:6.2f} times ours{memory}", end="")
-        print(f"   differs by {apart:.1e} of the maximum")
+    for name, way in ways.items():
+        print(line(name, way, layers, best, apart(found[name], found["rftools"]), peaks.get(name), kept), flush=True)
+
+
+def apart(maps: Maps, base: Maps) -> float:
+    """The largest difference of two ways' maps, as a share of each map's maximum."""
+    return max(float((maps[k] - base[k]).abs().max() / base[k].max().clamp_min(1e-30)) for k in maps)
+
+
+def line(name: str, way: Way, layers: int, best: dict[str, float], differs: float, peak: int | None, kept: int) -> str:
+    sampled = way.layers is not None and way.layers < layers
+    label = f"{name} ({way.layers} of {layers}, scaled)" if sampled else name
+    aim = "" if way.times is None else f" (aim {way.times:.3g})"
+    memory = "" if peak is None else f"   peak {peak / kept:5.2f} of one forward's {kept / 1e6:.0f} MB"
+    times = f"{best[name] / best['rftools']:6.2f} times ours{aim:<11}"
+    return f"  {label:<32}{best[name]:8.2f} s  {times}{memory}   differs by {differs:.1e} of the maximum"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -183,12 +222,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--late", action="store_true", help="one late layer alone")
     parser.add_argument("--no-captum", action="store_true", help="leave out the slowest way")
+    parser.add_argument("--aims", action="store_true", help="everything that is aimed at, in one run")
     options = parser.parse_args(arguments)
     torch.manual_seed(0)
     devices: list[Any] = [torch.device("cpu")] + [torch.device("cuda")] * torch.cuda.is_available()
     for device in devices:
         for pixels in options.pixels:
-            compare(options, pixels, device)
+            compare(options, options.model, pixels, device, options.late)
+        if options.aims:
+            compare(options, options.model, 224, device, late=True)
+            compare(options, FALLBACK, 224, device)
+            compare(options, FALLBACK, 224, device, late=True)
 
 
 if __name__ == "__main__":

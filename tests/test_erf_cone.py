@@ -16,7 +16,7 @@ from torch import fx, nn
 
 import rftools as rf
 from rftools.capture import Graph, capture
-from rftools.erf.cone import Cone, Unit
+from rftools.erf.cone import Cone, Unit, without_rule
 from rftools.erf.gradients import by_cone, cone_of, layer_maps
 from rftools.erf.seeds import AGGREGATIONS, Target
 from rftools.erf.targets import choose
@@ -481,6 +481,29 @@ def test_the_cone_is_taken_where_it_is_less_work_and_the_graph_is_the_modules() 
     assert cone_of(graph, small, targets, CPU, 1) is not None
     assert cone_of(graph, other, targets, CPU, 1) is None
     assert cone_of(capture(small, (1, 5, 5)), small, [Target("2", (2, 3), (0, 0))], CPU, 1) is None
+
+
+def test_a_net_with_many_operators_without_a_rule_is_not_even_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cumulated(x: torch.Tensor) -> torch.Tensor:
+        return x.cumsum(2).cumsum(3)
+
+    net, plain = Function(2, cumulated), Function(2, torch.relu)
+    assert without_rule(capture(net, (3, 32, 32))) == 0.5
+    assert without_rule(capture(plain, (3, 32, 32))) == 0
+    targets = [Target("before", (2, 3), (16, 16)), Target("after", (2, 3), (16, 16))]
+    assert cone_of(capture(plain, (3, 32, 32)), plain, targets, CPU, 1) is not None
+    monkeypatch.setattr("rftools.erf.gradients.Cone", None)
+    assert cone_of(capture(net, (3, 32, 32)), net, targets, CPU, 1) is None
+
+
+def test_what_comes_after_the_last_layer_asked_for_does_not_run() -> None:
+    net, x = Function(2, torch.relu), torch.rand(2, 3, 9, 9)
+    options: dict[str, Any] = {"aggregation": "abs", "device": CPU, "batch_size": 2, "seed": 0}
+    targets = [Target("before", (2, 3), (4, 4))]
+    wanted = layer_maps(net, x, targets, **options)["before"]
+    net.after.register_forward_pre_hook(lambda *_: pytest.fail("the last layer ran"))
+    assert np.array_equal(layer_maps(net, x, targets, **options)["before"], wanted)
+    assert wanted.any()
 
 
 def test_a_gradient_that_is_not_finite_is_named() -> None:

@@ -15,7 +15,7 @@ from torch import nn
 
 from rftools.capture import Graph, evaluating
 from rftools.erf.batches import Log, in_batches
-from rftools.erf.cone import Cone, Unit
+from rftools.erf.cone import Cone, Unit, without_rule
 from rftools.erf.seeds import AGGREGATIONS, Seeds, Target
 from rftools.errors import RequestError
 
@@ -26,6 +26,10 @@ class _Taken:
 
     outputs: dict[str, torch.Tensor] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
+
+
+class _Reached(Exception):
+    """Raised by the last hook: what comes after the layers asked for need not run."""
 
 
 def layer_maps(
@@ -82,6 +86,7 @@ def without_hook(module: nn.Module, targets: Sequence[Target]) -> list[str]:
 FORWARD = 0.4  # what has to be saved, in whole gradients: the cone's forward pass keeps more
 TAPED = 0.7  # the same where some operators go by autograd one by one
 LESS = 0.9  # the cone is taken where its multiplications are at most this share of whole gradients
+UNRULED = 0.1  # operators without a rule, of all, beyond which planning alone costs more than the cone could save
 
 
 def cone_of(
@@ -92,6 +97,8 @@ def cone_of(
     own = {id(p) for p in module.parameters()}
     foreign = any(isinstance(c, nn.Parameter) and id(c) not in own for c in graph.constants.values())
     if foreign or len(graph.inputs) > 1 or any(target.name not in nodes for target in targets):
+        return None
+    if most < math.inf and without_rule(graph) > UNRULED:
         return None
     cone = Cone(graph, [Unit(nodes[t.name], t.dims, t.place) for t in targets], device)
     if most == math.inf:
@@ -189,6 +196,8 @@ def unit_outputs(module: nn.Module, x: torch.Tensor, targets: Sequence[Target]) 
         for path in dict.fromkeys(target.path for target in targets):
             handles.append(modules[path].register_forward_hook(_hook(taken, path, wanted)))
         module(x)
+    except _Reached:
+        pass
     finally:
         for handle in handles:
             handle.remove()
@@ -206,6 +215,8 @@ def _hook(taken: _Taken, path: str, wanted: Mapping[tuple[str, int], str]) -> An
         if name is None or not isinstance(output, torch.Tensor):
             return None
         taken.outputs[name] = output
+        if len(taken.outputs) == len(wanted):
+            raise _Reached
         # What follows gets a copy: an in-place activation would change what the layer gave.
         return output.clone()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -25,6 +25,9 @@ class Share:
     own: bool = True
 
 
+MISSING = object()
+
+
 @dataclass(frozen=True)
 class Setting:
     """A graph, its constants on the device, and the nodes that the input reaches."""
@@ -32,6 +35,16 @@ class Setting:
     graph: Graph
     evaluate: Evaluator
     reached: frozenset[fx.Node]
+    schemas: dict[Any, dict[str, tuple[int, Any]]] = field(default_factory=dict)
+
+    def slots(self, target: Any) -> dict[str, tuple[int, Any]]:
+        """An operator's arguments by name: their position and default; read once, as schemas are slow to read."""
+        if target not in self.schemas:
+            self.schemas[target] = {
+                slot.name: (position, slot.default_value if slot.has_default_value() else MISSING)
+                for position, slot in enumerate(target._schema.arguments)
+            }
+        return self.schemas[target]
 
     def dynamic(self, value: Any) -> bool:
         return isinstance(value, fx.Node) and value in self.reached
@@ -152,17 +165,15 @@ def windowed(*names: str) -> Callable[[Any], Any]:
 
 def argument(node: fx.Node, setting: Setting, name: str, default: Any = None) -> Any:
     """An argument of a node by its name in the schema; constants are worked out, nodes that x reaches stay nodes."""
-    schema = cast(Any, node.target)._schema
-    for position, slot in enumerate(schema.arguments):
-        if slot.name == name:
-            if position < len(node.args):
-                value: Any = node.args[position]
-            else:
-                value = node.kwargs.get(name, slot.default_value if slot.has_default_value() else default)
-            if isinstance(value, fx.Node) and not setting.dynamic(value):
-                return setting.evaluate(value)
-            return value
-    return default
+    slot = setting.slots(node.target).get(name)
+    if slot is None:
+        return default
+    position, standard = slot
+    if position < len(node.args):
+        value: Any = node.args[position]
+    else:
+        value = node.kwargs.get(name, default if standard is MISSING else standard)
+    return setting.evaluate(value) if isinstance(value, fx.Node) and not setting.dynamic(value) else value
 
 
 def source(node: fx.Node, setting: Setting) -> fx.Node:
@@ -171,6 +182,12 @@ def source(node: fx.Node, setting: Setting) -> fx.Node:
     if [n for n in op.all_input_nodes if setting.dynamic(n)] != [op.args[0]]:
         raise NotWindowed
     return cast(fx.Node, op.args[0])
+
+
+def without_rule(graph: Graph) -> float:
+    """The share of a graph's operators that no rule is registered for, at the cost of reading their names."""
+    ops = [node for node in graph.nodes if operator_of(node) is node]
+    return sum(qualified_name(node) not in BUILDERS for node in ops) / max(1, len(ops))
 
 
 def build(node: fx.Node, setting: Setting) -> Rule | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,9 +36,16 @@ class Scale(Rule):
 
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting, inputs: Sequence[fx.Node], factor: torch.Tensor) -> None:
+    def __init__(self, node: fx.Node, setting: Setting, inputs: Sequence[fx.Node]) -> None:
         super().__init__(node, setting, inputs)
-        self.factor = factor.reshape(1, -1, *[1] * (len(self.shape) - 2))
+        op = operator_of(node)
+        self.var, self.weight = (argument(op, setting, name) for name in ("running_var", "weight"))
+
+    @functools.cached_property
+    def factor(self) -> torch.Tensor:
+        found = torch.rsqrt(self.var + argument(operator_of(self.node), self.setting, "eps"))
+        found = found if self.weight is None else found * self.weight
+        return found.reshape(1, -1, *[1] * (len(self.shape) - 2))
 
     def reach(self, index: int, box: Box) -> Box:
         return box
@@ -62,13 +70,12 @@ class Scale(Rule):
 def batch_norm(node: fx.Node, setting: Setting) -> Rule:
     op = operator_of(node)
     x = source(node, setting)
-    mean, var, weight = (argument(op, setting, name) for name in ("running_mean", "running_var", "weight"))
+    mean, var = (argument(op, setting, name) for name in ("running_mean", "running_var"))
     if argument(op, setting, "training", False) or mean is None or var is None:
         raise NotWindowed
     if op is not node and node.args[1] != 0:
         raise NotWindowed
-    factor = torch.rsqrt(var + argument(op, setting, "eps"))
-    return Scale(node, setting, [x], factor if weight is None else factor * weight)
+    return Scale(node, setting, [x])
 
 
 class Unary(Rule):
