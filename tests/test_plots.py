@@ -14,6 +14,7 @@ import pytest
 import scipy.stats
 import torch
 
+import rftools
 from rftools.errors import RequestError
 from rftools.plots import KINDS, check_format, describe, plot, save
 from rftools.plots import scene as sc
@@ -484,3 +485,20 @@ def test_wrong_formats(tmp_path: Path) -> None:
     assert str(caught.value) == "cannot draw a: it has no suffix; the formats are .png, .svg, .pdf, .html"
     with pytest.raises(RequestError, match="does not exist; create it first"):
         save(drawn.theoretical(), tmp_path / "no" / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["polar", "depth"])
+def test_axes_on_the_sphere_are_drawn_as_such(kind: str) -> None:
+    """A 3-D layer has no rose: its order stands beside the lattice's null, its anisotropies beside each other."""
+    torch.manual_seed(0)
+    conv = torch.nn.Conv3d(2, 20, 3)
+    conv.weight.data *= torch.rand_like(conv.weight) > 0.8
+    result = rftools.orientation(torch.nn.Sequential(conv))
+    lines = {line.label: line for line in describe(result, kind).marks(sc.Line)}
+    own = result["0"]
+    assert lines["order"].y == pytest.approx((own.axes.order,))
+    assert lines["chance (95 %)"].y == pytest.approx((own.null_radius,))
+    assert lines["mean kernel"].y == pytest.approx((own.anisotropy,))
+    assert lines["all kernels pooled"].y == pytest.approx((own.axes.pooled_anisotropy,))
+    with pytest.raises(RequestError, match="layer '0' is 3-D"):
+        describe(result, "polar", layer="0")
