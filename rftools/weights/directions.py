@@ -97,6 +97,8 @@ class Directing:
     def layer(self, layer: Kernels, found: Masks | None = None) -> LayerOrientation:
         """One layer's row, without ``q``; ``found`` are its survivor masks where they are at hand."""
         row = _layer(layer, found, self)
+        if layer.note is not None and row.note is None:
+            row = dataclasses.replace(row, note=layer.note)
         return _with_signs(row, layer) if self.signs else row
 
     def result(self, weights: Weights, rows: Sequence[LayerOrientation]) -> OrientationResult:
