@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,9 @@ def read_torch_file(path: str | Path) -> Any:
             f"{file.name} is a TorchScript archive, which can't be read; give an ONNX file or its state dict"
         )
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of how an older torch wrote the file, which its reader can't change
+            warnings.simplefilter("ignore")
+            return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         raise RequestError(_refusal(file, error)) from error
 

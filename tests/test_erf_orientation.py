@@ -14,6 +14,7 @@ import rftools as rf
 from rftools.erf import effective_orientation
 from rftools.weights.axial import resultant
 from rftools.weights.shapes import coordinates, inertia
+from rftools.weights.sphere import fractional_anisotropy, tensors
 
 
 def test_a_first_layers_ellipses_are_its_kernels() -> None:
@@ -71,10 +72,43 @@ def test_channels_that_see_nothing_are_left_out() -> None:
     assert conv.weight.requires_grad
 
 
+def test_volumes_have_axes_those_of_the_kernels() -> None:
+    """The gradient of a 3-D convolution of one channel is its kernel: both ways give its axes."""
+    torch.manual_seed(3)
+    conv = nn.Conv3d(1, 6, 3, stride=2, dilation=(1, 2, 1), padding=3)
+    conv.weight.data[5] = 0
+    net = nn.Sequential(conv)
+    row = effective_orientation(net, input_size=(1, 13, 13, 13), count=1)["0"]
+    own = rf.orientation(net, mass="abs")["0"]
+    assert (row.kernels, row.oriented, row.units) == (5, 5, "px")
+    assert row.axes.eigenvalues == pytest.approx(own.axes.eigenvalues, abs=1e-5)
+    assert row.axes.mean_axis == pytest.approx(own.axes.mean_axis, abs=1e-4)
+    assert row.anisotropy == pytest.approx(own.anisotropy, abs=1e-5)
+    assert row.pooled.anisotropy == pytest.approx(own.pooled.anisotropy, abs=1e-5)
+    mass = conv.weight.detach().abs().reshape(6, -1).double().numpy()[:5]
+    values = np.linalg.eigvalsh(tensors(mass, coordinates((3, 3, 3), (1.0, 2.0, 1.0))))
+    np.testing.assert_allclose([one.anisotropy for one in row.filters], fractional_anisotropy(values), atol=1e-5)
+    assert [(one.filter, one.angle) for one in row.filters] == [(c, None) for c in range(5)]
+
+
+def test_a_turned_volume_turns_its_axes() -> None:
+    """Depth and width changed round, in the nets and in the images: x and z of the mean axis change places."""
+    torch.manual_seed(4)
+    net = nn.Sequential(nn.Conv3d(1, 4, 3, padding=1), nn.Tanh(), nn.Conv3d(4, 5, 3, padding=1))
+    turned = nn.Sequential(nn.Conv3d(1, 4, 3, padding=1), nn.Tanh(), nn.Conv3d(4, 5, 3, padding=1))
+    state = net.state_dict()
+    turned.load_state_dict({k: v.transpose(2, 4).contiguous() if v.ndim == 5 else v for k, v in state.items()})
+    images = torch.randn(2, 1, 9, 9, 9)
+    before = effective_orientation(net, images, "2", input_size=(1, 9, 9, 9))["2"].axes
+    after = effective_orientation(turned, images.transpose(2, 4), "2", input_size=(1, 9, 9, 9))["2"].axes
+    assert before.order == pytest.approx(after.order, abs=1e-4)
+    assert np.abs(before.mean_axis)[::-1] == pytest.approx(np.abs(after.mean_axis), abs=1e-3)
+
+
 def test_requests_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     from rftools.cli.orientation import command
 
-    with pytest.raises(rf.RequestError, match="ellipses need an input of two axes; this net takes 1"):
+    with pytest.raises(rf.RequestError, match="one axis, and a line has no orientation"):
         effective_orientation(nn.Sequential(nn.Conv1d(1, 2, 3)), input_size=(1, 9))
     with pytest.raises(rf.RequestError, match="no layer matches 'nothing'"):
         effective_orientation(nn.Sequential(nn.Conv2d(1, 2, 3)), None, "nothing", input_size=(1, 9, 9))

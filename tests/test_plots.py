@@ -14,8 +14,9 @@ import pytest
 import scipy.stats
 import torch
 
+import rftools
 from rftools.errors import RequestError
-from rftools.plots import KINDS, check_format, describe, plot, save
+from rftools.plots import KINDS, backend_plotly, check_format, describe, plot, save
 from rftools.plots import scene as sc
 from rftools.plots.sparsity import binomial_expectation
 from rftools.plots.theme import SERIES, THEMES, contrast
@@ -484,3 +485,36 @@ def test_wrong_formats(tmp_path: Path) -> None:
     assert str(caught.value) == "cannot draw a: it has no suffix; the formats are .png, .svg, .pdf, .html"
     with pytest.raises(RequestError, match="does not exist; create it first"):
         save(drawn.theoretical(), tmp_path / "no" / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["polar", "depth"])
+def test_axes_on_the_sphere_are_drawn_as_such(kind: str) -> None:
+    """A 3-D layer has no rose: its order stands beside the lattice's null, its anisotropies beside each other."""
+    torch.manual_seed(0)
+    conv = torch.nn.Conv3d(2, 20, 3)
+    conv.weight.data *= torch.rand_like(conv.weight) > 0.8
+    result = rftools.orientation(torch.nn.Sequential(conv))
+    lines = {line.label: line for line in describe(result, kind).marks(sc.Line)}
+    own = result["0"]
+    assert lines["order"].y == pytest.approx((own.axes.order,))
+    assert lines["chance (95 %)"].y == pytest.approx((own.null_radius,))
+    assert lines["mean kernel"].y == pytest.approx((own.anisotropy,))
+    assert lines["all kernels pooled"].y == pytest.approx((own.axes.pooled_anisotropy,))
+    with pytest.raises(RequestError, match="layer '0' is 3-D"):
+        describe(result, "polar", layer="0")
+
+
+@pytest.mark.parametrize("kind", ["curves", "polar"])
+def test_rows_of_plotly_panels_leave_room_for_titles_and_labels(kind: str) -> None:
+    """In pixels: between rows for an axis' labels and a two-line title, on top for the title and the legend."""
+    scene = dataclasses.replace(describe(drawn.tuning(), kind), columns=1)
+    layout = backend_plotly.render(scene, THEMES["light"]).layout
+    assert scene.rows == 2
+    area = layout.height - layout.margin.t - layout.margin.b
+    panels = [getattr(layout, name) for name in layout if name.startswith("polar" if kind == "polar" else "yaxis")]
+    spans = sorted({tuple(panel.domain.y if kind == "polar" else panel.domain) for panel in panels})
+    gaps = [(high[0] - low[1]) * area for low, high in itertools.pairwise(spans)]
+    assert min(gaps) >= 90
+    below_title = (1 - layout.title.y) * layout.height + 20  # the title's own line
+    top_of_legend = (1 - layout.legend.y) * layout.height
+    assert below_title < top_of_legend < top_of_legend + 20 + 32 <= layout.margin.t

@@ -571,7 +571,25 @@ def test_quantised_tensors_are_read_and_said() -> None:
     tensor = torch.quantize_per_tensor(torch.tensor([[[[0.0, 1.0], [0.5, -1.0]]]]), 0.1, 0, torch.qint8)
     row = rf.sparsity({"a.weight": tensor})["a"]
     assert row.zeros == 1
-    assert row.note == "quantised: read as the values that it stands for"
+    note = "quantised: read as the values that it stands for"
+    assert row.note == note
+    assert rf.sparsity({"a.weight": tensor, "b.weight": tensor}).remarks() == (f"a and 1 more: {note}",)
+    assert rf.orientation({"a.weight": tensor})["a"].note == note
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_packed_linear_layers_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Quantised linear layers keep weight and bias in a tuple of their state dict."""
+    from rftools.cli import main
+
+    net = nn.Sequential(nn.Linear(4, 3))
+    net[0].weight.data[0] = 0
+    packed = torch.ao.quantization.quantize_dynamic(net, {nn.Linear}, dtype=torch.qint8)
+    torch.save(packed.state_dict(), tmp_path / "packed.pt")
+    main(["sparsity", str(tmp_path / "packed.pt"), "--no-surviving"])
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].split("\t")[:4] == ["0", "3x4", "12", "4"]
+    assert err == "0: quantised: read as the values that it stands for\n"
 
 
 def test_near_zero_by_brute_force() -> None:

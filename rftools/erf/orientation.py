@@ -19,9 +19,10 @@ from rftools.loading import Model, as_model
 from rftools.models.training import pick_device
 from rftools.trf import LayerField, theoretical
 from rftools.weights import LayerOrientation, OrientationResult
-from rftools.weights.directions import blank, describe
+from rftools.weights.directions import blank, describe, from_axes
 from rftools.weights.results import FilterOrientation
 from rftools.weights.shapes import Inertia, coordinates, inertia
+from rftools.weights.sphere import axes, fractional_anisotropy, tensors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,7 +48,8 @@ def effective_orientation(
     A channel's map is ``mean over images and input channels of |d y_c / d x[p]|`` at the layer's central unit; its
     orientation and anisotropy ``(l1 - l2)/(l1 + l2)`` are those of the map's second moments. The layer's statistics
     are as for weights, with channels for kernels, in input pixels; there is no lattice, so ``p_lattice`` and ``q`` are
-    None, and ``p_rayleigh`` is the test to read.
+    None, and ``p_rayleigh`` is the test to read. Over volumes and frames channels have axes on the sphere
+    (``row.axes``), from the inertia tensors of their maps.
 
     Args:
         images: as for `effective`; white noise where not given.
@@ -55,7 +57,7 @@ def effective_orientation(
             together, inside its unit's window.
 
     Raises:
-        RequestError: a net whose input is not two-dimensional; what `effective` raises.
+        RequestError: a net over one axis, where nothing has an orientation; what `effective` raises.
 
     >>> import torch
     >>> conv = torch.nn.Conv2d(1, 2, 3, padding=1)
@@ -67,8 +69,8 @@ def effective_orientation(
     """
     subject = as_model(model, input_size)
     size = subject.require_input_size()
-    if len(size) != 3:
-        raise RequestError(f"ellipses need an input of two axes; this net takes {len(size) - 1}")
+    if len(size) == 2:
+        raise RequestError("this net's input has one axis, and a line has no orientation; 2-D and 3-D nets have one")
     graph = capture(subject.module, inputs=[size, *subject.other_inputs])
     rows = choose(theoretical(subject, graph=graph), subject.module, layers)
     given = gather(images, subject, count=count, seed=seed)
@@ -88,16 +90,30 @@ def effective_orientation(
 
 def _layer(row: LayerField, maps: NDArray[np.floating[Any]], seed: int) -> LayerOrientation:
     box = tuple(slice(None) if a.clipped is None else slice(a.clipped[0], a.clipped[1] + 1) for a in row.axes)
-    shapes = ellipses(maps[(slice(None), *box)])
-    alive = shapes.mass > 0
-    if not alive.any():
+    seen = maps[(slice(None), *box)]
+    if not seen.any():
         return blank(row.name, 0, "the gradient of every channel is zero at these images")
+    if seen.ndim == 4:
+        return _on_the_sphere(row.name, seen)
+    shapes = ellipses(seen)
+    alive = shapes.mass > 0
     own = describe(row.name, shapes.only(alive), np.ones(int(alive.sum()), dtype=np.int64), "px", seed)
     filters = tuple(
         FilterOrientation(int(c), float(shapes.anisotropy[c]), None if np.isnan(a) else float(np.degrees(a)))
         for c, a in enumerate(shapes.angle)
         if alive[c]
     )
+    return dataclasses.replace(own, filters=filters, filter_anisotropy=own.anisotropy)
+
+
+def _on_the_sphere(name: str, maps: NDArray[np.floating[Any]]) -> LayerOrientation:
+    """The axes of maps ``(channels, depth, height, width)``; a channel that sees nothing is left out."""
+    mass, positions = maps.reshape(len(maps), -1).astype(np.float64), coordinates(maps.shape[1:])
+    which = np.flatnonzero(mass.any(axis=1))
+    mass = mass[which] / mass[which].max(axis=1, keepdims=True)
+    shapes = fractional_anisotropy(np.linalg.eigvalsh(tensors(mass, positions)).astype(np.float64))
+    filters = tuple(FilterOrientation(int(c), float(a), None) for c, a in zip(which, shapes, strict=True))
+    own = from_axes(name, axes(mass, np.ones(len(mass)), positions), "px")
     return dataclasses.replace(own, filters=filters, filter_anisotropy=own.anisotropy)
 
 

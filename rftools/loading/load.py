@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FILE_ENDINGS = frozenset({".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pt2", ".onnx"})
 NOT_YET = {".pt2": "exported programs"}
+PACKED = "_packed_params._packed_params"
 WRAPPERS = ("state_dict", "model_state_dict", "model", "weights", "net", "network", "ema", "module")
 
 
@@ -207,13 +208,21 @@ def state_dict_of(content: Mapping[str, Any], where: str) -> dict[str, torch.Ten
         inner = content.get(key)
         if isinstance(inner, Mapping) and any(isinstance(value, torch.Tensor) for value in inner.values()):
             return state_dict_of(inner, where)
-    state = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    named = (_unpacked(str(name), value) for name, value in content.items())
+    state = {name: value for name, value in named if isinstance(value, torch.Tensor)}
     if not state:
         raise RequestError(f"{where} holds no tensors by name; a state dict maps names to tensors")
     for prefix in ("module.", "_orig_mod.", "model."):
         if all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
     return state
+
+
+def _unpacked(name: str, value: Any) -> tuple[str, Any]:
+    """An entry of a state dict; torch's quantised linear layers keep their weight and bias in one, as a tuple."""
+    if name.endswith(PACKED) and isinstance(value, tuple) and value:
+        return name.removesuffix(PACKED) + "weight", value[0]
+    return name, value
 
 
 def with_weights(model: Model, path: Path, content: Mapping[str, Any] | None = None) -> Model:

@@ -57,10 +57,12 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
             fontsize=9,
             labelcolor=theme.colour("text"),
         )
+    layout = figure.get_layout_engine()
+    if layout is not None and scene.rows > 1 and any(panel.polar for panel in scene.panels):
+        layout.set(hspace=0.08)  # type: ignore[call-arg]  # their titles rise further than the layout sees
     if scene.title:
-        # A fixed strip on top: the layout does not see how far the titles of polar panels rise.
+        # A fixed strip on top, for the same reason.
         high = float(figure.get_figheight())
-        layout = figure.get_layout_engine()
         if layout is not None:
             layout.set(rect=(0, 0, 1, 1 - extra / high))  # type: ignore[call-arg]
         figure.suptitle(scene.title, color=theme.colour("text"), fontsize=12, fontweight="bold", y=1 - 0.06 / high)

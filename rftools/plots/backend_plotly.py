@@ -15,6 +15,7 @@ from rftools.plots.theme import COLOURMAP, DIVERGING, FONTS, Theme
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+BOTTOM = 80  # pixels for the labels of the lowest axes
 SYMBOLS = {"circle": "circle", "cross": "cross-thin", "open": "circle-open"}
 
 
@@ -22,38 +23,62 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
     """The scene as a plotly figure."""
     from plotly.subplots import make_subplots
 
+    room = _Room(scene)
     figure = make_subplots(
         rows=scene.rows,
         cols=scene.columns,
         specs=_specs(scene),
         subplot_titles=[plain_text(panel.title).replace("\n", "<br>") for panel in scene.panels],
         horizontal_spacing=_gap(scene),
-        vertical_spacing=min(0.12, 0.5 / max(1, scene.rows)) if scene.rows > 1 else 0,
+        vertical_spacing=room.between,
     )
     seen: set[str] = set()
     for index, panel in enumerate(scene.panels):
         _Panel(figure, panel, theme, divmod(index, scene.columns), seen).draw()
-    width, height = scene.size
+    below = {"yref": "container", "yanchor": "top"}
+    legend = {"orientation": "h", "x": 0, "y": 1 - room.title / room.height, **below} if room.shared else {}
     figure.update_layout(
-        title={"text": plain_text(scene.title), "x": 0.02} if scene.title else None,
+        title={"text": plain_text(scene.title), "x": 0.02, "y": 1 - 18 / room.height, **below} if scene.title else None,
         template="none",
-        width=scene.columns * width + 60,
-        height=scene.rows * height + 60 * bool(scene.title),
+        width=room.width,
+        height=room.height,
         paper_bgcolor=theme.colour("background"),
         plot_bgcolor=theme.colour("background"),
         font={"family": ", ".join(FONTS), "size": 12, "color": theme.colour("text")},
-        margin={
-            "l": 70,
-            "r": 30,
-            "t": 60 + 30 * bool(scene.title) + 30 * any(panel.polar for panel in scene.panels),
-            "b": 70 + 20 * (len(scene.panels) > 1),
-        },
-        legend={"bgcolor": "rgba(0,0,0,0)"} | ({"orientation": "h", "y": -0.2} if len(scene.panels) > 1 else {}),
+        margin={"l": 70, "r": 30, "t": room.top, "b": BOTTOM},
+        legend={"bgcolor": "rgba(0,0,0,0)", **legend},
         barmode="overlay",
     )
     for note in figure.layout.annotations[: len(scene.panels)]:
         note.update(font={"size": 13}, yshift=22 if any(panel.polar for panel in scene.panels) else 4)
     return figure
+
+
+class _Room:
+    """Where a figure's titles, legend and rows of panels go, in pixels: nothing may lie over anything else. A legend
+    that several panels share stands below the title, where no label of an axis reaches.
+    """
+
+    def __init__(self, scene: sc.Scene) -> None:
+        polar = any(panel.polar for panel in scene.panels)
+        labelled = any(panel.x.visible and panel.x.title for panel in scene.panels)
+        second = 16 * max(panel.title.count("\n") for panel in scene.panels)  # lines of a panel's title
+        gap = 100 if polar else (90 if labelled else 44) + second
+        self.width = scene.columns * scene.size[0] + 60
+        self.shared = len(scene.panels) > 1
+        self.title = 52 if scene.title else 12
+        self.top = self.title + 22 * self._legend_lines(scene) + (62 if polar else 32 + second)
+        area = scene.rows * scene.size[1] - (100 if scene.rows == 1 else 60)
+        self.height = self.top + area + gap * (scene.rows - 1) + BOTTOM
+        self.between = gap / (area + gap * (scene.rows - 1)) if scene.rows > 1 else 0.0
+
+    def _legend_lines(self, scene: sc.Scene) -> int:
+        """How many lines a shared legend takes: about 7 pixels a letter and 50 for its sample."""
+        labels = {mark.label for panel in scene.panels if panel.legend for mark in panel.marks if mark.label}
+        if not self.shared or not labels:
+            return 0
+        widest = 50 + 7 * max(map(len, labels))  # its columns are as wide as the widest
+        return -(-len(labels) // max(1, (self.width - 100) // widest))
 
 
 def _gap(scene: sc.Scene) -> float:
@@ -173,7 +198,9 @@ class _Panel:
         x = [t[0] for t in pairs] + [t[0] for t in reversed(pairs)]
         y = [t[2] for t in pairs] + [t[1] for t in reversed(pairs)]
         fill = _rgba(self.theme.colour(mark.colour), 0.22)
-        self._add("Scatter", mark, x=x, y=y, fill="toself", fillcolor=fill, line={"width": 0}, hoverinfo="skip")
+        self._add(
+            "Scatter", mark, x=x, y=y, fill="toself", fillcolor=fill, mode="lines", line={"width": 0}, hoverinfo="skip"
+        )
 
     @mark.register
     def _(self, mark: sc.Bars) -> None:

@@ -40,9 +40,14 @@ def rose(result: OrientationResult, layer: str | None = None) -> Scene:
     The dotted ring is a uniform distribution; the line is the layer's mean axis, as long as its resultant, which
     random taps on the same lattice keep inside the dashed ring in 95 % of cases.
     """
-    rows = [result[layer]] if layer is not None else [row for row in result if row.oriented >= FEWEST]
+    flat = [row for row in result if row.axes is None]
+    rows = [result[layer]] if layer is not None else [row for row in flat if row.oriented >= FEWEST]
+    if not rows and any(row.oriented for row in result):
+        return spherical(result)
     if not rows:
         raise RequestError("no kernel here has an orientation (nothing is pruned, or the kernels are isotropic)")
+    if rows[0].axes is not None:
+        raise RequestError(f"layer {layer!r} is 3-D: its axes lie on the sphere, and a rose has no place for them")
     if layer is not None and not rows[0].oriented:
         raise RequestError(f"layer {layer!r} has no oriented kernel; nothing to draw")
     chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(MOST, len(rows)))]
@@ -127,6 +132,8 @@ def depth(result: OrientationResult) -> Scene:
     null, each with its 95 % interval.
     """
     rows = [row for row in result if row.kernels and row.pooled is not None and row.axes is None]
+    if not rows and any(row.oriented for row in result):
+        return spherical(result)
     if not rows:
         raise RequestError("no layer here has kernels in two dimensions; there is no orientation to draw")
     x = numbers(range(len(rows)))
@@ -160,6 +167,39 @@ def depth(result: OrientationResult) -> Scene:
         caption=f"Of {kind}, layer by layer, with 95 % intervals. Pooled: all inertias summed, 0 where the layer as a "
         "whole looks in every direction though each kernel may be a line.",
         alt=f"Anisotropy and resultant of {len(rows)} layers.",
+    )
+
+
+def spherical(result: OrientationResult) -> Scene:
+    """The same for layers over volumes or frames, whose directions are axes on the sphere: fractional anisotropy, and
+    the order parameter of the axes beside the lattice's null.
+    """
+    rows = [(row, row.axes, row.pooled) for row in result if row.axes is not None]
+    x = numbers(range(len(rows)))
+    axis = Axis("layer", ticks=layer_ticks([row.name for row, _, _ in rows]), limits=(-0.5, len(rows) - 0.5))
+    one = "channel" if result.of == "effective" else "kernel"
+    mean, pooled = (numbers(own.anisotropy if own else None for own in column) for column in list(zip(*rows))[1:])
+    shapes = [
+        Line(colour="series-3", label=f"mean {one}", x=x, y=mean, markers=True),
+        Line(colour="series-1", label=f"all {one}s pooled", x=x, y=pooled, markers=True),
+    ]
+    order = numbers(own.order for _, own, _ in rows if own)
+    orders = [Line(colour="series-2", label="order", x=x, y=order, markers=True)]
+    if any(row.null_radius is not None for row, _, _ in rows):
+        null = numbers(row.null_radius for row, _, _ in rows)
+        orders.append(Line(colour="muted", label="chance (95 %)", x=x, y=null, dash="dash", markers=True))
+    top = 1.08 * max((y for mark in orders for y in mark.y if y == y), default=1.0)
+    return Scene(
+        panels=(
+            Panel("Fractional anisotropy", axis, Axis("0 a ball, 1 a line", limits=(0, 1.03)), tuple(shapes)),
+            Panel("Order of the axes", axis, Axis("0 all round, 1 one direction", limits=(0, top)), tuple(orders)),
+        ),
+        columns=2,
+        size=(470, 380),
+        title=f"{_subject(result)} on the sphere, {short(result.model.name, 40)}",
+        caption=f"Each {one} has a longest axis; the order (3 l1 - 1)/2, l1 the largest eigenvalue of the mean u u^T, "
+        "says how far a layer's axes agree. Pooled: all inertias summed.",
+        alt=f"Fractional anisotropy and order of {len(rows)} layers over three axes.",
     )
 
 

@@ -22,7 +22,7 @@ from rftools.weights.results import Examples, FilterOrientation, Histogram, Laye
 from rftools.weights.shapes import Inertia, coordinates, inertia
 from rftools.weights.signed import signed
 from rftools.weights.source import Kernels, Weights, collect
-from rftools.weights.sphere import axes
+from rftools.weights.sphere import Axes, axes
 
 if TYPE_CHECKING:
     import torch
@@ -97,6 +97,8 @@ class Directing:
     def layer(self, layer: Kernels, found: Masks | None = None) -> LayerOrientation:
         """One layer's row, without ``q``; ``found`` are its survivor masks where they are at hand."""
         row = _layer(layer, found, self)
+        if layer.note is not None and row.note is None:
+            row = dataclasses.replace(row, note=layer.note)
         return _with_signs(row, layer) if self.signs else row
 
     def result(self, weights: Weights, rows: Sequence[LayerOrientation]) -> OrientationResult:
@@ -182,8 +184,12 @@ def _on_the_sphere(layer: Kernels, mass: str, found: Masks, step: tuple[float, .
     """A 3-D layer has axes, no angles: `Axes` stands where 2-D layers have a resultant."""
     values = found.alive.astype(np.float64) if mass == "survivors" else _masses(layer, mass)
     counts = found.counts.astype(np.float64) if mass == "survivors" else np.ones(len(values))
-    own = axes(values, counts, coordinates(layer.kernel, step))
-    none = blank(layer.name, own.kernels, "3-D: axes on the sphere, see axes")
+    return from_axes(layer.name, axes(values, counts, coordinates(layer.kernel, step)), units)
+
+
+def from_axes(name: str, own: Axes, units: str) -> LayerOrientation:
+    """The row of a layer whose directions are axes on the sphere."""
+    none = blank(name, own.kernels, "3-D: axes on the sphere, see axes")
     pooled = Pooled(own.pooled_anisotropy, None, own.pooled_rank)
     return dataclasses.replace(
         none, oriented=own.oriented, anisotropy=own.anisotropy, pooled=pooled, units=units, axes=own

@@ -136,8 +136,13 @@ class SparsityResult(Result[LayerSparsity]):
         return any(row.surviving is not None for row in self.layers)
 
     def remarks(self) -> tuple[str, ...]:
-        """Why there is no surviving field, where there is a reason."""
-        return () if self.no_fields is None else (self.no_fields,)
+        """What was done to layers' weights before they were counted, and why there is no surviving field."""
+        whose: dict[str, list[str]] = {}
+        for row in self.layers:
+            if row.note is not None:
+                whose.setdefault(row.note, []).append(row.name)
+        notes = [f"{names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)}: {n}" for n, names in whose.items()]
+        return (*notes, *(() if self.no_fields is None else (self.no_fields,)))
 
     def by_filter(self) -> Grouped:
         """One row a filter: its weights, how many are zero, and the share."""
