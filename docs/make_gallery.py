@@ -1,6 +1,7 @@
 """The gallery's page, from the scripts' own words and pictures.
 
-    python docs/make_gallery.py             # run every script, then write the page
+    python docs/make_gallery.py             # run every script; pictures that look the same, and their times, stay
+    python docs/make_gallery.py --renew     # replace all pictures and times
     python docs/make_gallery.py --page      # write the page from the pictures that are there
 
 A script's first sentence is the question that it answers, the paragraph after it the answer.
@@ -12,10 +13,13 @@ import ast
 import json
 import re
 import resource
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -43,11 +47,30 @@ def words(script: Path) -> tuple[str, str]:
     return question.replace("\n", " ") + mark, body
 
 
-def run(script: Path) -> float:
-    """Seconds of processor time that the script took; its picture lies in the docs then."""
+def run(script: Path, *, renew: bool) -> float | None:
+    """Run a script. Seconds of processor time where a picture of it was replaced, else None."""
     begin = _children()
-    subprocess.run([sys.executable, str(script), str(PICTURES)], check=True)
-    return round(_children() - begin, 1)
+    with tempfile.TemporaryDirectory() as name:
+        subprocess.run([sys.executable, str(script), name], check=True)
+        seconds = round(_children() - begin, 1)
+        drawn = sorted(Path(name).glob("*.png"))
+        changed = [path for path in drawn if renew or not look_alike(path, PICTURES / path.name)]
+        for path in changed:
+            shutil.copyfile(path, PICTURES / path.name)
+    return seconds if changed else None
+
+
+def look_alike(first: Path, second: Path) -> bool:
+    """Whether two pictures are there, of one size, and differ by less than the eye sees: two levels of 255 on average
+    over their most different eighth of rows (rounding differs from machine to machine).
+    """
+    if not second.exists():
+        return False
+    one, two = (np.asarray(Image.open(path).convert("RGB"), dtype=np.int16) for path in (first, second))
+    if one.shape != two.shape:
+        return False
+    rows = np.sort(np.abs(one - two).mean(axis=(1, 2)))
+    return bool(rows[-max(1, len(rows) // 8) :].mean() < 2)
 
 
 def _children() -> float:
@@ -83,10 +106,14 @@ def page(times: dict[str, float]) -> str:
 def main(arguments: list[str]) -> None:
     times = json.loads(TIMES.read_text(encoding="utf-8")) if TIMES.exists() else {}
     for script in scripts():
-        if "--page" not in arguments:
-            times[script.stem] = run(script)
-            print(f"{script.name}: {times[script.stem]} s", flush=True)
-        thumbnail(script)
+        seconds = None if "--page" in arguments else run(script, renew="--renew" in arguments)
+        if seconds is not None:
+            times[script.stem] = seconds
+            print(f"{script.name}: {seconds} s, replaced", flush=True)
+        elif "--page" not in arguments:
+            print(f"{script.name}: unchanged", flush=True)
+        if seconds is not None or not (PICTURES / "thumbs" / f"{script.stem}.webp").exists():
+            thumbnail(script)
     TIMES.write_text(json.dumps(times, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     PAGE.write_text(page(times), encoding="utf-8")
 

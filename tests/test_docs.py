@@ -228,3 +228,34 @@ def test_the_lines_of_the_errors_page_are_the_programs(bad_files: Path, capsys: 
         assert re.fullmatch(pattern, captured.err), captured.err
     assert not (bad_files / "canary").exists()
     assert (bad_files / "there.html").read_text() == "kept"
+
+
+def test_the_gallery_leaves_pictures_alone_that_look_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy as np
+    from PIL import Image
+
+    made = gallery()
+    monkeypatch.setattr(made, "PICTURES", tmp_path / "kept")
+    (tmp_path / "kept").mkdir()
+    script = tmp_path / "one.py"
+
+    def drawing(level: int) -> None:
+        script.write_text(
+            "import sys\nfrom PIL import Image\n"
+            f"picture = Image.new('RGB', (40, 40))\npicture.paste(({level}, 0, 0), (5, 5, 20, 20))\n"
+            "picture.save(sys.argv[1] + '/one.png')\n"
+        )
+
+    def kept() -> int:
+        return int(np.asarray(Image.open(tmp_path / "kept" / "one.png"))[10, 10, 0])
+
+    drawing(200)
+    assert made.run(script, renew=False) is not None  # there was none
+    drawing(201)
+    assert made.run(script, renew=False) is None
+    assert kept() == 200
+    assert made.run(script, renew=True) is not None
+    assert kept() == 201
+    drawing(100)
+    assert made.run(script, renew=False) is not None
+    assert kept() == 100

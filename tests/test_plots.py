@@ -373,7 +373,7 @@ def test_an_ellipse_leans_the_way_its_angle_says() -> None:
     far = path[np.argmax(np.hypot(*(path - centre).T))] - centre  # on the screen, y upwards
     assert np.rad2deg(np.arctan2(far[1], far[0])) % 180 == pytest.approx(30, abs=3)
     traces = plot(drawn.effective(), "map", backend="plotly", layer="conv2").data
-    trace = next(t for t in traces if t.name == "one sigma")
+    trace = next(t for t in traces if t.name == "one sigma" and t.mode == "lines")
     x, y = np.array(trace.x) - np.mean(trace.x[:-1]), np.array(trace.y) - np.mean(trace.y[:-1])
     k = np.argmax(np.hypot(x, y))
     assert np.rad2deg(np.arctan2(-y[k], x[k])) % 180 == pytest.approx(30, abs=3)  # rows grow downwards
@@ -518,3 +518,15 @@ def test_rows_of_plotly_panels_leave_room_for_titles_and_labels(kind: str) -> No
     below_title = (1 - layout.title.y) * layout.height + 20  # the title's own line
     top_of_legend = (1 - layout.legend.y) * layout.height
     assert below_title < top_of_legend < top_of_legend + 20 + 32 <= layout.margin.t
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_entry_of_the_legend_can_be_seen(theme: str) -> None:
+    """On the paper, what the entry is drawn with has the contrast of a graphic (3:1)."""
+    figure = plot(drawn.effective(), "map", backend="plotly", theme=theme)
+    paper = figure.layout.paper_bgcolor
+    shown = [trace for trace in figure.data if trace.showlegend]
+    assert "one sigma" in {trace.name for trace in shown}
+    for trace in shown:
+        inks = [trace.line.color] if trace.mode == "lines" else [trace.marker.color, trace.marker.line.color]
+        assert max(contrast(ink, paper) for ink in inks if ink) >= 3, trace.name

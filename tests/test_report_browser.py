@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 import rftools as rf
@@ -24,11 +25,13 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found (apt-get install chromium)"),
 ]
-NET = nn.Sequential(
-    nn.Conv2d(3, 4, 3, padding=1),
-    nn.Conv2d(4, 4, 3, stride=2, dilation=3, padding=2),
-    nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1),
-)
+with torch.random.fork_rng():
+    torch.manual_seed(0)
+    NET = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.Conv2d(4, 4, 3, stride=2, dilation=3, padding=2),
+        nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1),
+    )
 SIZE = (3, 40, 56)
 OBJECTS = Limits(objects=((7, 5),))
 
@@ -90,6 +93,8 @@ def visit(browser: Any, pages: dict[str, Path]) -> Iterator[Any]:
         page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
         page.on("request", lambda request: troubles.append(request.url) if _leaves(request.url) else None)
         page.goto(pages[name].as_uri() + anchor)
+        if options.get("java_script_enabled", True):
+            page.locator("html[data-ready]").wait_for(state="attached")
         return page
 
     yield go
@@ -200,7 +205,7 @@ def test_the_explorer_bounds_what_it_cannot_know(visit: Any) -> None:
 def test_the_explorer_shows_the_effective_map_at_its_unit(visit: Any) -> None:
     page = visit(anchor="#layer=1&unit=9,13")
     image = page.locator("#ex-map")
-    assert facts(page)["Effective size"].endswith("px (Luo)")
+    assert facts(page)["Effective size"].endswith("hold half of the gradient")
     assert image.get_attribute("visibility") == "visible"
     ellipse = page.locator("#ex-ellipse")
     middle = [float(ellipse.get_attribute(key)) for key in ("cx", "cy")]

@@ -221,3 +221,14 @@ def test_the_command_refuses_what_would_have_no_effect(
         main(["report", str(files["trf"]), "rftools:vgg-dilated", *page])
     assert capsys.readouterr().err.endswith("a report takes models or files of results, not both at once\n")
     assert not (tmp_path / "r.html").exists()
+
+
+@pytest.mark.parametrize("options", [{"channel": (0, 2)}, {"grid": (2, 2)}])
+def test_units_that_were_asked_for_one_by_one_come_back(options: dict[str, Any], tmp_path: Path) -> None:
+    asked = rf.effective(net(), input_size=SIZE, count=2, layers=["3"], **options)
+    asked.to_json(tmp_path / "erf.json")
+    asked.to_npz(tmp_path / "erf.npz")
+    (read,) = read_saved([tmp_path / "erf.json", tmp_path / "erf.npz"]).results
+    assert read.to_json() == asked.to_json()
+    assert len(read) > 1
+    rf.report(tmp_path / "erf.json", tmp_path / "r.html")

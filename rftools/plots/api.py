@@ -177,8 +177,18 @@ def _static(scene: Scene, name: str, suffix: str, salt: str = "rftools") -> byte
     figure = _render(scene, "matplotlib", name)
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt, "pdf.fonttype": 42}):
+        if suffix == ".svg":
+            _lay_out(figure)
         figure.savefig(buffer, format=suffix.lower()[1:], dpi=160, facecolor="auto", metadata=_metadata(suffix.lower()))
     return buffer.getvalue()
+
+
+def _lay_out(figure: Any) -> None:
+    """Work the layout out once and for all: `savefig` would draw the whole figure once more to that end."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)  # "none" leaves a placeholder, which `savefig` takes for one
 
 
 def _metadata(suffix: str) -> dict[str, Any]:

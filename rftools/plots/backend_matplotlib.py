@@ -124,7 +124,8 @@ class _Panel:
         axes, colour = self.axes, self.theme.colour
         axes.set_facecolor(colour("background"))
         axes.tick_params(colors=colour("muted"), labelcolor=colour("muted"), labelsize=8.5, length=3)
-        axes.grid(True, color=colour("grid"), linewidth=0.7)
+        if self.panel.x.visible or self.panel.y.visible:
+            axes.grid(True, color=colour("grid"), linewidth=0.7)
         axes.set_axisbelow(True)
         for name, spine in axes.spines.items():
             spine.set_color(colour("grid" if self.panel.polar else "muted"))
@@ -137,7 +138,9 @@ class _Panel:
     def _axis(self, axis: Any, given: sc.Axis, limits: Callable[..., Any], scale: Callable[..., Any]) -> None:
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-        if given.log:
+        if not given.visible:
+            axis.set_ticks([])  # ticks take most of the time that a small panel takes
+        elif given.log:
             scale("log")
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))

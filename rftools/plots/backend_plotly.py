@@ -289,8 +289,15 @@ class _Panel:
         if mark.colour == "over-dark":  # white needs a dark rim where the picture is bright
             rim = {"color": self.theme.colour("over-light"), "width": 5}
             self._add("Scatter", sc.Mark(), x=x.tolist(), y=y.tolist(), mode="lines", line=rim, hoverinfo="skip")
+            self._rimmed_key(mark)
         line = {"color": self.theme.colour(mark.colour), "width": 2.5}
         self._add("Scatter", mark, x=x.tolist(), y=y.tolist(), mode="lines", line=line, hoverinfo="name")
+
+    def _rimmed_key(self, mark: sc.Mark) -> None:
+        """The legend's entry of a white line: with the rim that it has on the picture, for a legend that is white."""
+        rim = {"color": self.theme.colour("over-light"), "width": 2}
+        key = {"symbol": "circle", "size": 11, "color": self.theme.colour(mark.colour), "line": rim}
+        self._add("Scatter", mark, x=[None], y=[None], mode="markers", marker=key, hoverinfo="skip")
 
     @mark.register
     def _(self, mark: sc.Rule) -> None:

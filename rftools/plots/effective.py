@@ -322,12 +322,12 @@ def measure_axis(result: EffectiveResult, measure: str) -> Axis:
     return Axis(measure, None if unit == "1" else unit)
 
 
-def sheet(result: EffectiveResult) -> Scene:
-    """All layers' maps, small, on one linear scale each; beyond 24 layers an even choice of them."""
+def sheet(result: EffectiveResult, most: int = SHEET) -> Scene:
+    """All layers' maps, small, on one linear scale each; beyond ``most`` layers an even choice of them."""
     rows = [row for row in result.central() if row.map.any()]
     if not rows:
         raise RequestError("no layer has an effective map; nothing to draw")
-    chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(SHEET, len(rows)))]
+    chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(most, len(rows)))]
     return Scene(
         panels=tuple(_thumbnail(row) for row in chosen),
         columns=min(4, len(chosen)),

@@ -34,8 +34,9 @@ READING = (
 TILES = 100  # kernels on a sheet of pictures
 
 
-def rose(result: OrientationResult, layer: str | None = None) -> Scene:
-    """Polar histograms of kernel orientation, one a layer that has five oriented kernels or more, or ``layer`` alone.
+def rose(result: OrientationResult, layer: str | None = None, most: int = MOST) -> Scene:
+    """Polar histograms of kernel orientation, one a layer that has five oriented kernels or more (an even choice
+    of ``most``), or ``layer`` alone.
 
     The dotted ring is a uniform distribution; the line is the layer's mean axis, as long as its resultant, which
     random taps on the same lattice keep inside the dashed ring in 95 % of cases.
@@ -50,7 +51,7 @@ def rose(result: OrientationResult, layer: str | None = None) -> Scene:
         raise RequestError(f"layer {layer!r} is 3-D: its axes lie on the sphere, and a rose has no place for them")
     if layer is not None and not rows[0].oriented:
         raise RequestError(f"layer {layer!r} has no oriented kernel; nothing to draw")
-    chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(MOST, len(rows)))]
+    chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(most, len(rows)))]
     single = len(chosen) == 1
     return Scene(
         panels=tuple(rose_panel(row, "channels" if result.of == "effective" else "kernels") for row in chosen),

@@ -31,15 +31,16 @@ def binomial_expectation(taps: int, density: float, kernels: int) -> NDArray[np.
     return kernels * ways * density**counts * (1 - density) ** (taps - counts)
 
 
-def taps(result: SparsityResult, layer: str | None = None) -> Scene:
+def taps(result: SparsityResult, layer: str | None = None, most: int = MOST) -> Scene:
     """How many kernels have 0, 1, ... survivors, beside what independent pruning would leave.
 
-    One panel a layer of kernels larger than one tap, the pruned ones where there are any, or ``layer`` alone.
+    One panel a layer of kernels larger than one tap, the pruned ones where there are any (an even choice of ``most``),
+    or ``layer`` alone.
     """
     rows = [result[layer]] if layer is not None else _pruned([r for r in result if r.taps and len(r.taps) > 2])
     if not rows or any(not row.taps for row in rows):
         raise RequestError("no layer here has kernels of more than one tap; there is no tap histogram to draw")
-    chosen = _even(rows)
+    chosen = _even(rows, most)
     columns = min(3, len(chosen))
     return Scene(
         panels=tuple(_histogram(row) for row in chosen),
@@ -59,8 +60,8 @@ def _pruned(rows: list[LayerSparsity]) -> list[LayerSparsity]:
     return [row for row in rows if row.sparsity > PRUNED] or rows
 
 
-def _even(rows: list[LayerSparsity]) -> list[LayerSparsity]:
-    return [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(MOST, len(rows)))]
+def _even(rows: list[LayerSparsity], most: int) -> list[LayerSparsity]:
+    return [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(most, len(rows)))]
 
 
 def _left_out(chosen: list[LayerSparsity], rows: list[LayerSparsity]) -> str:
@@ -120,12 +121,12 @@ def layers(result: SparsityResult) -> Scene:
     )
 
 
-def survival(result: SparsityResult) -> Scene:
-    """Where in the kernel taps survive: the share of kernels that keep each tap, one map a layer."""
+def survival(result: SparsityResult, most: int = MOST) -> Scene:
+    """Where in the kernel taps survive: the share of kernels that keep each tap, one map a layer, at most ``most``."""
     rows = _pruned([row for row in result if row.survival is not None and np.ndim(row.survival) == 2])
     if not rows:
         raise RequestError("no layer here has two-dimensional kernels; there is no survival map to draw")
-    chosen = _even(rows)
+    chosen = _even(rows, most)
     top = max(float(np.asarray(row.survival).max()) for row in chosen)
     return Scene(
         panels=tuple(survival_panel(row, top or 1.0) for row in chosen),

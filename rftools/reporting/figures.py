@@ -38,6 +38,8 @@ def themed(scene: Scene, key: str) -> str:
             if unwanted == "metadata" or child.find(f"{{{SVG}}}style") is not None:
                 root.remove(child)
     for element in root.iter():
+        if element.tag == f"{{{SVG}}}image":  # named by what it shows, so that two colour bars have one name
+            element.attrib.pop("id", None)
         _own_ids(element, key)
         for place in PLACES & element.attrib.keys():
             element.set(place, _rounded(element.attrib[place]))
@@ -87,6 +89,8 @@ def variables(name: str) -> str:
     )
 
 
+#: panels on a sheet of the page, an even choice of the layers: each takes its time to write, and the tables have all
+PANELS = {"taps": 6, "survival": 12, "polar": 6, "sheet": 12}
 #: part of a subject -> what is drawn of it: (kind, options)
 DRAWN: dict[str, tuple[str, ...]] = {
     "theoretical": ("growth", "window", "surviving"),
@@ -112,6 +116,8 @@ def _figure(result: object, part: str, kind: str, subject: Subject, prefix: str)
     options: dict[str, Any] = {}
     if part == "sparsity" and subject.sparsity is not None and subject.sparsity.total.sparsity <= PRUNED:
         return None  # the table says it: nothing is zero
+    if kind in PANELS:
+        options["most"] = PANELS[kind]
     if part == "effective" and kind == "growth":
         options["measure"] = MEASURE
     if part == "history" and len(subject.classes) > 1:

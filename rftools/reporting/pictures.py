@@ -46,7 +46,7 @@ def effective_maps(result: EffectiveResult, most: int = 64) -> dict[str, dict[st
 
     Colours stand for the square root of the share of the map's maximum. 1-D maps are left to the curves.
     """
-    rows = [row for row in result if row.map.any() and row.map.ndim > 1 and row.channel is None]
+    rows = [row for row in result.central() if row.map.any() and row.map.ndim > 1 and row.channel is None]
     chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(most, len(rows)))] if rows else []
     return {row.name: _map(row) for row in chosen}
 

@@ -139,9 +139,15 @@ def _as_written(body: Mapping[str, Any]) -> dict[str, Any]:
         images = given.get("images")
         given.update(images if isinstance(images, Mapping) else {})
         given["events"], given["draws"] = given.get("notes") or [], given.get("random_weights")
-        if isinstance(given.get("layers"), list):  # a row's map is in the NPZ, and here its key there
-            given["layers"] = [row | {"map": []} if isinstance(row, dict) else row for row in given["layers"]]
+        if isinstance(given.get("layers"), list):
+            given["layers"] = [_effective_row(row) if isinstance(row, dict) else row for row in given["layers"]]
     return given
+
+
+def _effective_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row's map is in the NPZ, and here its key there; its unit may be a token that has no place."""
+    named = {"unit": [], "token": row["unit"]} if isinstance(row.get("unit"), str) else {}
+    return row | {"map": [], "grid": row.get("token_grid")} | named
 
 
 def _list(body: Mapping[str, Any], key: str) -> list[Any]:
