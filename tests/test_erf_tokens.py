@@ -15,6 +15,8 @@ from torchvision.models.vision_transformer import VisionTransformer
 
 import rftools as rf
 from rftools.erf.targets import choose
+from rftools.plots import describe
+from rftools.plots.scene import Points
 from tests.test_cli import run
 from tests.test_erf_targets import Maps, by_hand
 
@@ -175,6 +177,15 @@ def test_a_pool_after_attention_keeps_the_grid() -> None:
         row = rf.theoretical(net, SIZE, unit=(1, 2))["pool"]
         assert [axis.unit_centre for axis in row.axes] == [lines[1], lines[2]]
         assert row.grid is None
+
+
+def test_the_picture_of_a_class_token_marks_no_place() -> None:
+    net, x, name = built(vit), torch.rand(1, *SIZE), "encoder.layers.encoder_layer_1.mlp.3"
+    scene = describe(rf.effective(net, x, layers=[name], unit="class"), "map")
+    assert scene.title == f"{name}: class token, 1 image"
+    assert not list(scene.marks(Points))
+    placed = describe(rf.effective(net, x, layers=[name], unit=(0, 3)), "map")
+    assert {(mark.x, mark.y) for mark in placed.marks(Points)} == {((27.5,), (3.5,))}
 
 
 def test_tokens_that_a_norm_takes_as_a_batch() -> None:

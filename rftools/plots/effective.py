@@ -84,8 +84,9 @@ def heat(result: EffectiveResult, layer: str | None = None, image: str = "first"
 
 def of_unit(row: EffectiveLayer) -> str:
     """Which layer's which unit, in words."""
+    where = f"{row.token} token" if row.token else f"unit {row.unit_name}"
     channel = "" if row.channel is None else f", channel {row.channel}"
-    return f"{short(row.name, 40)}: unit {row.unit_name}{channel}"
+    return f"{short(row.name, 40)}: {where}{channel}"
 
 
 def _picture(result: EffectiveResult, image: str, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
@@ -201,8 +202,8 @@ def _window(row: EffectiveLayer) -> list[tuple[int, int]] | None:
 
 def _centre(row: EffectiveLayer) -> list[float] | None:
     own = _theoretical(row, "unit_centre")
-    if own is not None:
-        return [float(value) for value in own]
+    if own is not None or row.token is not None:
+        return None if own is None else [float(value) for value in own]
     values = _theoretical(row, "window")
     return None if values is None else [(low + high) / 2 for low, high in values]
 
