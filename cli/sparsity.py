@@ -39,7 +39,7 @@ LATER = "Surviving fields were left out: {} layers hold weights, and each takes 
     help="The field that pruning left beside each layer (default: where weights are zero, if that takes seconds).",
 )
 @click.option("--kind", type=click.Choice(["taps", "layers", "survival"]), help="What -o draws.")
-@table_options("layer", "filter", "input", "tap", "threshold", "storage")
+@table_options("layer", "filter", "kernel", "input", "tap", "threshold", "storage")
 @output_options
 def command(
     specs: tuple[str, ...],
@@ -71,8 +71,9 @@ def command(
     subjects = [weights_of(spec, model, weights, input_size, seed) for spec in specs]
     from rftools.weights import sparsity
 
+    single = group_by == "kernel"
     results = [
-        _with_fields(sparsity(subject, threshold=threshold, relative=relative), subject, surviving)
+        _with_fields(sparsity(subject, threshold=threshold, relative=relative, kernels=single), subject, surviving)
         for subject in subjects
     ]
     tables = [None if group_by == "layer" else getattr(result, f"by_{group_by}")() for result in results]

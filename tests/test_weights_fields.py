@@ -123,3 +123,26 @@ def test_deep_nets_are_walked_on_request_only(
     assert "share left" not in out
     assert "Surviving fields were left out: 5 layers hold weights" in err
     assert "share left" in printed(capsys, *own, "--surviving")[0]
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_kernels_by_brute_force(groups: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One row a kernel: which filter reads which input channel with how many taps."""
+    torch.manual_seed(groups)
+    conv = nn.Conv2d(4, 8, 3, groups=groups, bias=False)
+    prune.random_unstructured(conv, "weight", 0.7)
+    prune.remove(conv, "weight")
+    whole = torch.zeros(8, 4, 3, 3)  # the same as one kernel for every pair of channels
+    for f in range(8):
+        first = f // (8 // groups) * (4 // groups)
+        whole[f, first : first + 4 // groups] = conv.weight.detach()[f]
+    result = rf.sparsity(nn.Sequential(conv, nn.Flatten(), nn.Linear(4, 2)), kernels=True)
+    records = result.by_kernel().records
+    assert len(records) == 8 * 4 // groups
+    for name, f, i, taps, left, sparsity in records:
+        assert (name, taps, left) == ("0", 9, int((whole[f, i] != 0).sum()))
+        assert sparsity == pytest.approx(1 - left / 9)
+    assert "survivors" not in result.to_json()
+    torch.save(conv.state_dict(), tmp_path / "a.pt")
+    out, _ = printed(capsys, "sparsity", str(tmp_path / "a.pt"), "--group-by", "kernel")
+    assert len(out.splitlines()) == 1 + len(records)

@@ -32,6 +32,7 @@ def sparsity(
     *,
     threshold: float | None = None,
     relative: float = 0.01,
+    kernels: bool = False,
 ) -> SparsityResult:
     """What pruning left: zeros, taps a kernel, shapes, dead filters and inputs, by layer and in total.
 
@@ -40,6 +41,7 @@ def sparsity(
 
     Args:
         model: a loaded model, a module, a state dict, or the path of a weight file (no architecture needed).
+        kernels: also keep how many taps each kernel has (``row.survivors``), for ``.by_kernel()``.
 
     Raises:
         RequestError: no weights; NaN in one; a threshold that is not positive.
@@ -52,7 +54,7 @@ def sparsity(
     >>> row.zeros, row.taps[3], row.shapes.line, row.full_box
     (6, 1, 1, 0)
     """
-    counting = Counting(threshold, relative)
+    counting = Counting(threshold, relative, kernels=kernels)
     weights = collect(model)
     return counting.result(weights, [counting.layer(layer, masks_of(layer.weight)) for layer in weights.layers])
 
@@ -64,6 +66,7 @@ class Counting:
     threshold: float | None = None
     relative: float = 0.01
     curve: tuple[float, ...] = CURVE  # thresholds in standard deviations
+    kernels: bool = False
     _tables: dict[tuple[int, ...], tuple[NDArray[np.int64], NDArray[np.bool_]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -132,6 +135,7 @@ def _layer(layer: Kernels, found: Masks, counting: Counting) -> LayerSparsity:
         ),
         full_box=int(counts[boxes].sum()),
         expected_taps=binomial_taps(size, 1 - zeros / weight.size, int(counts.sum())),
+        survivors=found.taps[found.index] if counting.kernels and size > 1 else None,
         survival=_nested((counts @ found.alive / counts.sum()).reshape(layer.kernel)),
     )
 

@@ -63,7 +63,7 @@ class LayerSparsity:
     input channels that no filter reads. ``curve`` lists (threshold in standard deviations, share below it).
     ``n_of_m`` is an N:M pattern ("2:4") that all weights keep, ``filter_zeros`` the zeros of each filter,
     ``input_zeros`` those of the weights that read each input channel. ``surviving`` is what is left of its field, None
-    where that was not worked out.
+    where that was not worked out. ``survivors`` are those of each kernel ``(out, in per group)``, where asked for.
     """
 
     name: str
@@ -87,6 +87,7 @@ class LayerSparsity:
     input_zeros: tuple[int, ...] = ()
     note: str | None = None
     surviving: SurvivingField | None = None
+    survivors: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)  # not in the JSON
 
 
 @dataclass(frozen=True)
@@ -115,12 +116,14 @@ class SparsityResult(Result[LayerSparsity]):
     no_fields: str | None = None
 
     def _body(self) -> dict[str, Any]:
-        layers = [plain(row) for row in self.layers]
+        layers = [plain(dataclasses.replace(row, survivors=None)) for row in self.layers]
+        for body in layers:
+            del body["survivors"]
         return {"layers": layers, "total": plain(self.total), "no_fields": self.no_fields}
 
     def columns(self) -> tuple[str, ...]:
         names = ("layer", "shape", "weights", "zeros", "sparsity", "near zero", "dead", "point", "line", "plane",
-                 "full box", "dead filters", "dead inputs")  # fmt: skip
+                 "full box", "dead filters", "dead inputs", "zeros are")  # fmt: skip
         return (*names, "surviving field", "share left") if self._has_fields else names
 
     def records(self) -> Sequence[Sequence[Any]]:
@@ -151,6 +154,23 @@ class SparsityResult(Result[LayerSparsity]):
             each = row.weights // row.shape[0]
             records += [(row.name, f, each, zeros, zeros / each) for f, zeros in enumerate(row.filter_zeros)]
         return Grouped(("layer", "filter", "weights", "zeros", "sparsity"), records)
+
+    def by_kernel(self) -> Grouped:
+        """One row a kernel of more than one tap: its filter, its input channel, its survivors and its sparsity; of
+        results that were asked for them (``kernels=True``).
+        """
+        records: list[tuple[Any, ...]] = []
+        for row in self.layers:
+            if row.survivors is None:
+                continue
+            taps = row.weights // row.survivors.size
+            own = row.survivors.shape[1]
+            filters = row.shape[0] * own // max(len(row.input_zeros), 1)  # of a group
+            records += [
+                (row.name, f, f // filters * own + i, taps, int(left), 1 - float(left) / taps)
+                for (f, i), left in np.ndenumerate(row.survivors)
+            ]
+        return Grouped(("layer", "filter", "input", "taps", "survivors", "sparsity"), records)
 
     def by_input(self) -> Grouped:
         """One row an input channel: the weights that read it, how many are zero, and the share."""
@@ -194,7 +214,8 @@ def _sparsity_record(name: str, shape: str, row: LayerSparsity | Total) -> tuple
     shapes = row.shapes
     kinds = (None,) * 4 if shapes is None else (shapes.dead, shapes.point, shapes.line, shapes.plane)
     head = (name, shape, row.weights, row.zeros, row.sparsity, row.near_zero.share)
-    return (*head, *kinds, row.full_box, row.dead_filters, row.dead_inputs)
+    zero_kind = row.zero_kind if isinstance(row, LayerSparsity) else None
+    return (*head, *kinds, row.full_box, row.dead_filters, row.dead_inputs, zero_kind)
 
 
 @dataclass(frozen=True)
