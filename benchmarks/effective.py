@@ -179,7 +179,7 @@ def compare(options: argparse.Namespace, model: str, pixels: int, device: torch.
 def weighted(module: nn.Module, size: tuple[int, ...], graph: Graph) -> list[Target]:
     """All layers that hold weights."""
     rows = choose(rf.theoretical(module, input_size=size, graph=graph), module, None)
-    return [Target(r.name, r.unit_dims, r.unit) for r in rows if r.unit]
+    return [Target(r.name, r.unit_dims, r.place) for r in rows if r.unit]
 
 
 def convolutions(module: nn.Module, size: tuple[int, ...], graph: Graph) -> list[Target]:

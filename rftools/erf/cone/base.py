@@ -95,6 +95,9 @@ class Rule:
         """The gradient for every input; ``own`` allows changing ``values`` in place."""
         raise NotImplementedError
 
+    def rest(self) -> None:
+        """Drop what was worked out for the groups of targets that pass together."""
+
     def forget(self) -> None:
         """Drop what was kept."""
 

@@ -118,6 +118,8 @@ class Walk:
             for origin, share in self._shares(node, rule, group):
                 found = Cotangent(group.targets, share.values, share.box, share.own)
                 pending.setdefault(origin, []).append(found)
+        if rule is not None:
+            rule.rest()
 
     def _shares(self, node: fx.Node, rule: Rule | None, group: Cotangent) -> Sequence[tuple[fx.Node, Share]]:
         if rule is not None:
