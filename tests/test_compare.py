@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import html
 import re
@@ -16,7 +17,7 @@ from rftools.erf import compare as compare_effective
 from rftools.loading import as_model
 from rftools.reporting.compare import QUANTITIES, Value, align, difference, labels, records
 from rftools.reporting.findings import weighted
-from rftools.reporting.subject import Subject, from_models, from_results
+from rftools.reporting.subject import Subject, from_model, from_models, from_results
 from tests import drawn
 
 FIELD = QUANTITIES[0]
@@ -165,3 +166,25 @@ def test_modules_are_compared(tmp_path: Path) -> None:
     text = rf.report(nets, tmp_path / "r.html", input_size=(1, 12, 12), effective=False).read_text()
     assert "Sequential (1)" in text
     assert "Sequential (2)" in text
+
+
+def test_what_pruning_left_is_compared_with_the_net_before(tmp_path: Path) -> None:
+    """A net without a zero has its whole field; the pruned one's shares are those of its own analysis."""
+    torch.manual_seed(0)
+    dense = nn.Sequential(nn.Conv2d(1, 2, 5, padding=2), nn.Conv2d(2, 2, 5, padding=2))
+    pruned = copy.deepcopy(dense)
+    pruned[1].weight.data[:, :, :2] = 0
+    subjects = [from_model(net, (1, 24, 24), None) for net in (dense, pruned)]
+    quantity = next(quantity for quantity in QUANTITIES if quantity.key == "surviving-share")
+    found = align(quantity, subjects)
+    assert found is not None
+    left = rf.theoretical(pruned, input_size=(1, 24, 24), surviving=True)["1"].surviving
+    assert left is not None
+    assert left.share == pytest.approx(7 / 9)  # two of the nine rows went
+    assert found.values == ((Value(100.0), Value(100.0)), (Value(100.0), Value(100 * left.share)))
+    assert found.changes[1] == Value(100 * left.share - 100)
+    assert align(quantity, [subjects[0], subjects[0]]) is None  # nothing was pruned
+    rf.report([dense, pruned], tmp_path / "r.html", input_size=(1, 24, 24), effective=False)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert 'id="surviving-share-table"' in page
+    assert 'id="surviving-share"' in page

@@ -530,3 +530,11 @@ def test_every_entry_of_the_legend_can_be_seen(theme: str) -> None:
     for trace in shown:
         inks = [trace.line.color] if trace.mode == "lines" else [trace.marker.color, trace.marker.line.color]
         assert max(contrast(ink, paper) for ink in inks if ink) >= 3, trace.name
+
+
+def test_a_few_oriented_flat_kernels_are_no_sphere() -> None:
+    """Fewer than a rose needs in any layer, and no volume: there is nothing to draw, and a report goes on without."""
+    few = drawn.orientation()
+    few = dataclasses.replace(few, layers=tuple(dataclasses.replace(row, oriented=1) for row in few))
+    with pytest.raises(RequestError, match="no kernel here has an orientation"):
+        describe(few, "polar")

@@ -279,7 +279,7 @@ def growth(result: EffectiveResult, measure: str | None = None) -> Scene:
                 marks=tuple(marks),
             ),
         ),
-        caption="Side of the effective field with its 95 % interval (bootstrap over images) below the side of the "
+        caption="Size of the effective field with its 95 % interval (bootstrap over images) below the side of the "
         "theoretical one, clipped to the image."
         + (" The dotted line is the best one that grows with the root of depth." if len(rows) > 2 else ""),
         alt=f"Two curves over {len(rows)} layers of {result.model.name}: theoretical and effective field size.",

@@ -43,7 +43,7 @@ def rose(result: OrientationResult, layer: str | None = None, most: int = MOST) 
     """
     flat = [row for row in result if row.axes is None]
     rows = [result[layer]] if layer is not None else [row for row in flat if row.oriented >= FEWEST]
-    if not rows and any(row.oriented for row in result):
+    if not rows and any(row.oriented for row in result if row.axes is not None):
         return spherical(result)
     if not rows:
         raise RequestError("no kernel here has an orientation (nothing is pruned, or the kernels are isotropic)")
@@ -133,7 +133,7 @@ def depth(result: OrientationResult) -> Scene:
     null, each with its 95 % interval.
     """
     rows = [row for row in result if row.kernels and row.pooled is not None and row.axes is None]
-    if not rows and any(row.oriented for row in result):
+    if not rows and any(row.oriented for row in result if row.axes is not None):
         return spherical(result)
     if not rows:
         raise RequestError("no layer here has kernels in two dimensions; there is no orientation to draw")

@@ -10,6 +10,7 @@ from typing import Any
 from rftools.errors import RequestError
 from rftools.plots.comparison import Curve, curves
 from rftools.plots.scene import Axis, short
+from rftools.plots.sparsity import PRUNED
 from rftools.reporting.effective_size import MEASURE, effective_size, size_change
 from rftools.reporting.figures import Figure, themed
 from rftools.reporting.findings import weighted
@@ -50,6 +51,10 @@ def _size(row: Any) -> Value | None:
     return None if found is None else Value(*found)
 
 
+def _left(row: Any) -> Value | None:
+    return None if row.surviving is None else Value(100 * row.surviving.share)
+
+
 def _sparsity(row: Any) -> Value | None:
     return Value(100 * row.sparsity)
 
@@ -68,6 +73,7 @@ QUANTITIES = (
     Quantity("sparsity", "sparsity-share", say("comparison.sparsity"), "%", _sparsity),
     Quantity("orientation", "orientation-resultant", say("comparison.orientation"), None, _resultant),
     Quantity("history", "training-accuracy", say("comparison.history"), "%", _accuracy),
+    Quantity("theoretical", "surviving-share", say("comparison.surviving"), "%", _left),
 )
 
 
@@ -107,7 +113,10 @@ def align(quantity: Quantity, subjects: Sequence[Subject]) -> Aligned | None:
         rows = getattr(subject, quantity.part) or ()
         if quantity.part == "theoretical":
             rows = weighted(rows)
-        every.append({_name(row): quantity.read(row) for row in rows})
+        whole = Value(100.0) if quantity.read is _left and _is_dense(subject) else None
+        every.append({_name(row): whole or quantity.read(row) for row in rows})
+    if quantity.read is _left and all(map(_is_dense, subjects)):
+        return None
     known = [{name: value for name, value in values.items() if value is not None} for values in every]
     if sum(map(bool, known)) < 2:
         return None
@@ -121,6 +130,11 @@ def align(quantity: Quantity, subjects: Sequence[Subject]) -> Aligned | None:
             quantity, tuple(order), table, say("comparison.by_name"), _changes(quantity, order, table, subjects)
         )
     return _by_depth(quantity, known)
+
+
+def _is_dense(subject: Subject) -> bool:
+    """Whether no weight is zero, so that each field is whole without a walk."""
+    return subject.sparsity is not None and subject.sparsity.total.sparsity <= PRUNED
 
 
 def _place(every: Sequence[Mapping[str, Value | None]]) -> Callable[[str], int]:
@@ -187,7 +201,7 @@ def figure(aligned: Aligned, names: Sequence[str], image: float | None) -> Figur
         values = [v.value if v else None for v in column]
         given.append(Curve(name, values, lows if spread else (), highs if spread else ()))
     quantity = aligned.quantity
-    limit = image if quantity.part == "theoretical" else None
+    limit = image if quantity.key == "theoretical-size" else None
     word = say(f"figures.{'side' if quantity.unit == 'px' else 'share' if quantity.unit else 'resultant'}")
     step = "epoch" if quantity.part == "history" else "layer"
     scene = curves(aligned.layers, given, quantity.title, Axis(word, quantity.unit), step=step, image=limit)

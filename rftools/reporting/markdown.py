@@ -36,8 +36,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         if section["missing"]:
             parts.append(f"*{plain_text(section['missing'])}* {plain_text(section['remedy'])}")
         parts += [f"*{plain_text(note)}*" for note in section["notes"]]
-        if section["table"]:
-            parts.append(_table(section["table"]))
+        parts += [_table(table) for table in section["tables"]]
     parts += [f"## {say('page.method')}", _facts(content["method"])]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -158,9 +158,9 @@ def _section(part: str, subject: Subject) -> dict[str, Any]:
         "anchor": anchor,
         "heading": heading,
         "lead": say(f"leads.{part}"),
-        "table": table(result, f"{anchor}-table", say("figures.table", section=heading))
+        "tables": [table(result, f"{anchor}-table", say("figures.table", section=heading))]
         if isinstance(result, Result)
-        else None,
+        else [],
         "missing": None if result else subject.missing.get(part, _why(result)),
         "remedy": say(f"{remedies}.{part}"),
         "empty": TEXTS["empty"].get(part),

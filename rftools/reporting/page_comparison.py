@@ -16,7 +16,8 @@ from rftools.reporting.texts import say
 def comparison(subjects: Sequence[Subject], limits: Limits, provenance: Provenance) -> dict[str, Any]:
     """Findings of each model, their facts side by side, and every quantity over aligned layers."""
     names = labels(subjects)
-    aligned = {quantity.part: align(quantity, subjects) for quantity in QUANTITIES}
+    every = [(quantity.part, align(quantity, subjects)) for quantity in QUANTITIES]
+    aligned = {part: [one for own, one in every if own == part and one is not None] for part in PARTS}
     sides = [max(s.input_size[1:]) for s in subjects if s.input_size is not None and len(s.input_size) > 1]
     image = float(sides[0]) if len(set(sides)) == 1 else None
     return {
@@ -26,7 +27,7 @@ def comparison(subjects: Sequence[Subject], limits: Limits, provenance: Provenan
         "summary": [],
         "models": _models(subjects, names),
         "sections": [_section(part, aligned[part], names) for part in PARTS],
-        "figures": {part: [figure(found, names, image)] for part, found in aligned.items() if found is not None},
+        "figures": {part: [figure(one, names, image) for one in found] for part, found in aligned.items()},
         "frames": [],
         "graph": None,
         "no_graph": None,
@@ -55,21 +56,22 @@ def _models(subjects: Sequence[Subject], names: Sequence[str]) -> Any:
     return cells((say("summary.fact"), *names), rows, "models-table", say("comparison.caption"))
 
 
-def _section(part: str, found: Aligned | None, names: Sequence[str]) -> dict[str, Any]:
+def _section(part: str, found: Sequence[Aligned], names: Sequence[str]) -> dict[str, Any]:
     anchor = "training" if part == "history" else part
-    lead, sheet = "", None
-    if found is not None:
-        key = "comparison.lead_epochs" if part == "history" else "comparison.lead"
-        lead = say(key, title=found.quantity.title, by=found.by)
-        sheet = cells(columns(found, names), records(found), f"{anchor}-table", found.quantity.title)
+    key = "comparison.lead_epochs" if part == "history" else "comparison.lead"
+    leads = [say(key, title=one.quantity.title, by=one.by) for one in found]
+    keys = [f"{anchor}-table", *(f"{one.quantity.key}-table" for one in found[1:])]
+    sheets = [
+        cells(columns(one, names), records(one), key, one.quantity.title) for key, one in zip(keys, found, strict=False)
+    ]
     return {
         "part": part,
         "anchor": anchor,
         "heading": say(f"sections.{part}"),
-        "lead": lead,
-        "table": sheet,
-        "missing": None if found is not None else say("missing.compared"),
-        "remedy": "" if found is not None else say("remedies.compared"),
+        "lead": " ".join(leads),
+        "tables": sheets,
+        "missing": None if found else say("missing.compared"),
+        "remedy": "" if found else say("remedies.compared"),
         "empty": None,
         "notes": [],
     }
