@@ -103,7 +103,7 @@ def test_draws_go_through_the_captured_graph_of_the_model(monkeypatch: pytest.Mo
         raise AssertionError("whole gradients, where the cone is less work")
 
     monkeypatch.setattr("rftools.erf.gradients.unit_outputs", refused)
-    rf.effective(net, x, layers=["out"], random_weights=2)
+    rf.effective(net, torch.randn(2, 2, 65, 65), layers=["into", "norm", "out"], random_weights=2)
 
 
 def test_a_graph_is_bound_to_other_weights_only_where_that_is_sure() -> None:
