@@ -188,8 +188,12 @@ def source(node: fx.Node, setting: Setting) -> fx.Node:
 
 
 def without_rule(graph: Graph) -> float:
-    """The share of a graph's operators that no rule is registered for, at the cost of reading their names."""
-    ops = [node for node in graph.nodes if operator_of(node) is node]
+    """The share of the operators on the input's way that no rule is registered for, read off their names."""
+    follow = set(graph.inputs)
+    for node in graph.nodes:
+        if any(source in follow for source in node.all_input_nodes):
+            follow.add(node)
+    ops = [node for node in graph.nodes if node in follow and operator_of(node) is node]
     return sum(qualified_name(node) not in BUILDERS for node in ops) / max(1, len(ops))
 
 
