@@ -188,3 +188,17 @@ def test_what_pruning_left_is_compared_with_the_net_before(tmp_path: Path) -> No
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert 'id="surviving-share-table"' in page
     assert 'id="surviving-share"' in page
+
+
+def test_a_comparison_says_which_models_surviving_field_was_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    dense = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 2, 3, padding=1))
+    pruned = copy.deepcopy(dense)
+    pruned[1].weight.data[:, :, :2] = 0
+    monkeypatch.setattr("rftools.reporting.subject.MOST_WALKED", 1)
+    rf.report([dense, pruned], tmp_path / "r.html", input_size=(1, 12, 12), effective=False)
+    page = html.unescape((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert page.count("Surviving fields were left out: 2 layers hold kernels") == 1
+    assert "Sequential (2): Surviving fields were left out" in page

@@ -8,7 +8,7 @@ from typing import Any
 
 from rftools.reporting.compare import QUANTITIES, Aligned, align, columns, figure, labels, records
 from rftools.reporting.findings import FINE, ORDER, Finding, Limits, findings
-from rftools.reporting.page import PARTS, Provenance, cells, effective_method, made, summary, thresholds
+from rftools.reporting.page import NOTES, PARTS, Provenance, cells, effective_method, made, summary, thresholds
 from rftools.reporting.subject import Subject
 from rftools.reporting.texts import say
 
@@ -26,7 +26,7 @@ def comparison(subjects: Sequence[Subject], limits: Limits, provenance: Provenan
         "findings": _findings(subjects, names, limits),
         "summary": [],
         "models": _models(subjects, names),
-        "sections": [_section(part, aligned[part], names) for part in PARTS],
+        "sections": [_section(part, aligned[part], subjects, names) for part in PARTS],
         "figures": {part: [figure(one, names, image) for one in found] for part, found in aligned.items()},
         "frames": [],
         "graph": None,
@@ -56,7 +56,7 @@ def _models(subjects: Sequence[Subject], names: Sequence[str]) -> Any:
     return cells((say("summary.fact"), *names), rows, "models-table", say("comparison.caption"))
 
 
-def _section(part: str, found: Sequence[Aligned], names: Sequence[str]) -> dict[str, Any]:
+def _section(part: str, found: Sequence[Aligned], subjects: Sequence[Subject], names: Sequence[str]) -> dict[str, Any]:
     anchor = "training" if part == "history" else part
     key = "comparison.lead_epochs" if part == "history" else "comparison.lead"
     leads = [say(key, title=one.quantity.title, by=one.by) for one in found]
@@ -73,7 +73,12 @@ def _section(part: str, found: Sequence[Aligned], names: Sequence[str]) -> dict[
         "missing": None if found else say("missing.compared"),
         "remedy": "" if found else say("remedies.compared"),
         "empty": None,
-        "notes": [],
+        "notes": [
+            say("findings.of_a_model", name=name, sentence=subject.missing[note])
+            for note in NOTES.get(part, ())
+            for subject, name in zip(subjects, names, strict=True)
+            if note in subject.missing
+        ],
     }
 
 
