@@ -612,3 +612,14 @@ def test_the_effective_size_of_known_maps() -> None:
     y, x = np.indices((121, 121)) - 60.0
     assert size_of(np.exp(-(x**2 + y**2) / (2 * 12.0**2))) == pytest.approx(2 * 12 * np.sqrt(2 * np.log(2)), rel=0.005)
     assert size_of(np.ones((101, 101))) == pytest.approx(101 * 2 / np.sqrt(2 * np.pi), rel=0.005)
+
+
+def test_the_explorer_opens_on_the_deepest_layer_that_was_measured(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3), nn.ReLU())
+    results = [rf.theoretical(net, input_size=(1, 16, 16)), rf.effective(net, torch.randn(2, 1, 16, 16))]
+    for measured, name in ((results, "1"), (results[:1], "")):  # the whole net's own output is the last
+        text = page_of(tmp_path, *measured)
+        data = re.search(r'id="explorer-data">(.*?)</script>', text, re.DOTALL)
+        assert data is not None
+        page = json.loads(data.group(1))
+        assert page["layers"][page["start"]]["name"] == name

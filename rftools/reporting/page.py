@@ -229,9 +229,9 @@ def _explorer(
     height, width = plane(subject.input_size)
     local = [i for i, layer in enumerate(layers) if layer["movable"] and not any(a["global"] for a in layer["axes"])]
     masks = surviving_masks(subject.theoretical)
-    telling = [i for i in local if layers[i]["name"] in masks] or local
-    start = telling[-1] if telling else len(layers) - 1
     maps = {} if subject.effective is None or len(subject.input_size) < 3 else effective_maps(subject.effective)
+    telling = next((own for known in (masks, maps) if (own := [i for i in local if layers[i]["name"] in known])), local)
+    start = telling[-1] if telling else len(layers) - 1
     data = {
         "layers": layers,
         "maps": maps,
