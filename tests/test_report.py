@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -623,3 +624,14 @@ def test_the_explorer_opens_on_the_deepest_layer_that_was_measured(tmp_path: Pat
         assert data is not None
         page = json.loads(data.group(1))
         assert page["layers"][page["start"]]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [({"images": "no/such/folder"}, "no such file or folder"), ({"layers": ["nope"]}, "no layer matches")],
+)
+def test_images_and_layers_that_are_not_there_are_refused(asked: dict[str, Any], line: str, tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3))
+    with pytest.raises(rf.RequestError, match=line):
+        rf.report(net, tmp_path / "r.html", input_size=(1, 16, 16), **asked)
+    assert not (tmp_path / "r.html").exists()

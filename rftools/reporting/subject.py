@@ -109,6 +109,9 @@ def from_model(
     """A subject by analysing ``model``; an analysis that refuses leaves its reason instead of a result.
 
     ``effective`` are the options of `rftools.effective`, None leaves that analysis out.
+
+    Raises:
+        RequestError: the images or layers that were asked for are not there.
     """
     import rftools
     from rftools.loading import as_model
@@ -131,6 +134,8 @@ def from_model(
         try:
             parts[part] = work()
         except RequestError as error:
+            if part == "effective" and "theoretical" in parts and _asked(effective):
+                raise
             missing[part] = str(error)
         seconds[part] = time.perf_counter() - begin
     history = tuple(loaded.metadata.get("history") or ())
@@ -193,6 +198,11 @@ def _structure(model: Model) -> dict[str, Any]:
 
     graph = capture(model.module, model.require_input_size())
     return {"supports": supports(graph), "levels": levels(graph)}
+
+
+def _asked(effective: dict[str, Any] | None) -> bool:
+    """Whether the user named images or layers, who is then not served by a page without them."""
+    return any((effective or {}).get(key) is not None for key in ("images", "layers"))
 
 
 def _fields(loaded: Model, sparsity: SparsityResult | None, missing: dict[str, str]) -> TheoreticalResult:
