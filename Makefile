@@ -31,6 +31,7 @@ lint: setup-dev  ## style, types, layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks
 	$(BIN)/lint-imports
 
 docs: setup-dev  ## build the documentation into site/

@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,7 +26,8 @@ from rftools.erf.analysis import examined
 from rftools.erf.asked import Asked
 from rftools.erf.intervals import measure_all
 from rftools.erf.measures import REGISTRY, Definition
-from rftools.erf.targets import Place, Promise, grown
+from rftools.erf.survey import Promise, grown
+from rftools.erf.targets import Place
 
 POOL = 20_000
 IMAGES = 50
@@ -101,6 +103,11 @@ def holds(low: float | None, high: float | None, truth: float | None, unit: str)
     return low - 1e-9 * abs(truth) <= truth <= high + 1e-9 * abs(truth)
 
 
+def between(drawn: NDArray[np.float32], first: int, last: int) -> dict[str, NDArray[np.float32]]:
+    """The maps of the images from ``first`` up to ``last``, as a measurement would give them."""
+    return {"layer": drawn[first:last]}
+
+
 def kept(maps: NDArray[np.float32], place: Place, precision: float, repeats: int) -> tuple[dict[str, float], float]:
     """How often the value where --precision stopped is within its promise, and the mean of the images taken."""
     definitions = {name: REGISTRY[name] for name in PRECISE}
@@ -109,8 +116,8 @@ def kept(maps: NDArray[np.float32], place: Place, precision: float, repeats: int
     hits, taken = dict.fromkeys(PRECISE, 0), 0
     draw = np.random.default_rng(8)
     for repeat in range(repeats):
-        order = draw.integers(len(maps), size=2000)
-        sample, _ = grown(promise, lambda a, b, order=order: {"layer": maps[order[a:b]]}, 2000, repeat)
+        drawn = maps[draw.integers(len(maps), size=2000)]
+        sample, _ = grown(promise, partial(between, drawn), 2000, repeat)
         values = measure_all(sample["layer"].mean(0, dtype=np.float64)[None], place.frame, definitions, seed=0)
         taken += len(sample["layer"])
         for name in PRECISE:

@@ -76,7 +76,7 @@ def volume() -> nn.Module:
     shapes = (((3, 5, 7), (1, 2, 2)), ((3, 3, 3), (2, 2, 2)), ((1, 3, 3), (1, 1, 1)))
     layers: list[nn.Module] = []
     for index, (kernel, stride) in enumerate(shapes):
-        padding = tuple(k // 2 for k in kernel)
+        padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         layers += [nn.Conv3d(8 if index else 1, 8, kernel, stride=stride, padding=padding), nn.ReLU()]
     return nn.Sequential(*layers)
 
