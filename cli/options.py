@@ -319,11 +319,9 @@ def weights_of(
     spec: str, model: str | None, weights: str | None, input_size: str | None, seed: int = 0
 ) -> Model | Path:
     """What has the weights: a loaded model, or the path of a file that holds no architecture."""
-    from rftools.loading.load import is_weight_file, read_weight_file
-    from rftools.models import is_checkpoint
+    from rftools.loading.load import bare_weights, is_weight_file
 
-    bare = is_weight_file(spec) and not spec.endswith(".onnx") and model is None and weights is None
-    if bare and not is_checkpoint(read_weight_file(Path(spec))):
+    if model is None and weights is None and is_weight_file(spec) and bare_weights(Path(spec)) is not None:
         return Path(spec)
     return load_model(spec, model, weights, input_size, seed)
 

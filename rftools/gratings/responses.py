@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from rftools.erf.gradients import frozen
+from rftools.erf.gradients import dtype_of, frozen
 from rftools.erf.seeds import Target
 from rftools.errors import RequestError
 
@@ -31,10 +31,10 @@ def respond(
         RequestError: a layer that gives no tensor, or values that are not finite.
     """
     found: dict[str, list[NDArray[np.float64]]] = {target.name: [] for target in targets}
-    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     with frozen(module, device), torch.no_grad():
         for batch in batches:
-            outputs = _forward(module, torch.from_numpy(batch).to(device, dtype), targets)
+            x = torch.from_numpy(batch)
+            outputs = _forward(module, x.to(device, dtype_of(module, x)), targets)
             for target in targets:
                 values = _unit(outputs[target.name], target)
                 if not np.isfinite(values).all():

@@ -131,6 +131,20 @@ def _from_onnx(path: Path, model: str | None) -> Model:
     return read_onnx(path)
 
 
+def bare_weights(path: Path) -> dict[str, Any] | None:
+    """What a file of weights without an architecture holds; None where the file says what net it is of.
+
+    Raises:
+        RequestError: as `read_weight_file`.
+    """
+    from rftools.models import is_checkpoint
+
+    if path.suffix == ".onnx":
+        return None
+    content = read_weight_file(path)
+    return None if is_checkpoint(content) else content
+
+
 def read_weight_file(path: Path) -> dict[str, Any]:
     """What a weight file holds: our checkpoint, or a dict that holds a state dict.
 

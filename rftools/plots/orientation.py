@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -152,9 +153,7 @@ def depth(result: OrientationResult) -> Scene:
              high=numbers(r.resultant_high for r in rows)),
         Line(colour="series-2", label="resultant R", x=x, y=numbers(r.resultant for r in rows), markers=True),
     ]  # fmt: skip
-    if any(row.null_radius is not None for row in rows):
-        null = numbers(row.null_radius for row in rows)
-        lengths.append(Line(colour="muted", label="chance (95 %)", x=x, y=null, dash="dash", markers=True))
+    lengths += _chance(rows, x)
     top = 1.08 * max((m for m in [*lengths[0].high, *lengths[-1].y] if m == m), default=1.0)  # type: ignore[attr-defined]
     kind = "channels' effective fields" if result.of == "effective" else "kernels"
     return Scene(
@@ -169,6 +168,14 @@ def depth(result: OrientationResult) -> Scene:
         "whole looks in every direction though each kernel may be a line.",
         alt=f"Anisotropy and resultant of {len(rows)} layers.",
     )
+
+
+def _chance(rows: Sequence[LayerOrientation], x: tuple[float, ...]) -> list[Line]:
+    """What random taps on the same lattices reach in 95 % of cases, where any layer was tested."""
+    if all(row.null_radius is None for row in rows):
+        return []
+    null = numbers(row.null_radius for row in rows)
+    return [Line(colour="muted", label="chance (95 %)", x=x, y=null, dash="dash", markers=True)]
 
 
 def spherical(result: OrientationResult) -> Scene:
@@ -186,9 +193,7 @@ def spherical(result: OrientationResult) -> Scene:
     ]
     order = numbers(own.order for _, own, _ in rows if own)
     orders = [Line(colour="series-2", label="order", x=x, y=order, markers=True)]
-    if any(row.null_radius is not None for row, _, _ in rows):
-        null = numbers(row.null_radius for row, _, _ in rows)
-        orders.append(Line(colour="muted", label="chance (95 %)", x=x, y=null, dash="dash", markers=True))
+    orders += _chance([row for row, _, _ in rows], x)
     top = 1.08 * max((y for mark in orders for y in mark.y if y == y), default=1.0)
     return Scene(
         panels=(

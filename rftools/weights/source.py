@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from rftools.errors import RequestError
 from rftools.files import sha256_of
 from rftools.loading import Model, as_model, load
-from rftools.loading.load import masked, read_weight_file, state_dict_of
-from rftools.models import is_checkpoint
+from rftools.loading.load import bare_weights, masked, state_dict_of
 from rftools.results import ModelInfo
 
 if TYPE_CHECKING:
@@ -81,10 +80,8 @@ def collect(model: Model | nn.Module | Mapping[str, torch.Tensor] | str | Path) 
 
 
 def _from_path(path: Path) -> Weights:
-    if path.suffix == ".onnx":
-        return collect(load(path))
-    content = read_weight_file(path)
-    if is_checkpoint(content):
+    content = bare_weights(path)
+    if content is None:
         return collect(load(path))
     state = state_dict_of(content, path.name)
     info = ModelInfo(str(path), path.name, sha256_of(path), _count(state))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from rftools.loading.onnx.step import Operator, Step, Value, axes_of, operator, tensor
+from rftools.loading.onnx.step import Operator, Step, Value, axes_of, first_tensor, operator, tensor
 
 
 @operator("Identity", "Dropout")
@@ -103,16 +103,18 @@ def _softmax(step: Step, x: torch.Tensor) -> torch.Tensor:
     return function(x.flatten(axis), axis).reshape(x.shape)
 
 
-def _pair(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Operator:
-    def run(step: Step, a: Value, b: Value) -> torch.Tensor:
-        like = a if isinstance(a, torch.Tensor) else b
-        assert isinstance(like, torch.Tensor)
-        return function(tensor(a, like), tensor(b, like))
+def _many(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Operator:
+    def run(step: Step, *values: Value) -> torch.Tensor:
+        like = first_tensor(*values)
+        found = tensor(values[0], like)
+        for value in values[1:]:
+            found = function(found, tensor(value, like))
+        return found
 
     return run
 
 
-_PAIRS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+_BINARY: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "Add": torch.add,
     "Sub": torch.sub,
     "Mul": torch.mul,
@@ -124,30 +126,13 @@ _PAIRS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "Less": torch.lt,
     "GreaterOrEqual": torch.ge,
     "LessOrEqual": torch.le,
-    "And": torch.logical_and,
-    "Or": torch.logical_or,
-}
-for _name, _binary in _PAIRS.items():
-    operator(_name)(_pair(_binary))
-
-
-def _many(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Operator:
-    def run(step: Step, *values: Value) -> torch.Tensor:
-        like = next(value for value in values if isinstance(value, torch.Tensor))
-        found = tensor(values[0], like)
-        for value in values[1:]:
-            found = function(found, tensor(value, like))
-        return found
-
-    return run
-
-
-_MANY: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "Sum": torch.add,
     "Max": torch.maximum,
     "Min": torch.minimum,
+    "And": torch.logical_and,
+    "Or": torch.logical_or,
 }
-for _name, _binary in _MANY.items():
+for _name, _binary in _BINARY.items():
     operator(_name)(_many(_binary))
 
 
@@ -158,28 +143,25 @@ def _not(step: Step, x: torch.Tensor) -> torch.Tensor:
 
 @operator("Where")
 def _where(step: Step, condition: Value, a: Value, b: Value) -> torch.Tensor:
-    like = next(value for value in (a, b, condition) if isinstance(value, torch.Tensor))
+    like = first_tensor(a, b, condition)
     return torch.where(tensor(condition, like).bool(), tensor(a, like), tensor(b, like))
 
 
 @operator("Concat")
 def _concat(step: Step, *values: Value) -> torch.Tensor:
-    like = next(value for value in values if isinstance(value, torch.Tensor))
+    like = first_tensor(*values)
     return torch.cat([tensor(value, like) for value in values], step.get("axis"))
 
 
 @operator("Einsum")
 def _einsum(step: Step, *values: Value) -> torch.Tensor:
-    like = next(value for value in values if isinstance(value, torch.Tensor))
-    equation = step.get("equation")
-    text = equation.decode() if isinstance(equation, bytes) else equation
-    return torch.einsum(text, *[tensor(value, like) for value in values])
+    like = first_tensor(*values)
+    return torch.einsum(step.get("equation"), *[tensor(value, like) for value in values])
 
 
 @operator("Gemm")
 def _gemm(step: Step, a: Value, b: Value, c: Value | None = None) -> torch.Tensor:
-    like = a if isinstance(a, torch.Tensor) else b
-    assert isinstance(like, torch.Tensor)
+    like = first_tensor(a, b)
     left, right = tensor(a, like), tensor(b, like)
     left = left.mT if step.get("transA", 0) else left
     right = right.mT if step.get("transB", 0) else right

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from rftools.loading.onnx.step import Step, Value, axes_of, ints, operator, tensor
+from rftools.loading.onnx.step import Step, Value, axes_of, first_tensor, ints, operator, tensor
 
 
 @operator("Transpose")
@@ -118,7 +117,6 @@ def _pad(
         margins.pop(0)
     backward = [n for pair in reversed(margins) for n in pair]
     mode = step.get("mode", "constant")
-    mode = mode.decode() if isinstance(mode, bytes) else mode
     if not backward:
         return x
     if mode == "constant":
@@ -130,7 +128,7 @@ def _pad(
 @operator("DepthToSpace")
 def _depth_to_space(step: Step, x: torch.Tensor) -> torch.Tensor:
     size = step.get("blocksize")
-    if step.get("mode", b"DCR") in ("CRD", b"CRD"):
+    if step.get("mode", "DCR") == "CRD":
         return functional.pixel_shuffle(x, size)
     n, c, h, w = x.shape
     blocks = x.reshape(n, size, size, c // size**2, h, w).permute(0, 3, 4, 1, 5, 2)
@@ -148,12 +146,12 @@ def _space_to_depth(step: Step, x: torch.Tensor) -> torch.Tensor:
 @operator("Upsample", "Resize")
 def _resize(step: Step, x: torch.Tensor, *given: Value | None) -> torch.Tensor:
     sizes, scales = _target_size(step, x, given)
-    mode = _text(step.get("mode", "nearest"))
-    where = _text(step.get("coordinate_transformation_mode", "asymmetric" if step.op == "Upsample" else "half_pixel"))
+    mode = step.get("mode", "nearest")
+    where = step.get("coordinate_transformation_mode", "asymmetric" if step.op == "Upsample" else "half_pixel")
     if sizes[:2] != list(x.shape[:2]):
         raise step.refuse("resizing over channels")
     if mode == "nearest":
-        floor = _text(step.get("nearest_mode", "floor" if step.op == "Upsample" else "round_prefer_floor")) == "floor"
+        floor = step.get("nearest_mode", "floor" if step.op == "Upsample" else "round_prefer_floor") == "floor"
         if where == "asymmetric" and floor:
             return functional.interpolate(x, sizes[2:], mode="nearest")
         if where in ("half_pixel", "pytorch_half_pixel"):
@@ -172,10 +170,6 @@ def _resize(step: Step, x: torch.Tensor, *given: Value | None) -> torch.Tensor:
     if scales is not None and not exact:
         raise step.refuse("scales that do not give whole pixels")
     return functional.interpolate(x, sizes[2:], mode=name, align_corners=corners, antialias=bool(step.get("antialias")))
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _target_size(
@@ -211,15 +205,15 @@ def _grid_sample(step: Step, x: torch.Tensor, grid: Value) -> torch.Tensor:
     return functional.grid_sample(
         x,
         tensor(grid, x),
-        mode=names[_text(step.get("mode", "linear"))],
-        padding_mode=_text(step.get("padding_mode", "zeros")),
+        mode=names[step.get("mode", "linear")],
+        padding_mode=step.get("padding_mode", "zeros"),
         align_corners=bool(step.get("align_corners", 0)),
     )
 
 
 @operator("ScatterND")
 def _scatter(step: Step, x: Value, index: Value, update: Value) -> torch.Tensor:
-    like = next(value for value in (x, update) if isinstance(value, torch.Tensor))
+    like = first_tensor(x, update)
     if isinstance(index, torch.Tensor):
         raise step.refuse("an index that depends on the data")
     places = tuple(torch.as_tensor(np.array(part), device=like.device) for part in np.moveaxis(index, -1, 0))

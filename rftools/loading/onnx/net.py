@@ -159,7 +159,7 @@ def layer_of(step: Step, constants: Constants) -> nn.Module | None:
 
 
 def _convolution(step: Step, weight: NDArray[Any], bias: NDArray[Any] | None) -> nn.Module:
-    fixed = step.get("auto_pad", "NOTSET") in ("NOTSET", b"NOTSET", "VALID", b"VALID")
+    fixed = step.get("auto_pad", "NOTSET") in ("NOTSET", "VALID")
     w = windows(step, weight.shape[2:], weight.shape[2:])
     padding = tuple(before for before, _ in w.pads) if fixed and w.even else (0,) * len(w.kernel)
     groups = step.get("group", 1)
@@ -179,7 +179,7 @@ def _convolution(step: Step, weight: NDArray[Any], bias: NDArray[Any] | None) ->
 
 def _transposed(step: Step, weight: NDArray[Any], bias: NDArray[Any] | None) -> nn.Module | None:
     w = windows(step, weight.shape[2:], weight.shape[2:])
-    fixed = step.get("auto_pad", "NOTSET") in ("NOTSET", b"NOTSET")
+    fixed = step.get("auto_pad", "NOTSET") == "NOTSET"
     if not w.even or not fixed or step.get("output_shape") is not None:
         return None
     groups, extra = step.get("group", 1), tuple(step.get("output_padding", [0] * len(w.kernel)))

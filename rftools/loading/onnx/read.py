@@ -85,9 +85,14 @@ def _initializers(graph: Any, path: Path) -> Constants:
 def _step(node: Any, opset: int) -> Step:
     from onnx import helper
 
-    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    attributes = {attribute.name: _text_or(helper.get_attribute_value(attribute)) for attribute in node.attribute}
     op = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
     return Step(op, node.name or op, attributes, tuple(node.input), tuple(node.output), opset)
+
+
+def _text_or(value: Any) -> Any:
+    """ONNX keeps texts as bytes."""
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _folded(steps: Sequence[Step], constants: Constants) -> list[Step]:

@@ -71,6 +71,11 @@ def tensor(value: Value, like: torch.Tensor) -> torch.Tensor:
     return found.to(like.dtype) if found.is_floating_point() and like.is_floating_point() else found
 
 
+def first_tensor(*values: Value) -> torch.Tensor:
+    """The value beside which the constants among ``values`` are put."""
+    return next(value for value in values if isinstance(value, torch.Tensor))
+
+
 def axes_of(step: Step, given: Value | None, key: str = "axes") -> list[int] | None:
     """Axes are an attribute in old operator sets and an input in new ones."""
     return ints(step, given) if given is not None else step.get(key)

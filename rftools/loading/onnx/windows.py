@@ -36,7 +36,6 @@ def windows(step: Step, kernel: Sequence[int], spatial: Sequence[int] | None = N
     axes = len(kernel)
     strides, dilations = step.get("strides", [1] * axes), step.get("dilations", [1] * axes)
     mode = step.get("auto_pad", "NOTSET")
-    mode = mode.decode() if isinstance(mode, bytes) else mode
     flat = step.get("pads", [0] * (2 * axes)) if mode == "NOTSET" else [0] * (2 * axes)
     pads = [(flat[i], flat[i + axes]) for i in range(axes)]
     if mode in ("SAME_UPPER", "SAME_LOWER"):
@@ -70,7 +69,7 @@ def _conv(step: Step, x: torch.Tensor, weight: Value, bias: Value | None = None)
 @operator("ConvTranspose")
 def _conv_transpose(step: Step, x: torch.Tensor, weight: Value, bias: Value | None = None) -> torch.Tensor:
     kernel = tensor(weight, x)
-    if step.get("output_shape") is not None or step.get("auto_pad", "NOTSET") not in ("NOTSET", b"NOTSET", "VALID"):
+    if step.get("output_shape") is not None or step.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
         raise step.refuse("an output size instead of margins")
     w = windows(step, kernel.shape[2:])
     extra = step.get("output_padding", [0] * len(w.kernel))
