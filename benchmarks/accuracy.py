@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rftools.models import build
 from rftools.models.data import load_data
-from rftools.models.training import Options, Recipe, train
+from rftools.models.training.loop import Options, Recipe, train
 
 
 def main() -> None:

@@ -20,11 +20,11 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 from scipy import stats  # noqa: E402
 
-from rftools.weights.axial import rayleigh  # noqa: E402
-from rftools.weights.continuous import kuiper, rao  # noqa: E402
-from rftools.weights.null import Null, SphereNull, lattice_test, sphere_test  # noqa: E402
-from rftools.weights.shapes import coordinates, inertia  # noqa: E402
-from rftools.weights.sphere import longest_axes, products, symmetric, tensors  # noqa: E402
+from rftools.weights.statistics.axial import rayleigh  # noqa: E402
+from rftools.weights.statistics.continuous import kuiper, rao  # noqa: E402
+from rftools.weights.statistics.null import Null, SphereNull, lattice_test, sphere_test  # noqa: E402
+from rftools.weights.statistics.shapes import coordinates, inertia  # noqa: E402
+from rftools.weights.statistics.sphere import longest_axes, products, symmetric, tensors  # noqa: E402
 
 STEP = (1.0, 1.0)
 NULL = Null((3, 3), STEP)  # exact: the same for all layers

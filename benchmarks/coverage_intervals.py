@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 import rftools as rf
-from rftools.erf.analysis import examined
-from rftools.erf.asked import Asked
-from rftools.erf.intervals import measure_all
-from rftools.erf.measures import REGISTRY, Definition
-from rftools.erf.survey import Promise, grown
+from rftools.erf.api import examined
+from rftools.erf.measures.intervals import measure_all
+from rftools.erf.measures.registry import REGISTRY, Definition
+from rftools.erf.request import Asked
+from rftools.erf.sampling import Promise, grown
 from rftools.erf.targets import Place
 
 POOL = 20_000

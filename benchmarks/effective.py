@@ -30,8 +30,8 @@ from torch import nn
 
 import rftools as rf
 from rftools.capture import Graph, capture
-from rftools.erf.gradients import layer_maps
-from rftools.erf.seeds import Target
+from rftools.erf.maps.gradients import layer_maps
+from rftools.erf.maps.seeds import Target
 from rftools.erf.targets import choose
 
 Maps = dict[str, torch.Tensor]

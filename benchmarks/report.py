@@ -24,12 +24,12 @@ from torch import nn
 import rftools as rf
 from rftools.models import NETS
 from rftools.plots.picture import neutral_picture
+from rftools.reporting.drawing.pictures import plane
 from rftools.reporting.findings import Limits
-from rftools.reporting.page import Provenance, contents, render
-from rftools.reporting.page_comparison import comparison
-from rftools.reporting.pictures import plane
-from rftools.reporting.run import from_run
-from rftools.reporting.subject import Subject, from_model
+from rftools.reporting.page.comparison import comparison
+from rftools.reporting.page.contents import Provenance, contents, render
+from rftools.reporting.subject.run import from_run
+from rftools.reporting.subject.subject import Subject, from_model
 
 OTHERS = ("torchvision:resnet50", "timm:swin_tiny_patch4_window7_224", "U-Net", "3-D")
 FOUR = ("vgg-dilated", "vgg-strided", "vgg-large", "vgg-cascade")

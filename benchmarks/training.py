@@ -21,7 +21,7 @@ from torchvision.transforms import v2
 
 from rftools.models import build
 from rftools.models.data import load_data
-from rftools.models.training import Options, Recipe, train
+from rftools.models.training.loop import Options, Recipe, train
 
 BATCH = 32
 

@@ -24,7 +24,7 @@ from torch import nn  # noqa: E402
 
 import rftools as rf  # noqa: E402
 from rftools.weights import collect, survey  # noqa: E402
-from rftools.weights.shapes import coordinates, inertia, rank_of, spans_box  # noqa: E402
+from rftools.weights.statistics.shapes import coordinates, inertia, rank_of, spans_box  # noqa: E402
 
 NETS = ("torchvision:resnet152", "torchvision:vgg19", "torchvision:convnext_tiny")
 SAMPLE = 2000  # kernels that the loop is timed on

@@ -13,8 +13,8 @@ from rftools.cli.options import load_model, model_options
 from rftools.errors import RequestError
 
 if TYPE_CHECKING:
+    from rftools.checks import Limit, Outcome
     from rftools.loading import Model
-    from rftools.reporting.gate import Limit, Outcome
 
 FORMATS = ("text", "json", "github", "junit")
 
@@ -49,7 +49,7 @@ def command(
     Example:
       rftools check best.pt --min-field 24 --max-holes 0 --no-unproductive
     """
-    from rftools.reporting import gate
+    from rftools import checks as gate
 
     limits = [gate.parse_limit(name.replace("_", "-"), text) for name, texts in given.items() for text in texts]
     limits += read_limits(limits_file) if limits_file else []
@@ -66,8 +66,8 @@ def command(
 def run(model: Model, limits: list[Limit], base: str | None) -> tuple[list[Outcome], list[str]]:
     """The outcomes of the limits, and the lines of what differs from ``base``; only what is needed is analysed."""
     import rftools
-    from rftools.reporting import gate
-    from rftools.reporting.subject import Subject
+    from rftools import checks as gate
+    from rftools.reporting.subject.subject import Subject
 
     parts: dict[str, Any] = {}
     asked = gate.needs(limits) | ({"theoretical"} if base is not None else set())
@@ -82,7 +82,7 @@ def read_limits(path: str) -> list[Limit]:
     """Limits of a TOML file: ``check = number``, or ``check = {"layers" = number, ...}``."""
     import tomllib
 
-    from rftools.reporting.gate import CHECKS, parse_limit
+    from rftools.checks import CHECKS, parse_limit
 
     try:
         with open(path, "rb") as stream:

@@ -64,7 +64,7 @@ def _train(run: Path, epochs: int, seed: int) -> Path:
     """Train, or go on with the run that is there, if it is the same."""
     from rftools.cli.train import make_recipe, make_watcher
     from rftools.models.data import load_data
-    from rftools.models.training import Options, train
+    from rftools.models.training.loop import Options, train
 
     data = {split: load_data("patches", split) for split in ("train", "test")}
     again = any(run.glob("epoch-*.pt"))

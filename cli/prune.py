@@ -115,7 +115,7 @@ def command(
 
 def share_of(sparsity: str | None, keep: str | None) -> float | None:
     """The sparsity that ``--sparsity`` or its complement ``--keep`` gives."""
-    from rftools.models.schedules import parse_share
+    from rftools.models.training.schedules import parse_share
 
     if sparsity is not None and keep is not None:
         raise RequestError(f"--sparsity {sparsity} and --keep {keep} say the same thing twice; give one of them")
@@ -128,7 +128,7 @@ def finetuned(cut: Cut, model: Model, epochs: int, data_name: str | None, data_d
     """The pruned net after some epochs on the data that it was trained on, or on ``data_name``."""
     from rftools.cli.train import make_watcher
     from rftools.models.data import load_data
-    from rftools.models.training import Options, finetune
+    from rftools.models.training.loop import Options, finetune
     from rftools.pruning.cut import with_history
 
     name = data_name or model.metadata.get("data")

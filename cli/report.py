@@ -66,7 +66,7 @@ def command(
     """
     from rftools.reporting.build import check_page
     from rftools.reporting.compare import check_count
-    from rftools.reporting.saved import is_saved
+    from rftools.reporting.subject.saved import is_saved
 
     check_page(output)
     for written in (output, json_path, markdown_path, pdf_path):
@@ -146,7 +146,7 @@ def command_line(specs: tuple[str, ...], output: str, given: dict[str, str | Non
     """
     import shlex
 
-    from rftools.reporting.subject import file_name
+    from rftools.reporting.subject.subject import file_name
 
     words = ["rftools", "report", *map(file_name, specs)]
     for option, value in given.items():

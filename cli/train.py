@@ -10,8 +10,8 @@ import click
 from rftools.errors import RequestError
 
 if TYPE_CHECKING:
-    from rftools.models.schedules import Pruning
-    from rftools.models.training import Epoch, Options, Progress, Recipe, Watcher
+    from rftools.models.training.loop import Epoch, Options, Progress, Recipe, Watcher
+    from rftools.models.training.schedules import Pruning
 
 
 @click.command("train", short_help="Train a net and leave checkpoints.")
@@ -77,9 +77,9 @@ def command(
       rftools train rftools:vgg-dilated --data patches --epochs 5 -o runs/dilated
     """
     from rftools.models.data import load_data
-    from rftools.models.pruning import make_pruner
-    from rftools.models.runs import merit, prepare_run
-    from rftools.models.training import Options, train
+    from rftools.models.training.loop import Options, train
+    from rftools.models.training.pruning import make_pruner
+    from rftools.models.training.runs import merit, prepare_run
 
     pruning = make_pruning(prune, keep, prune_every, prune_scope, prune_layers, prune_depthwise)
     options = Options(compile=compiled, pruning=pruning, **given)
@@ -112,7 +112,7 @@ def make_pruning(
     schedule: str | None, keep: str | None, every: str, scope: str, layers: tuple[str, ...], depthwise: bool
 ) -> Pruning | None:
     """What ``--prune`` and the options beside it ask for; they say nothing without it."""
-    from rftools.models.schedules import Pruning, parse_share
+    from rftools.models.training.schedules import Pruning, parse_share
 
     if schedule is not None:
         share = None if keep is None else parse_share(keep, "--keep")
@@ -142,7 +142,7 @@ def make_recipe(spec: str, classes: int, channels: int, options: Options) -> tup
 
     from rftools.loading.factories import build
     from rftools.models import NETS
-    from rftools.models.training import Recipe
+    from rftools.models.training.loop import Recipe
 
     source, _, name = spec.partition(":")
     arguments: dict[str, Any]
@@ -159,7 +159,7 @@ def make_recipe(spec: str, classes: int, channels: int, options: Options) -> tup
 
 def make_watcher() -> Watcher:
     """A progress bar on a terminal, a line an epoch elsewhere."""
-    from rftools.models.training import Watcher
+    from rftools.models.training.loop import Watcher
 
     class Lines(Watcher):
         def note(self, line: str) -> None:

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Ellipse, Rectangle
 
-from rftools.erf.measures import REGISTRY, Frame
+from rftools.erf.measures.registry import REGISTRY, Frame
 
 FOLDER = Path(__file__).parent / "measures"
 SIDE, CENTRE, FIELD = 64, (32.0, 32.0), 45

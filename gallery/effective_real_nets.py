@@ -30,7 +30,7 @@ import rftools as rf
 from rftools.erf import EffectiveLayer, compare
 from rftools.models import build
 from rftools.models.data import load_data
-from rftools.models.training import Options, Recipe, train
+from rftools.models.training.loop import Options, Recipe, train
 
 QUICK = bool(os.environ.get("GALLERY_QUICK"))
 SIDES = (64, 224) if QUICK else (224, 1024)

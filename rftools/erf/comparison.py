@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.erf.analysis import Examined, examined
-from rftools.erf.asked import Asked
+from rftools.erf.api import Examined, examined
 from rftools.erf.images import Given
-from rftools.erf.intervals import Difference, Sided, differences
+from rftools.erf.measures.intervals import Difference, Sided, differences
+from rftools.erf.request import Asked
 from rftools.erf.result import EffectiveLayer, EffectiveResult, write_maps
 from rftools.erf.targets import Place
 from rftools.errors import RequestError

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rftools.erf.measures import Frame
+from rftools.erf.maps.seeds import Target
+from rftools.erf.measures.registry import Frame
 from rftools.erf.result import tag_of
-from rftools.erf.seeds import Target
 from rftools.errors import RequestError, closest
 from rftools.loading import Model
 from rftools.trf import LayerField, Walked

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.erf.seeds import Target
+from rftools.erf.maps.seeds import Target
 from rftools.erf.targets import centre_of, choose
 from rftools.errors import RequestError, closest
 from rftools.gratings.filters import describe
@@ -20,7 +20,7 @@ from rftools.gratings.responses import respond
 from rftools.gratings.result import TuningResult
 from rftools.gratings.stimuli import NYQUIST, Place, Sweep, as_input, default_frequencies, patterns
 from rftools.loading import Model, as_model
-from rftools.models.training import pick_device
+from rftools.runtime.device import pick_device
 from rftools.trf import LayerField, theoretical
 
 if TYPE_CHECKING:

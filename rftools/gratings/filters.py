@@ -22,7 +22,7 @@ from rftools.gratings.measures import (
 from rftools.gratings.result import Estimate, FilterTuning, LayerTuning
 from rftools.gratings.stimuli import Place, Sweep
 from rftools.trf import LayerField
-from rftools.weights.axial import rayleigh, resultant
+from rftools.weights.statistics.axial import rayleigh, resultant
 
 Floats = NDArray[np.float64]
 

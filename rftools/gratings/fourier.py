@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.weights.shapes import coordinates
+from rftools.weights.statistics.shapes import coordinates
 
 Floats = NDArray[np.float64]
 

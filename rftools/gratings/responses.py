@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from rftools.erf.gradients import dtype_of, frozen
-from rftools.erf.seeds import Target
+from rftools.erf.maps.gradients import dtype_of, frozen
+from rftools.erf.maps.seeds import Target
 from rftools.errors import RequestError
 
 

@@ -46,7 +46,7 @@ def load(
     >>> load("rftools:vgg-dilated").parameters
     25474
     """
-    from rftools.models.randomness import seeded
+    from rftools.runtime.randomness import seeded
 
     with seeded(seed):
         loaded = _load(str(spec), model, weights, seed)
@@ -80,7 +80,7 @@ def redrawn(model: Model, seed: int) -> nn.Module:
     Raises:
         RequestError: what was loaded does not name its architecture.
     """
-    from rftools.models.randomness import seeded
+    from rftools.runtime.randomness import seeded
 
     arch = model.metadata.get("arch")
     with seeded(seed):
@@ -124,7 +124,7 @@ def _from_file(path: Path, model: str | None) -> Model:
 
 
 def _from_onnx(path: Path, model: str | None) -> Model:
-    from rftools.loading.onnx import read_onnx
+    from rftools.loading.formats.onnx import read_onnx
 
     if model is not None:
         raise RequestError(f"{path.name} holds its own architecture; leave out --model {model}")
@@ -175,7 +175,7 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 def _from_checkpoint(path: Path, content: Mapping[str, Any], model: str | None) -> Model:
     from rftools.models import build
-    from rftools.models.pruning import without_masks
+    from rftools.models.training.pruning import without_masks
 
     arch = content["arch"]
     module = _build_arch(arch, path.name, model, build)

@@ -18,36 +18,40 @@ from rftools.plots.theme import FONTS, theme
 #: schema name -> kinds, the first being the default; a kind is "module:function", taking the result and options.
 KINDS: Mapping[str, Mapping[str, str]] = {
     "rftools.trf": {
-        "growth": "theoretical:growth",
-        "window": "theoretical:window",
-        "paths": "theoretical:paths",
-        "surviving": "theoretical:surviving",
+        "growth": "theoretical.growth:growth",
+        "window": "theoretical.growth:window",
+        "paths": "theoretical.growth:paths",
+        "surviving": "theoretical.growth:surviving",
     },
     "rftools.erf": {
-        "map": "effective:heat",
-        "growth": "effective:growth",
-        "sheet": "effective:sheet",
-        "profile": "effective:profile",
-        "grid": "effective_grid:grid",
+        "map": "effective.maps:heat",
+        "growth": "effective.maps:growth",
+        "sheet": "effective.maps:sheet",
+        "profile": "effective.maps:profile",
+        "grid": "effective.grid:grid",
     },
     "rftools.erf-comparison": {
-        "difference": "effective_comparison:difference",
-        "growth": "effective_comparison:growth",
-        "curves": "effective_comparison:curves",
-        "animation": "effective_comparison:animation",
+        "difference": "effective.comparison:difference",
+        "growth": "effective.comparison:growth",
+        "curves": "effective.comparison:curves",
+        "animation": "effective.comparison:animation",
     },
-    "rftools.sparsity": {"taps": "sparsity:taps", "layers": "sparsity:layers", "survival": "sparsity:survival"},
+    "rftools.sparsity": {
+        "taps": "sparsity.taps:taps",
+        "layers": "sparsity.taps:layers",
+        "survival": "sparsity.taps:survival",
+    },
     "rftools.orientation": {
-        "polar": "orientation:rose",
-        "depth": "orientation:depth",
-        "kernels": "orientation:kernels",
+        "polar": "orientation.roses:rose",
+        "depth": "orientation.roses:depth",
+        "kernels": "orientation.roses:kernels",
     },
     "rftools.tuning": {
-        "curves": "tuning:curves",
-        "polar": "tuning:polar",
-        "sheet": "tuning:sheet",
-        "map": "tuning:preferences",
-        "depth": "tuning:depth",
+        "curves": "tuning.curves:curves",
+        "polar": "tuning.curves:polar",
+        "sheet": "tuning.curves:sheet",
+        "map": "tuning.curves:preferences",
+        "depth": "tuning.curves:depth",
     },
     "rftools.sparsity, several": {"survival": "several:survival"},
     "rftools.orientation, several": {"sheet": "several:roses", "course": "several:course"},
@@ -117,7 +121,7 @@ def _render(scene: Scene | Film, backend: str, name: str) -> Any:
         if backend == "plotly":
             return slider(scene, theme(name))
         scene = scene.side_by_side()
-    return importlib.import_module(f"rftools.plots.backend_{backend}").render(scene, theme(name))
+    return importlib.import_module(f"rftools.plots.backends.{backend}").render(scene, theme(name))
 
 
 def check_format(path: str | Path) -> None:

@@ -41,7 +41,7 @@ def gif(film: Film, theme: Theme) -> bytes:
     """An endless GIF, a frame a scene, drawn by matplotlib."""
     from PIL import Image
 
-    from rftools.plots.backend_matplotlib import render
+    from rftools.plots.backends.matplotlib import render
 
     frames = []
     for scene in film.scenes:
@@ -71,7 +71,7 @@ def slider(film: Film, theme: Theme) -> Figure:
     """A plotly figure with a slider over the scenes and a button that plays them."""
     import plotly.graph_objects as go
 
-    from rftools.plots.backend_plotly import plain_text, render
+    from rftools.plots.backends.plotly import plain_text, render
 
     drawn = [render(scene, theme) for scene in film.scenes]
     labels = [plain_text(label) for label in film.labels]

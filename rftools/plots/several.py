@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from rftools.errors import RequestError
-from rftools.plots.orientation import caption, rose_panel
+from rftools.plots.orientation.roses import caption, rose_panel
 from rftools.plots.scene import Axis, Band, Line, Mark, Panel, Scene, numbers, short
-from rftools.plots.sparsity import survival_panel
+from rftools.plots.sparsity.taps import survival_panel
 from rftools.plots.theme import SERIES
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.pruning.field import sides
-from rftools.weights.shapes import TOLERANCE, coordinates
+from rftools.weights.statistics.shapes import TOLERANCE, coordinates
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -13,7 +13,7 @@ from torch import nn
 from rftools.errors import RequestError
 from rftools.loading import Model, as_model
 from rftools.loading.load import check_finite
-from rftools.models.pruning import prunable
+from rftools.models.training.pruning import prunable
 from rftools.pruning.balance import balanced, can_balance, pooled_anisotropy
 from rftools.pruning.layout import from_kernels, kernel_of, step_of
 from rftools.pruning.request import Request

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rftools.errors import RequestError, closest
-from rftools.models.schedules import parse_pattern, parse_share
+from rftools.models.training.schedules import parse_pattern, parse_share
 
 # method: the weights that it compares with each other where nothing else is asked
 METHODS = {"magnitude": "layer", "random": "layer", "per-kernel": "kernel", "gradient": "layer", "wanda": "filter"}

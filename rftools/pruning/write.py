@@ -11,7 +11,7 @@ import torch
 from rftools.errors import RequestError
 from rftools.files import check_writable
 from rftools.models import save_checkpoint
-from rftools.models.pruning import with_masks
+from rftools.models.training.pruning import with_masks
 from rftools.pruning.cut import Cut
 from rftools.pruning.request import Request
 

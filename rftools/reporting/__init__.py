@@ -2,6 +2,6 @@
 
 from rftools.reporting.build import report
 from rftools.reporting.findings import RULES, Finding, findings
-from rftools.reporting.subject import Subject
+from rftools.reporting.subject.subject import Subject
 
 __all__ = ["RULES", "Finding", "Subject", "findings", "report"]

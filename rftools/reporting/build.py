@@ -14,15 +14,15 @@ from rftools.files import check_writable, write_text
 from rftools.loading import load
 from rftools.plots.picture import load_picture, neutral_picture
 from rftools.reporting.compare import check_count
+from rftools.reporting.drawing.pictures import plane
 from rftools.reporting.findings import Limits, findings
-from rftools.reporting.markdown import markdown
-from rftools.reporting.page import Provenance, contents, render
-from rftools.reporting.page_comparison import comparison
-from rftools.reporting.pdf import find_browser, write_pdf
-from rftools.reporting.pictures import plane
-from rftools.reporting.run import from_run, is_run, newest
-from rftools.reporting.saved import is_saved, read_saved
-from rftools.reporting.subject import PARTS, Subject, from_models, from_results, from_saved
+from rftools.reporting.page.comparison import comparison
+from rftools.reporting.page.contents import Provenance, contents, render
+from rftools.reporting.page.markdown import markdown
+from rftools.reporting.page.pdf import find_browser, write_pdf
+from rftools.reporting.subject.run import from_run, is_run, newest
+from rftools.reporting.subject.saved import is_saved, read_saved
+from rftools.reporting.subject.subject import PARTS, Subject, from_models, from_results, from_saved
 from rftools.results import Result, plain
 
 if TYPE_CHECKING:

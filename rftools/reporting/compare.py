@@ -10,11 +10,11 @@ from typing import Any
 from rftools.errors import RequestError
 from rftools.plots.comparison import Curve, curves
 from rftools.plots.scene import Axis, short
-from rftools.plots.sparsity import PRUNED
-from rftools.reporting.effective_size import MEASURE, effective_size, size_change
-from rftools.reporting.figures import Figure, themed
+from rftools.plots.sparsity.taps import PRUNED
+from rftools.reporting.drawing.figures import Figure, themed
 from rftools.reporting.findings import weighted
-from rftools.reporting.subject import Subject
+from rftools.reporting.subject.effective_size import MEASURE, effective_size, size_change
+from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import plural, say, words
 
 MOST = 12  # models that one page shows legibly

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rftools.reporting.effective_size import effective_share
-from rftools.reporting.subject import Subject
+from rftools.reporting.subject.effective_size import effective_share
+from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import counted, plural, say
 
 if TYPE_CHECKING:

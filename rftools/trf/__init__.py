@@ -1,6 +1,6 @@
 """Theoretical receptive fields: what a unit can see, exactly, or said not to be exact."""
 
-from rftools.trf.analysis import Walked, explore, theoretical
+from rftools.trf.api import Walked, explore, theoretical
 from rftools.trf.field import Field
 from rftools.trf.reach import Change, ReachResult, reach
 from rftools.trf.result import AxisField, InputRange, LayerField, Phase, TheoreticalResult

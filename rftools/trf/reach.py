@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from rftools.errors import RequestError
 from rftools.loading import Model, as_model
 from rftools.results import Result, plain
-from rftools.trf.analysis import theoretical
+from rftools.trf.api import theoretical
 from rftools.trf.result import LayerField, TheoreticalResult
 from rftools.trf.whatif import Setting, numbers, with_settings
 

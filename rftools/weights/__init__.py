@@ -1,10 +1,10 @@
 """What the weights say: sparsity, and the orientation of what survived."""
 
-from rftools.weights.counts import sparsity
-from rftools.weights.directions import orientation
 from rftools.weights.fields import NO_ARCHITECTURE, with_fields, without_fields
+from rftools.weights.orientation import orientation
 from rftools.weights.results import LayerOrientation, LayerSparsity, OrientationResult, SparsityResult, SurvivingField
 from rftools.weights.source import Weights, collect
+from rftools.weights.sparsity import sparsity
 from rftools.weights.survey import survey
 
 __all__ = [

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.results import Result, plain
-from rftools.weights.signed import Signed
-from rftools.weights.sphere import Axes
+from rftools.weights.statistics.signed import Signed
+from rftools.weights.statistics.sphere import Axes
 
 
 class Grouped(NamedTuple):

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rftools.loading import Model
-from rftools.weights.counts import Counting
-from rftools.weights.directions import Directing
 from rftools.weights.masks import masks_of
+from rftools.weights.orientation import Directing
 from rftools.weights.results import OrientationResult, SparsityResult
 from rftools.weights.source import collect
+from rftools.weights.sparsity import Counting
 
 if TYPE_CHECKING:
     import torch

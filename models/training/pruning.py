@@ -1,0 +1,215 @@
+"""Pruning while training: masks by magnitude, and the layers that they are for.
+
+Masks are drawn anew every few steps from the weights as they stand, so that a pruned weight, whose gradient is still
+worked out, can come back until they are frozen (the definition of tensorflow-model-optimization).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from rftools.errors import RequestError, closest
+from rftools.models.training.schedules import Pruning, Schedule, parse_pattern
+
+PRUNABLE = (
+    nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear,
+)  # fmt: skip
+
+
+def kept(count: int, sparsity: float) -> int:
+    """How many of ``count`` weights a sparsity leaves: ``max(round(count (1 - sparsity)), 1)``, halves to even.
+
+    >>> kept(9, 0.5), kept(15, 0.9), kept(4, 1.0)
+    (4, 2, 1)
+    """
+    return max(round(round(count * (1 - sparsity), 6)), 1)  # 15 * (1 - 0.9) is a hair below 1.5
+
+
+def largest(scores: torch.Tensor, keep: int) -> torch.Tensor:
+    """The mask of the ``keep`` largest scores, shaped like them; of equal ones the earlier.
+
+    >>> largest(torch.tensor([[1.0, 3.0], [3.0, 2.0]]), 2).tolist()
+    [[False, True], [True, False]]
+    """
+    order = scores.flatten().argsort(descending=True, stable=True)
+    mask = torch.zeros(scores.numel(), dtype=torch.bool, device=scores.device)
+    mask[order[:keep]] = True
+    return mask.reshape(scores.shape)
+
+
+def is_depthwise(module: nn.Module) -> bool:
+    """Whether each input channel has kernels of its own."""
+    groups = int(getattr(module, "groups", 1))
+    return groups > 1 and groups == getattr(module, "in_channels", 0)
+
+
+def prunable(module: nn.Module, patterns: Iterable[str] = (), *, depthwise: bool = False) -> dict[str, float | None]:
+    """The layers to prune, each with the sparsity that a pattern gives it (the last that matches), or None.
+
+    Convolutions (transposed ones too) and linear layers; no biases, no norms; depthwise kernels if asked.
+
+    Raises:
+        RequestError: a pattern that matches nothing of it, or nothing to prune at all.
+    """
+    layers = {name: m for name, m in module.named_modules() if isinstance(m, PRUNABLE) and "weight" in m._parameters}
+    ready = {name for name, m in layers.items() if depthwise or not is_depthwise(m)}
+    if not ready:
+        raise RequestError(f"{type(module).__name__} has no convolution or linear layer to prune" + _depthwise(layers))
+    wanted: dict[str, float | None] = {}
+    for pattern, share in map(parse_pattern, patterns):
+        matching = fnmatch.filter(layers, pattern)
+        if not ready.intersection(matching):
+            hint = _depthwise(matching) or closest(pattern, ready)
+            raise RequestError(f"no layer to prune matches {pattern!r}{hint}; there are {len(ready)}")
+        wanted |= {name: share for name in matching if name in ready}
+    return {name: wanted.get(name) for name in layers if name in (wanted if patterns else ready)}
+
+
+def _depthwise(left_out: Iterable[str]) -> str:
+    return " but depthwise ones, which are pruned only if asked" if list(left_out) else ""
+
+
+@dataclass
+class Pruner:
+    """The masks of a net's weights, by layer; weights and masks are on one device. No mask before the first is due."""
+
+    weights: Mapping[str, nn.Parameter]
+    schedules: Mapping[str, Schedule]
+    scope: str = "layer"
+    masks: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def before_step(self, step: int) -> None:
+        """Renew the masks if they are due, and set to zero what they prune."""
+        if any(schedule.due(step) for schedule in self.schedules.values()):
+            self.renew(step)
+        self.apply()
+
+    @torch.no_grad()
+    def renew(self, step: int) -> None:
+        """Masks from the weights as they stand, those that are pruned now included."""
+        sizes = {name: weight.detach().abs() for name, weight in self.weights.items()}
+        if self.scope == "global":
+            chosen = _global_masks(sizes, next(iter(self.schedules.values())).at(step))
+        else:
+            chosen = {n: largest(s, kept(s.numel(), self.schedules[n].at(step))) for n, s in sizes.items()}
+        self.masks = {name: mask.to(self.weights[name].dtype) for name, mask in chosen.items()}
+
+    @torch.no_grad()
+    def apply(self) -> None:
+        """Set to zero what the masks prune."""
+        for name, mask in self.masks.items():
+            self.weights[name].mul_(mask)
+
+    @property
+    def count(self) -> int:
+        """How many weights there are to prune."""
+        return sum(weight.numel() for weight in self.weights.values())
+
+    @property
+    def sparsity(self) -> float:
+        """The share of them that the masks set to zero."""
+        return sum(int((mask == 0).sum()) for mask in self.masks.values()) / self.count
+
+    def restore(self, masks: Mapping[str, torch.Tensor]) -> None:
+        """Go on with masks that were saved."""
+        self.masks = {name: mask.to(self.weights[name]) for name, mask in masks.items()}
+
+
+def _global_masks(sizes: Mapping[str, torch.Tensor], sparsity: float) -> dict[str, torch.Tensor]:
+    """One threshold for all layers; the largest weight of each layer stays, as it does with a threshold a layer."""
+    whole = torch.cat([size.flatten() for size in sizes.values()])
+    parts = largest(whole, kept(whole.numel(), sparsity)).split([size.numel() for size in sizes.values()])
+    return {
+        name: part.reshape(size.shape) if bool(part.any()) else largest(size, 1)
+        for (name, size), part in zip(sizes.items(), parts, strict=True)
+    }
+
+
+def make_pruner(module: nn.Module, request: Pruning, *, per_epoch: int, total: int) -> Pruner:
+    """The pruner of a training of ``total`` steps, ``per_epoch`` an epoch.
+
+    Raises:
+        RequestError: a schedule that begins after the training ends; a pattern that matches nothing.
+    """
+    schedule = request.in_steps(per_epoch)
+    if schedule.begin >= total:
+        raise RequestError(
+            f"schedule {request.schedule!r} begins at step {schedule.begin}, but training ends after {total} steps "
+            f"({per_epoch} an epoch); begin earlier or train longer"
+        )
+    layers = prunable(module, request.layers, depthwise=request.depthwise)
+    weights = {name: module.get_submodule(name).get_parameter("weight") for name in layers}
+    schedules = {name: schedule if own is None else schedule.towards(own) for name, own in layers.items()}
+    return Pruner(weights, schedules, request.scope)
+
+
+def frozen_pruner(module: nn.Module, masks: Mapping[str, torch.Tensor]) -> Pruner:
+    """A pruner whose masks stay as they are."""
+    pruner = Pruner({name: module.get_submodule(name).get_parameter("weight") for name in masks}, {})
+    pruner.restore(masks)
+    return pruner
+
+
+def remaining(pruner: Pruner, parameters: int) -> int:
+    """How many of a net's ``parameters`` are left when the schedules have come to their ends."""
+    if pruner.scope == "global":
+        left = kept(pruner.count, next(iter(pruner.schedules.values())).final)
+    else:
+        left = sum(kept(w.numel(), pruner.schedules[name].final) for name, w in pruner.weights.items())
+    return parameters - pruner.count + left
+
+
+def plan(pruner: Pruner, parameters: int, *, per_epoch: int, total: int) -> list[str]:
+    """What the log says before training: what is pruned, when, and how far it comes."""
+    schedule = next(iter(pruner.schedules.values()))
+    threshold = "a threshold a layer" if pruner.scope == "layer" else "one threshold for all"
+    end = "on" if schedule.end is None else f"to {schedule.end} (epoch {schedule.end / per_epoch:g})"
+    lines = [
+        f"pruning {pruner.count} of {parameters} parameters in {len(pruner.weights)} layers (biases and norms stay), "
+        + threshold,
+        f"{schedule.kind} from step {schedule.begin} (epoch {schedule.begin / per_epoch:g}) {end}, every "
+        f"{schedule.every} steps; an epoch has {per_epoch}",
+        *_ends(pruner),
+        f"{remaining(pruner, parameters)} of {parameters} parameters remain in the end",
+    ]
+    if schedule.end is not None and schedule.end >= total:
+        last = schedule.at(max(t for t in range(schedule.begin, total) if schedule.due(t)))
+        lines.append(f"training ends at step {total}, before the schedule: sparsity {last:.3f}, keep {1 - last:.3f}")
+    return lines
+
+
+def _ends(pruner: Pruner) -> list[str]:
+    lines = []
+    for final in sorted({own.final for own in pruner.schedules.values()}):
+        layers = [name for name, own in pruner.schedules.items() if own.final == final]
+        whose = "" if len(layers) == len(pruner.schedules) else f" in {len(layers)} layers ({layers[0]}, ...)"
+        lines.append(f"sparsity {final:g} (set to zero), keep {round(1 - final, 9):g}{whose}")
+    return lines
+
+
+def with_masks(state: Mapping[str, torch.Tensor], masks: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state dict as torch.nn.utils.prune has it: ``weight_orig`` and ``weight_mask`` in place of ``weight``."""
+    found: dict[str, torch.Tensor] = {}
+    for name, tensor in state.items():
+        layer, _, kind = name.rpartition(".")
+        if kind == "weight" and layer in masks:
+            found[f"{name}_orig"], found[f"{name}_mask"] = tensor, masks[layer].to(tensor.device, tensor.dtype)
+        else:
+            found[name] = tensor
+    return found
+
+
+def without_masks(state: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """The state dict that `with_masks` was given, and the masks by layer."""
+    masks = {name: tensor for name, tensor in state.items() if name.endswith("weight_mask")}
+    plain = {
+        name.removesuffix("_orig") if f"{name.removesuffix('_orig')}_mask" in masks else name: tensor
+        for name, tensor in state.items()
+        if name not in masks
+    }
+    return plain, {name.removesuffix("weight_mask").removesuffix("."): mask for name, mask in masks.items()}

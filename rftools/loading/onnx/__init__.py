@@ -1,5 +1,0 @@
-"""ONNX files as modules (the package onnx reads them; torch computes)."""
-
-from rftools.loading.onnx.read import read_onnx
-
-__all__ = ["read_onnx"]

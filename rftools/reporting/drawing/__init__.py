@@ -1,0 +1,1 @@
+"""What the page draws: figures, the net as a graph, pictures, the explorer."""

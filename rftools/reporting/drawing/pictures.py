@@ -1,0 +1,153 @@
+"""Pictures that lie on the explorer's stage: the input, effective maps, and what pruning left of fields."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rftools.plots.effective.maps import covered, smaller
+from rftools.plots.theme import COLOURMAP, THEMES
+from rftools.reporting.subject.effective_size import effective_size
+from rftools.reporting.texts import say
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from rftools.erf.result import EffectiveLayer, EffectiveResult
+    from rftools.trf.result import LayerField, TheoreticalResult
+
+SMALL = 112  # pixels a side that an effective map keeps
+LARGEST = 512  # pixels a side of the embedded picture
+
+
+def picture_url(pixels: NDArray[np.uint8]) -> str:
+    """The picture as a data URL, PNG, as large as a screen needs."""
+    from PIL import Image
+
+    image = Image.fromarray(pixels)
+    image.thumbnail((LARGEST, LARGEST))
+    return data_url(image)
+
+
+def data_url(image: Image) -> str:
+    """An image as a data URL, PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def effective_maps(result: EffectiveResult, most: int = 64) -> dict[str, dict[str, Any]]:
+    """Effective maps as pictures for the page, by layer: ``{unit, url, size, extent}``; an even choice of ``most``.
+
+    Colours stand for the square root of the share of the map's maximum. 1-D maps are left to the curves.
+    """
+    rows = [row for row in result.central() if row.map.any() and row.map.ndim > 1 and row.channel is None]
+    chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(most, len(rows)))] if rows else []
+    return {row.name: _map(row) for row in chosen}
+
+
+def _map(row: EffectiveLayer) -> dict[str, Any]:
+    _, right, _, bottom = covered(row.map.shape[-2:], SMALL)
+    extent = {"width": right + 0.5, "height": bottom + 0.5}
+    found = {"unit": list(row.unit), "url": map_url(row.map), "size": _size(row), "extent": extent}
+    return found | {"ellipse": _ellipse(row)}
+
+
+def _ellipse(row: EffectiveLayer) -> dict[str, float] | None:
+    """One standard deviation about the map's mean, in the picture's coordinates, whose pixel 0 spans 0 to 1."""
+    values = [getattr(row.measures.get(f"ellipse_{name}"), "value", None) for name in ("major", "minor", "angle")]
+    if row.map.ndim != 2 or any(value is None for value in values):
+        return None
+    weights = np.abs(row.map)
+    y, x = (float((weights * index).sum() / weights.sum()) + 0.5 for index in np.indices(weights.shape))
+    rounded = {name: round(float(value or 0), 3) for name, value in zip(("rx", "ry", "angle"), values, strict=True)}
+    return {"cx": round(x, 3), "cy": round(y, 3), **rounded}
+
+
+def _size(row: EffectiveLayer) -> str:
+    found = effective_size(row)
+    return "-" if found is None else say("figures.effective_here", size=found[0])
+
+
+def map_url(values: NDArray[np.float64]) -> str:
+    """A map as a PNG of at most `SMALL` pixels a side, summed over all but its last two axes."""
+    from matplotlib import colormaps
+    from PIL import Image
+
+    flat = np.abs(values)
+    while flat.ndim > 2:
+        flat = flat.sum(axis=0)
+    flat = smaller(flat, SMALL)
+    image = Image.fromarray((255 * np.sqrt(flat / flat.max())).astype(np.uint8), mode="L").convert("P")
+    image.putpalette((255 * colormaps[COLOURMAP](np.arange(256))[:, :3]).astype(np.uint8).tobytes())
+    return data_url(image)
+
+
+def surviving_masks(result: TheoreticalResult) -> dict[str, dict[str, Any]]:
+    """What pruning left of each layer's field, by layer: ``{unit, url, x, y, width, height, pixels, share, movable}``.
+
+    The picture holds one pixel for each input pixel of the support's hull and is clear where nothing is left. It is
+    ``movable`` where the unit's whole window lies inside the image and each axis has one phase: then other units'
+    supports are this one, moved by the layer's stride and cut by the border.
+    """
+    return {
+        row.name: _surviving(row)
+        for row in result
+        if row.surviving is not None and row.surviving.support is not None and row.unit is not None
+    }
+
+
+def _surviving(row: LayerField) -> dict[str, Any]:
+    assert row.surviving is not None
+    support = row.surviving.support
+    assert support is not None
+    flat: NDArray[np.bool_] = np.atleast_2d(support)
+    while flat.ndim > 2:
+        flat = np.asarray(flat.any(axis=0))
+    (top, bottom), (left, right) = _ends(np.asarray(flat.any(1))), _ends(np.asarray(flat.any(0)))
+    return {
+        "unit": list(row.unit or ()),
+        "url": _mask_url(flat[top:bottom, left:right]),
+        "x": left,
+        "y": top,
+        "width": right - left,
+        "height": bottom - top,
+        "pixels": int(support.sum()),
+        "share": row.surviving.share,
+        "movable": all(
+            axis.phases is not None and len(axis.phases) == 1 and axis.window == axis.clipped for axis in row.axes
+        ),
+    }
+
+
+def _ends(seen: NDArray[np.bool_]) -> tuple[int, int]:
+    """Where the true entries begin, and the index after where they end."""
+    places = np.flatnonzero(seen)
+    return (int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0)
+
+
+def _mask_url(mask: NDArray[np.bool_]) -> str | None:
+    """The mask as a PNG of two colours, clear and opaque; None where nothing is in it."""
+    from PIL import Image
+
+    if not mask.any():
+        return None
+    image = Image.fromarray(mask.astype(np.uint8), mode="P")
+    image.putpalette([0, 0, 0, *bytes.fromhex(THEMES["light"].colour("series-1")[1:])])
+    image.info["transparency"] = 0
+    return data_url(image)
+
+
+def plane(input_size: Sequence[int]) -> tuple[int, int]:
+    """Height and width of the picture that an input is drawn as: 1-D a strip, 3-D its last two axes.
+
+    >>> plane((3, 224, 160)), plane((1, 4096))
+    ((224, 160), (512, 4096))
+    """
+    sides = list(input_size)[1:]
+    return (max(1, sides[-1] // 8), sides[-1]) if len(sides) == 1 else (sides[-2], sides[-1])

@@ -1,0 +1,96 @@
+"""The page that compares models: the same template, filled from aligned layers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from rftools.reporting.compare import QUANTITIES, Aligned, align, columns, figure, labels, records
+from rftools.reporting.findings import FINE, ORDER, Finding, Limits, findings
+from rftools.reporting.page.contents import NOTES, PARTS, Provenance, cells, effective_method, made, summary, thresholds
+from rftools.reporting.subject.subject import Subject
+from rftools.reporting.texts import say
+
+
+def comparison(subjects: Sequence[Subject], limits: Limits, provenance: Provenance) -> dict[str, Any]:
+    """Findings of each model, their facts side by side, and every quantity over aligned layers."""
+    names = labels(subjects)
+    every = [(quantity.part, align(quantity, subjects)) for quantity in QUANTITIES]
+    aligned = {part: [one for own, one in every if own == part and one is not None] for part in PARTS}
+    sides = [max(s.input_size[1:]) for s in subjects if s.input_size is not None and len(s.input_size) > 1]
+    image = float(sides[0]) if len(set(sides)) == 1 else None
+    return {
+        "kind": say("page.kind_compared"),
+        "heading": " / ".join(names),
+        "findings": _findings(subjects, names, limits),
+        "summary": [],
+        "models": _models(subjects, names),
+        "sections": [_section(part, aligned[part], subjects, names) for part in PARTS],
+        "figures": {part: [figure(one, names, image) for one in found] for part, found in aligned.items()},
+        "frames": [],
+        "graph": None,
+        "no_graph": None,
+        "explorer": None,
+        "method": _method(subjects, names, limits, provenance),
+    }
+
+
+def _findings(subjects: Sequence[Subject], names: Sequence[str], limits: Limits) -> list[Finding]:
+    """Each model's findings under its name; what is fine is left to the models' own reports."""
+    found = []
+    for subject, name in zip(subjects, names, strict=True):
+        own = findings(subject, limits)
+        shown = [item for item in own if item.level != FINE] or own[:1]
+        found += [
+            dataclasses.replace(item, sentence=say("findings.of_a_model", name=name, sentence=item.sentence))
+            for item in shown
+        ]
+    return sorted(found, key=lambda item: ORDER.index(item.level))
+
+
+def _models(subjects: Sequence[Subject], names: Sequence[str]) -> Any:
+    facts = [dict(summary(subject)) for subject in subjects]
+    keys = list(dict.fromkeys(key for each in facts for key in each))
+    rows = [(key, *(each.get(key) for each in facts)) for key in keys]
+    return cells((say("summary.fact"), *names), rows, "models-table", say("comparison.caption"))
+
+
+def _section(part: str, found: Sequence[Aligned], subjects: Sequence[Subject], names: Sequence[str]) -> dict[str, Any]:
+    anchor = "training" if part == "history" else part
+    key = "comparison.lead_epochs" if part == "history" else "comparison.lead"
+    leads = [say(key, title=one.quantity.title, by=one.by) for one in found]
+    keys = [f"{anchor}-table", *(f"{one.quantity.key}-table" for one in found[1:])]
+    sheets = [
+        cells(columns(one, names), records(one), key, one.quantity.title) for key, one in zip(keys, found, strict=False)
+    ]
+    return {
+        "part": part,
+        "anchor": anchor,
+        "heading": say(f"sections.{part}"),
+        "lead": " ".join(leads),
+        "tables": sheets,
+        "missing": None if found else say("missing.compared"),
+        "remedy": "" if found else say("remedies.compared"),
+        "empty": None,
+        "notes": [
+            say("findings.of_a_model", name=name, sentence=subject.missing[note])
+            for note in NOTES.get(part, ())
+            for subject, name in zip(subjects, names, strict=True)
+            if note in subject.missing
+        ],
+    }
+
+
+def _method(
+    subjects: Sequence[Subject], names: Sequence[str], limits: Limits, provenance: Provenance
+) -> list[tuple[str, str]]:
+    facts = made(provenance)
+    for subject, name in zip(subjects, names, strict=True):
+        if subject.effective is not None:
+            facts += [(say("method.of_a_model", name=name, what=what), how) for what, how in effective_method(subject)]
+    return [
+        *facts,
+        (say("method.differences"), say("method.differences_value")),
+        (say("method.thresholds"), thresholds(limits)),
+    ]

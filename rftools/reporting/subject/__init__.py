@@ -1,0 +1,1 @@
+"""What a report is about: a net and the results of its analyses."""

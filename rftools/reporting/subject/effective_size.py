@@ -1,0 +1,57 @@
+"""The effective size that a report speaks of: the diameter about the unit's centre that holds half of the gradient."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rftools.erf.measures.intervals import Difference
+    from rftools.erf.result import EffectiveLayer
+
+MEASURE = "radius_50"  # moves evenly with the map; sizes by a threshold jump, and saturate where the window is small
+Interval = tuple[float, float | None, float | None]
+
+
+def effective_size(row: EffectiveLayer) -> Interval | None:
+    """``2 radius_50`` in input pixels, with its 95 % interval; None where the map does not define it.
+
+    Of a map that fills a square window evenly it is ``2 sqrt(1 / (2 pi)) = 0.80`` of the side, of a Gaussian
+    ``2 sqrt(2 ln 2) = 2.35`` standard deviations, its width at half of its height.
+
+    >>> from tests import drawn
+    >>> effective_size(drawn.effective()["conv2"])
+    (5.0, 4.5, 5.5)
+    """
+    return _doubled(row.measures.get(MEASURE))
+
+
+def effective_share(row: EffectiveLayer) -> Interval | None:
+    """The effective size with its interval as a share of the theoretical side inside the image, where both are known.
+
+    The side is the geometric mean over the axes.
+
+    >>> from tests import drawn
+    >>> [round(share, 3) for share in effective_share(drawn.effective()["conv2"])]
+    [0.333, 0.3, 0.367]
+    """
+    found = effective_size(row)
+    axes = (row.theoretical or {}).get("axes", [])
+    sides = [hull[1] - hull[0] + 1 for axis in axes if (hull := axis.get("clipped")) is not None]
+    if found is None or not sides:
+        return None
+    side = math.prod(sides) ** (1 / len(sides))
+    value, low, high = found
+    return value / side, None if low is None else low / side, None if high is None else high / side
+
+
+def size_change(found: Difference | None) -> Interval | None:
+    """A difference of effective sizes from that of their radii."""
+    return _doubled(found)
+
+
+def _doubled(found: object) -> Interval | None:
+    value, low, high = (getattr(found, end, None) for end in ("value", "low", "high"))
+    if value is None:
+        return None
+    return 2 * value, None if low is None else 2 * low, None if high is None else 2 * high

@@ -1,0 +1,115 @@
+"""A run's folder: what changed from epoch to epoch, measured on its checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rftools.errors import RequestError
+from rftools.plots.sparsity.taps import PRUNED
+from rftools.reporting.findings import weighted
+from rftools.reporting.subject.subject import Subject, from_model
+
+if TYPE_CHECKING:
+    from rftools.erf.result import EffectiveResult
+    from rftools.loading import Model
+    from rftools.trf.result import TheoreticalResult
+    from rftools.weights.results import OrientationResult, SparsityResult
+
+MOST_EPOCHS = 12  # epochs that are measured: an even choice, first and last among them
+MOST_LAYERS = 4  # layers that are followed
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What was measured on one epoch's checkpoint."""
+
+    number: int
+    sparsity: SparsityResult
+    orientation: OrientationResult | None = field(repr=False)
+    effective: EffectiveResult | None = field(repr=False)
+    theoretical: TheoreticalResult | None = field(repr=False)
+    history: Mapping[str, Any]
+
+
+def is_run(spec: str | Path) -> bool:
+    """Whether a spec names a folder."""
+    return Path(spec).is_dir()
+
+
+def newest(folder: str | Path) -> Path:
+    """The last epoch's checkpoint of a run.
+
+    Raises:
+        RequestError: the folder holds none.
+    """
+    from rftools.models.training.runs import checkpoints
+
+    found = checkpoints(Path(folder))
+    if not found:
+        raise RequestError(f"{folder} is a folder without a run: it holds no epoch-*.pt; name a run or a checkpoint")
+    return found[-1]
+
+
+def from_run(
+    folder: str | Path,
+    effective: dict[str, Any] | None,
+    *,
+    input_size: tuple[int, ...] | None = None,
+    model: Model | None = None,
+) -> Subject:
+    """The subject of a run's last epoch, with what changed on the way there."""
+    from rftools.loading import load
+    from rftools.models.training.runs import checkpoints
+
+    newest(folder)
+    subject = from_model(model or load(newest(folder), input_size=input_size), input_size, effective)
+    paths = _evenly(checkpoints(Path(folder)), MOST_EPOCHS)
+    layers = followed(subject)
+    options = None if effective is None else {**effective, "layers": layers}
+    history = {entry.get("epoch"): entry for entry in subject.history}
+    found = tuple(_measured(path, input_size, options, history) for path in paths)
+    return replace(subject, epochs=found, followed=tuple(layers))
+
+
+def followed(subject: Subject) -> list[str]:
+    """The convolutions whose course is shown: an even choice, first and last among them."""
+    rows = weighted(subject.theoretical or ())
+    return [row.name for row in _evenly(rows, MOST_LAYERS)]
+
+
+def _evenly(items: Sequence[Any], most: int) -> list[Any]:
+    if not items:
+        return []
+    return [items[i] for i in sorted({round(i) for i in np.linspace(0, len(items) - 1, min(most, len(items)))})]
+
+
+def _measured(
+    path: Path, input_size: tuple[int, ...] | None, options: dict[str, Any] | None, history: Mapping[Any, Any]
+) -> Epoch:
+    import rftools
+
+    model = rftools.load(path, input_size=input_size)
+    sparsity = rftools.sparsity(model)
+    pruned = sparsity.total.sparsity > PRUNED
+    number = int(path.stem.removeprefix("epoch-"))
+    return Epoch(
+        number,
+        sparsity,
+        _or_none(lambda: rftools.orientation(model)),
+        None if options is None else _or_none(lambda: rftools.effective(model, **options)),
+        _or_none(lambda: rftools.theoretical(model, surviving=True)) if pruned else None,
+        history.get(number, {}),
+    )
+
+
+def _or_none(work: Callable[[], Any]) -> Any:
+    """The result, or None where the analysis refuses; the report of the last epoch says why."""
+    try:
+        return work()
+    except RequestError:
+        return None

@@ -1,0 +1,74 @@
+"""Intervals hold the truth as often as they say, on one net; benchmarks/coverage_intervals.py does it at length."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from rftools.erf.api import examined
+from rftools.erf.measures.intervals import measure_all
+from rftools.erf.measures.registry import REGISTRY
+from rftools.erf.request import Asked
+from rftools.erf.sampling import Promise, grown
+from rftools.erf.targets import Place
+
+SMOOTH = ("radius_50", "relative_size", "ellipse_major", "gaussian_r2", "hole_energy")
+STEPPED = ("area_side_50",)
+
+
+@pytest.fixture(scope="module")
+def pool() -> tuple[NDArray[np.float32], Place]:
+    """The maps of 4,000 images, which are all the images there are: their mean is the truth."""
+    torch.manual_seed(3)
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3, padding=1),
+    )
+    found = examined(
+        net, "white", Asked("4", input_size=(3, 12, 12), count=4000, batch_size=256, measures=["radius_50"])
+    )
+    place = found.places["4"]
+    return found.survey.maps["4"][(slice(None), *place.box)], place
+
+
+def test_intervals_hold_the_truth(pool: tuple[NDArray[np.float32], Place]) -> None:
+    """Within three standard errors of the 93 to 97 % that 1,000 repeats show; steps hold it nearly always.
+
+    Maps of 50 images are rougher than that of all: without the bias taken off, gaussian_r2 holds it in two of three.
+    """
+    maps, place = pool
+    definitions = {name: REGISTRY[name] for name in (*SMOOTH, *STEPPED)}
+    truth = measure_all(maps.mean(0, keepdims=True), place.frame, definitions, seed=0)
+    draw, hits, repeats = np.random.default_rng(0), dict.fromkeys(definitions, 0), 200
+    for repeat in range(repeats):
+        sample = maps[draw.integers(len(maps), size=50)]
+        for name, found in measure_all(sample, place.frame, definitions, seed=repeat).items():
+            value = truth[name].value
+            assert value is not None
+            assert found.low is not None
+            assert found.high is not None
+            hits[name] += found.low <= value <= found.high
+    for name in SMOOTH:
+        assert 0.93 - 0.045 <= hits[name] / repeats <= 0.97 + 0.03, hits
+    assert hits["area_side_50"] / repeats >= 0.97, hits
+
+
+def test_precision_keeps_its_promise(pool: tuple[NDArray[np.float32], Place]) -> None:
+    maps, place = pool
+    definitions = {name: REGISTRY[name] for name in ("radius_50", "ellipse_major")}
+    promise = Promise(0.02, 1000, {"layer": place}, definitions)
+    truth = measure_all(maps.mean(0, keepdims=True), place.frame, definitions, seed=0)
+    draw, kept = np.random.default_rng(1), 0
+    for repeat in range(60):
+        order = draw.integers(len(maps), size=1000)
+        found, wide = grown(promise, lambda a, b, order=order: {"layer": maps[order[a:b]]}, 1000, repeat)
+        assert not wide
+        values = measure_all(found["layer"].mean(0, keepdims=True), place.frame, definitions, seed=0)
+        kept += all(abs((values[n].value or 0) / (truth[n].value or 1) - 1) <= 0.02 for n in definitions)
+    assert kept >= 54  # both at once; each alone in 93 or more

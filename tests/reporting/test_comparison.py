@@ -1,0 +1,204 @@
+"""Comparing models: alignment, differences, and the page."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import html
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import rftools as rf
+from rftools.erf import compare as compare_effective
+from rftools.loading import as_model
+from rftools.reporting.compare import QUANTITIES, Value, align, difference, labels, records
+from rftools.reporting.findings import weighted
+from rftools.reporting.subject.subject import Subject, from_model, from_models, from_results
+from tests import drawn
+
+FIELD = QUANTITIES[0]
+
+
+def subject(name: str, spec: str = "a.pt", first: str = "conv1", **changes: object) -> Subject:
+    model = dataclasses.replace(drawn.MODEL, name=name, spec=spec)
+    results = [drawn.theoretical(first), drawn.effective(first), drawn.sparsity(first), drawn.orientation(first)]
+    made = from_results([dataclasses.replace(result, model=model) for result in results])
+    return dataclasses.replace(made, history=drawn.HISTORY, **changes)  # type: ignore[arg-type]
+
+
+def test_layers_of_the_same_names_are_aligned_by_name() -> None:
+    found = align(FIELD, [subject("a"), subject("b")])
+    assert found is not None
+    assert (found.by, found.layers) == ("name", ("conv1", "conv2"))
+    assert found.values == ((Value(3.0), Value(3.0)), (Value(9.0), Value(9.0)))
+
+
+def test_a_layer_that_one_model_lacks_leaves_a_gap() -> None:
+    short = drawn.theoretical()
+    short = dataclasses.replace(short, layers=short.layers[:1])
+    found = align(FIELD, [subject("a"), subject("b", theoretical=short)])
+    assert found is not None
+    assert found.by.startswith("relative depth") or found.values[1][1] is None
+
+
+def test_a_figure_that_one_model_does_not_define_leaves_a_gap_at_its_own_layer() -> None:
+    """Not a reason to match other layers: three of four sizes are undefined in the second model."""
+    whole = drawn.effective()
+    row = whole.layers[0]
+    undefined = dataclasses.replace(row.measures["radius_50"], value=None, low=None, high=None)
+    names = ["a", "b", "c", "d"]
+    full = dataclasses.replace(whole, layers=tuple(dataclasses.replace(row, name=name) for name in names))
+    gaps = [
+        dataclasses.replace(r, measures={**r.measures, "radius_50": undefined} if r.name != "c" else r.measures)
+        for r in full.layers
+    ]
+    pair = [subject("x", effective=full), subject("y", effective=dataclasses.replace(full, layers=tuple(gaps)))]
+    found = align(QUANTITIES[1], pair)
+    assert found is not None
+    assert (found.by, found.layers) == ("name", ("a", "b", "c", "d"))
+    assert [second is None for _, second in found.values] == [True, True, False, True]
+
+
+def test_other_architectures_are_aligned_by_relative_depth() -> None:
+    def chain(depth: int, kernel: int, prefix: str) -> Subject:
+        net = nn.Sequential()
+        for i in range(depth):
+            net.add_module(f"{prefix}{i}", nn.Conv2d(1, 1, kernel, padding=kernel // 2))
+        return from_results([rf.theoretical(net, input_size=(1, 64, 64))])
+
+    found = align(FIELD, [chain(5, 3, "a"), chain(3, 5, "b")])
+    assert found is not None
+    assert found.by == "relative depth, under the names of the deepest model"
+    assert found.layers == ("a0", "a1", "a2", "a3", "a4")
+    assert [row[0] for row in found.values] == [Value(float(s)) for s in (3, 5, 7, 9, 11)]
+    # relative depths 0, 1/4, 1/2, 3/4, 1 of three layers: 0, 0.5, 1, 1.5, 2, halves to the even one
+    assert [row[1] for row in found.values] == [Value(float(s)) for s in (5, 5, 9, 13, 13)]
+
+
+def test_containers_are_not_counted_as_convolutions() -> None:
+    net = nn.Sequential(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Sequential(nn.Conv2d(1, 1, 3))))
+    rows = weighted(rf.theoretical(net, input_size=(1, 9, 9)))
+    assert [row.name for row in rows] == ["0.0", "0.1.0"]
+    alone = weighted(rf.theoretical(nn.Conv2d(1, 1, 3), input_size=(1, 9, 9)))
+    assert [row.name for row in alone] == ["/conv2d"]
+
+
+def test_the_interval_of_a_difference_has_its_coverage() -> None:
+    """Two normal measurements with known intervals: their difference's interval holds the truth in 95 %."""
+    generator = torch.Generator().manual_seed(0)
+    first = 3 + 0.5 * torch.randn(4000, generator=generator, dtype=torch.float64)
+    second = 5 + 1.2 * torch.randn(4000, generator=generator, dtype=torch.float64)
+    held = 0
+    for a, b in zip(first.tolist(), second.tolist(), strict=True):
+        gap = difference(Value(a, a - 1.96 * 0.5, a + 1.96 * 0.5), Value(b, b - 1.96 * 1.2, b + 1.96 * 1.2))
+        assert gap is not None
+        assert gap.low is not None
+        assert gap.high is not None
+        held += gap.low <= 2 <= gap.high
+    assert held / 4000 == pytest.approx(0.95, abs=0.01)
+
+
+def test_a_difference_needs_both() -> None:
+    assert difference(None, Value(1.0)) is None
+    assert difference(Value(1.0), Value(3.0, 2.0, 4.0)) == Value(2.0)
+
+
+def test_every_model_gets_a_name_of_its_own() -> None:
+    assert labels([subject("a"), subject("b")]) == ["a", "b"]
+    assert labels([subject("a", "x/1.pt"), subject("a", "x/2.pt")]) == ["1.pt", "2.pt"]
+    assert labels([subject("a", "x/1.pt"), subject("a", "y/1.pt")]) == ["1.pt (1)", "1.pt (2)"]
+
+
+def test_the_page_compares(tmp_path: Path) -> None:
+    results = []
+    for name, dead in (("before", 0), ("<b>after", 2)):
+        model = dataclasses.replace(drawn.MODEL, name=name)
+        made = [drawn.theoretical(), drawn.effective(), drawn.sparsity(dead=dead), drawn.orientation()]
+        results += [dataclasses.replace(result, model=model) for result in made]
+    raw = rf.report(results, tmp_path / "r.html").read_text()
+    text = html.unescape(raw)
+    assert "<b>after" not in raw
+    assert "<b>after: 2 filters in 1 layer lost all weights (conv1)." in text
+    for key in ("theoretical-size", "effective-size", "sparsity-share"):
+        assert f'id="{key}"' in raw
+    assert "Fewer than two of these models have this result." in text  # no training history here
+    assert "layers are aligned by name" in text
+    levels = re.findall(r'<li class="(\w+)">', raw)
+    assert levels == sorted(levels, key=["problem", "notice", "fine"].index)
+
+
+def test_effective_sizes_are_compared_on_the_same_images() -> None:
+    """The page's difference is the paired one, and narrower than that of independent measurements."""
+    torch.manual_seed(1)
+    nets = [nn.Sequential(nn.Conv2d(1, 4, 5, padding=2), nn.ReLU(), nn.Conv2d(4, 4, 5, padding=2)) for _ in range(2)]
+    nets[1].load_state_dict({k: v + 0.02 * torch.randn_like(v) for k, v in nets[0].state_dict().items()})
+    options = {"count": 24, "images": "white"}
+    subjects = from_models(nets, (1, 24, 24), options)
+    together = compare_effective(nets, input_size=(1, 24, 24), **options)  # type: ignore[arg-type]
+    found = align(QUANTITIES[1], subjects)
+    assert found is not None
+    place = found.layers.index("2")
+    expected = together["2"].differences[0]["radius_50"]
+    change = found.changes[place]
+    assert change == Value(2 * expected.value, 2 * expected.low, 2 * expected.high)  # type: ignore[arg-type]
+    alone = difference(*found.values[place])
+    assert alone is not None
+    assert change is not None
+    assert change.value == pytest.approx(alone.value)
+    widths = [value.high - value.low for value in (change, alone)]  # type: ignore[operator]
+    assert widths[0] < widths[1]
+    assert records(found)[place][3:] == (change.value, change.low, change.high)
+
+
+def test_other_input_sizes_are_measured_apart() -> None:
+    nets = [as_model(nn.Conv2d(1, 2, 3, padding=1), (1, side, side)) for side in (12, 16)]
+    subjects = from_models(nets, None, {"count": 2})
+    assert [subject.effective is not None for subject in subjects] == [True, True]
+    assert subjects[1].paired == {}
+
+
+def test_modules_are_compared(tmp_path: Path) -> None:
+    nets = [nn.Sequential(nn.Conv2d(1, 2, k, padding=k // 2)) for k in (3, 5)]
+    text = rf.report(nets, tmp_path / "r.html", input_size=(1, 12, 12), effective=False).read_text()
+    assert "Sequential (1)" in text
+    assert "Sequential (2)" in text
+
+
+def test_what_pruning_left_is_compared_with_the_net_before(tmp_path: Path) -> None:
+    """A net without a zero has its whole field; the pruned one's shares are those of its own analysis."""
+    torch.manual_seed(0)
+    dense = nn.Sequential(nn.Conv2d(1, 2, 5, padding=2), nn.Conv2d(2, 2, 5, padding=2))
+    pruned = copy.deepcopy(dense)
+    pruned[1].weight.data[:, :, :2] = 0
+    subjects = [from_model(net, (1, 24, 24), None) for net in (dense, pruned)]
+    quantity = next(quantity for quantity in QUANTITIES if quantity.key == "surviving-share")
+    found = align(quantity, subjects)
+    assert found is not None
+    left = rf.theoretical(pruned, input_size=(1, 24, 24), surviving=True)["1"].surviving
+    assert left is not None
+    assert left.share == pytest.approx(7 / 9)  # two of the nine rows went
+    assert found.values == ((Value(100.0), Value(100.0)), (Value(100.0), Value(100 * left.share)))
+    assert found.changes[1] == Value(100 * left.share - 100)
+    assert align(quantity, [subjects[0], subjects[0]]) is None  # nothing was pruned
+    rf.report([dense, pruned], tmp_path / "r.html", input_size=(1, 24, 24), effective=False)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert 'id="surviving-share-table"' in page
+    assert 'id="surviving-share"' in page
+
+
+def test_a_comparison_says_which_models_surviving_field_was_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    dense = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 2, 3, padding=1))
+    pruned = copy.deepcopy(dense)
+    pruned[1].weight.data[:, :, :2] = 0
+    monkeypatch.setattr("rftools.reporting.subject.subject.MOST_WALKED", 1)
+    rf.report([dense, pruned], tmp_path / "r.html", input_size=(1, 12, 12), effective=False)
+    page = html.unescape((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert page.count("Surviving fields were left out: 2 layers hold kernels") == 1
+    assert "Sequential (2): Surviving fields were left out" in page
