@@ -16,8 +16,9 @@ import torch
 
 import rftools
 from rftools.errors import RequestError
-from rftools.plots import KINDS, backend_plotly, check_format, describe, plot, save
+from rftools.plots import KINDS, check_format, describe, plot, save
 from rftools.plots import scene as sc
+from rftools.plots.backends import plotly as backend_plotly
 from rftools.plots.sparsity.taps import binomial_expectation
 from rftools.plots.theme import SERIES, THEMES, contrast
 from tests import drawn

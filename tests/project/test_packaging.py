@@ -73,7 +73,7 @@ def test_wheel_holds_every_module_once_and_the_data_files(wheel: zipfile.ZipFile
     }
     assert {name for name in names if name.startswith("rftools/")} == expected
     assert "rftools/py.typed" in names
-    assert any(name.startswith("rftools/reporting/templates/") for name in names)
+    assert any(name.startswith("rftools/reporting/page/templates/") for name in names)
 
 
 def test_wheel_has_the_command_and_the_licence(wheel: zipfile.ZipFile) -> None:

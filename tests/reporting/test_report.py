@@ -363,7 +363,11 @@ RESULTS = (drawn.theoretical, drawn.effective, drawn.sparsity, drawn.orientation
 
 @pytest.mark.filterwarnings("error")
 def test_hostile_names_are_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for limit in ("effective.SHEET", "sparsity.MOST", "orientation.MOST"):  # names, not panels, are what matters here
+    for limit in (
+        "effective.maps.SHEET",
+        "sparsity.taps.MOST",
+        "orientation.roses.MOST",
+    ):  # names, not panels, are what matters here
         monkeypatch.setattr(f"rftools.plots.{limit}", 2)
     harmless = read(page_of(tmp_path, *(named(make(), [f"n{i}" for i in range(len(HOSTILE))]) for make in RESULTS)))
     text = page_of(tmp_path, *(named(make(), HOSTILE) for make in RESULTS))

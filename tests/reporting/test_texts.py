@@ -14,7 +14,9 @@ from rftools.reporting.texts import TEXTS
 FOLDER = Path(__file__).parents[2] / "rftools" / "reporting"
 #: modules that speak to the page's readers; what the gate and the readers of files say goes to the command line
 NOT_SHOWN = {"use strict", ".frame, bdi", ".figures figure"}  # what the script itself needs
-SPEAKING = [path for path in sorted(FOLDER.glob("*.py")) if path.stem not in ("texts", "gate", "pdf", "typed", "saved")]
+SPEAKING = [
+    path for path in sorted(FOLDER.rglob("*.py")) if path.stem not in ("texts", "gate", "pdf", "typed", "saved")
+]
 #: a style sheet's font, exported names, and the names of the rules, which are keys of their texts
 ALLOWED = {"'DejaVu Sans'[^;]*", "Finding", "Subject", *TEXTS["rules"]}
 WORDS = re.compile(r"[A-Za-z]{2,}[,.:;]? +[A-Za-z(]{2,}|^[A-Z][a-z]+$")
@@ -46,7 +48,7 @@ def test_no_words_are_left_in_the_code(path: Path) -> None:
 
 
 def test_no_words_are_left_in_the_template() -> None:
-    text = (FOLDER / "templates" / "report.html.j2").read_text(encoding="utf-8")
+    text = (FOLDER / "page" / "templates" / "report.html.j2").read_text(encoding="utf-8")
     text = re.sub(r"{%.*?%}|{{.*?}}|<!doctype html>", " ", text, flags=re.DOTALL)
     labels = re.findall(r'(?:aria-label|title|placeholder|alt)="([^"]*)"', text)
     between = re.sub(r"<[^>]*>", " ", text)
@@ -54,7 +56,7 @@ def test_no_words_are_left_in_the_template() -> None:
 
 
 def test_no_words_are_left_in_the_script() -> None:
-    text = (FOLDER / "templates" / "report.js").read_text(encoding="utf-8")
+    text = (FOLDER / "page" / "templates" / "report.js").read_text(encoding="utf-8")
     text = re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE)
     literals = [double or single for double, single in re.findall(r'"([^"\n]*)"|`([^`]*)`', text)]
     assert [literal for literal in literals if WORDS.search(literal) and literal not in NOT_SHOWN] == []
@@ -64,8 +66,8 @@ def test_no_words_are_left_in_the_script() -> None:
 
 def test_every_text_is_used_and_every_rule_has_one() -> None:
     assert set(TEXTS["rules"]) == {rule.name for rule in RULES}
-    code = "\n".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py"))
-    template = (FOLDER / "templates" / "report.html.j2").read_text(encoding="utf-8")
+    code = "\n".join(path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.py"))
+    template = (FOLDER / "page" / "templates" / "report.html.j2").read_text(encoding="utf-8")
     for key in TEXTS["page"]:
         assert f"words.{key}" in template or f'"page.{key}"' in code or f"page.{key}'" in code, key
     for table in ("findings", "summary", "method", "graph", "missing"):
