@@ -12,7 +12,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from rftools.erf.maps.batches import Log, Maps, in_batches
-from rftools.erf.maps.gradients import aggregate, frozen, unit_outputs, without_hook
+from rftools.erf.maps.gradients import aggregate, dtype_of, frozen, unit_outputs, without_hook
 from rftools.erf.maps.seeds import Target
 from rftools.errors import RequestError, closest
 from rftools.runtime.randomness import seeded
@@ -61,7 +61,7 @@ def attribution_maps(
             require_relu_modules(module, inputs[:1].to(device), targets, method)
 
     def work(batch: torch.Tensor, start: int) -> Maps:
-        x = batch.to(device)
+        x = batch.to(device, dtype_of(module, batch))
         found = {}
         with seeded(seed + start), torch.enable_grad():
             for target in targets:
