@@ -58,7 +58,7 @@ def attribution_maps(
     check_method(method)
     if method in RELU_METHODS:
         with frozen(module, device):
-            require_relu_modules(module, inputs[:1].to(device), targets, method)
+            require_relu_modules(module, inputs[:1].to(device, dtype_of(module, inputs)), targets, method)
 
     def work(batch: torch.Tensor, start: int) -> Maps:
         x = batch.to(device, dtype_of(module, batch))
