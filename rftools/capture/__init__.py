@@ -1,6 +1,6 @@
 """From a module to the graph of its operators, named by module path."""
 
-from rftools.capture.export import capture, evaluating
+from rftools.capture.export import capture
 from rftools.capture.graph import Graph, Layer, module_path, op_name, qualified_name
 from rftools.capture.inputs import Example, Inputs, example_of
 
@@ -10,7 +10,6 @@ __all__ = [
     "Inputs",
     "Layer",
     "capture",
-    "evaluating",
     "example_of",
     "module_path",
     "op_name",

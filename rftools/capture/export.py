@@ -7,7 +7,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -17,6 +17,7 @@ from rftools.capture.graph import Graph, name_layers, name_outputs
 from rftools.capture.inputs import Example, Inputs, example_of, is_index
 from rftools.capture.record import record
 from rftools.errors import RequestError
+from rftools.runtime.evaluation import evaluating, uncompiled
 
 VIEWS = frozenset(
     [
@@ -52,18 +53,6 @@ VIEWS = frozenset(
 
 
 @contextlib.contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the block; every sub-module's own mode is put back after it."""
-    modes = [(child, child.training) for child in module.modules()]
-    try:
-        module.eval()
-        yield
-    finally:
-        for child, training in modes:
-            child.training = training
-
-
-@contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without the pages that a refused export logs and the warnings of a library's own tracing."""
     before = logging.root.manager.disable
@@ -92,8 +81,7 @@ def capture(
     Raises:
         RequestError: the module refuses this input, or its forward cannot be captured.
     """
-    if isinstance(module, getattr(torch._dynamo.eval_frame, "OptimizedModule", ())):
-        module = cast(nn.Module, module._orig_mod)
+    module = uncompiled(module)
     if inputs is None:
         if input_size is None:
             raise RequestError("a net is captured on an input; give its size (C, *spatial)")

@@ -102,7 +102,7 @@ def test_draws_go_through_the_captured_graph_of_the_model(monkeypatch: pytest.Mo
     def refused(*_: object) -> None:
         raise AssertionError("whole gradients, where the cone is less work")
 
-    monkeypatch.setattr("rftools.erf.maps.gradients.unit_outputs", refused)
+    monkeypatch.setattr("rftools.erf.maps.gradients.layer_outputs", refused)
     rf.effective(net, torch.randn(2, 2, 65, 65), layers=["into", "norm", "out"], random_weights=2)
 
 

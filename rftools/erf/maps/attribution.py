@@ -12,9 +12,11 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from rftools.erf.maps.batches import Log, Maps, in_batches
-from rftools.erf.maps.gradients import aggregate, dtype_of, frozen, unit_outputs, without_hook
+from rftools.erf.maps.gradients import aggregate, without_hook
 from rftools.erf.maps.seeds import Target
 from rftools.errors import RequestError, closest
+from rftools.runtime.evaluation import dtype_of, frozen
+from rftools.runtime.outputs import layer_outputs
 from rftools.runtime.randomness import seeded
 
 METHODS = ("gradient", "integrated-gradients", "deconvolution", "guided-backprop", "occlusion", "gradient-shap")
@@ -109,7 +111,7 @@ def _occlusion(module: nn.Module, x: torch.Tensor, target: Target, select: Any) 
     sides = [max(1, n // WINDOWS) for n in x.shape[2:]]
 
     def unit(given: torch.Tensor) -> torch.Tensor:
-        return select(unit_outputs(module, given, [target])[target.name])
+        return select(layer_outputs(module, given, [target.name])[target.name])
 
     with torch.no_grad():
         return Occlusion(unit).attribute(

@@ -13,9 +13,11 @@ from torch import nn
 
 from rftools.capture import Graph
 from rftools.erf.maps.cone import Box, Cone, cut
-from rftools.erf.maps.gradients import TAPED, cone_of, dtype_of, frozen, gradient_of, unit_outputs
+from rftools.erf.maps.gradients import TAPED, cone_of, gradient_of
 from rftools.erf.maps.seeds import Target
 from rftools.errors import RequestError
+from rftools.runtime.evaluation import dtype_of, frozen
+from rftools.runtime.outputs import layer_outputs
 
 
 def channel_maps(
@@ -63,7 +65,7 @@ def one_by_one(module: nn.Module, x: torch.Tensor, target: Target) -> torch.Tens
     """Sums over the batch of each channel's ``|d y_c / d x|``, input channels averaged: a backward pass a channel."""
     x = x.requires_grad_(True)
     with torch.enable_grad():
-        channels = target.rows(target.unit(unit_outputs(module, x, [target])[target.name])).sum(0)
+        channels = target.rows(target.unit(layer_outputs(module, x, [target.name])[target.name])).sum(0)
         one, last = torch.ones_like(channels[0]), len(channels) - 1
         gradients = (gradient_of(y, one, x, c < last) for c, y in enumerate(channels))
         return torch.stack([gradient.abs().mean(1).sum(0).detach() for gradient in gradients])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,23 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from rftools.capture import Graph, evaluating
+from rftools.capture import Graph
 from rftools.erf.maps.batches import Log, in_batches
 from rftools.erf.maps.cone import Cone, Unit, without_rule
 from rftools.erf.maps.seeds import AGGREGATIONS, Seeds, Target
 from rftools.errors import RequestError
-
-
-@dataclass
-class _Taken:
-    """The outputs that hooks keep during one forward pass."""
-
-    outputs: dict[str, torch.Tensor] = field(default_factory=dict)
-    calls: dict[str, int] = field(default_factory=dict)
-
-
-class _Reached(Exception):
-    """Raised by the last hook: what comes after the layers asked for need not run."""
+from rftools.runtime.evaluation import dtype_of, frozen
+from rftools.runtime.outputs import layer_outputs
 
 
 def layer_maps(
@@ -72,11 +60,6 @@ def layer_maps(
         return in_batches(inputs, batch_size, work, progress, log)
 
 
-def dtype_of(module: nn.Module, batch: torch.Tensor) -> torch.dtype:
-    """What the module computes in: its first parameter's type, or the batch's own."""
-    return next((p.dtype for p in module.parameters() if p.is_floating_point()), batch.dtype)
-
-
 def without_hook(module: nn.Module, targets: Sequence[Target]) -> list[str]:
     """Targets that no hook can see: operators between modules, and single ones of several outputs."""
     modules = dict(module.named_modules())
@@ -109,32 +92,6 @@ def cone_of(
     return cone if share <= bound and len(targets) * (1 - share) >= FORWARD else None
 
 
-@contextlib.contextmanager
-def frozen(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """Evaluation mode on the device with parameters that need no gradient; all as before afterwards."""
-    wanted = [(p, p.requires_grad) for p in module.parameters()]
-    home = next((t.device for t in (*module.parameters(), *module.buffers())), device)
-    try:
-        for p, _ in wanted:
-            p.requires_grad_(False)
-        with evaluating(module):
-            yield from _moved(module, home, device)
-    finally:
-        for p, needs in wanted:
-            p.requires_grad_(needs)
-
-
-def _moved(module: nn.Module, home: torch.device, device: torch.device) -> Iterator[None]:
-    if home == device:
-        yield
-        return
-    try:
-        module.to(device)
-        yield
-    finally:
-        module.to(home)
-
-
 def _batch(
     module: nn.Module,
     batch: torch.Tensor,
@@ -150,7 +107,7 @@ def _batch(
         return by_cone(cone, batch.to(dtype), targets, aggregation, generator, first)
     x, seeds = batch.to(dtype).requires_grad_(True), Seeds(targets, aggregation, generator)
     with torch.enable_grad():
-        outputs = unit_outputs(module, x, targets)
+        outputs = layer_outputs(module, x, [target.name for target in targets])
         maps = {}
         for number, target in enumerate(targets):
             unit = target.unit(outputs[target.name])
@@ -185,42 +142,6 @@ def gradient_of(unit: torch.Tensor, seed: torch.Tensor, x: torch.Tensor, keep: b
         return torch.zeros_like(x)
     (gradient,) = torch.autograd.grad(unit, x, seed, retain_graph=keep, allow_unused=True)
     return torch.zeros_like(x) if gradient is None else gradient
-
-
-def unit_outputs(module: nn.Module, x: torch.Tensor, targets: Sequence[Target]) -> dict[str, torch.Tensor]:
-    taken = _Taken()
-    modules = dict(module.named_modules())
-    wanted = {(target.path, target.call): target.name for target in targets}
-    handles = []
-    try:
-        for path in dict.fromkeys(target.path for target in targets):
-            handles.append(modules[path].register_forward_hook(_hook(taken, path, wanted)))
-        module(x)
-    except _Reached:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
-    missing = [target.name for target in targets if target.name not in taken.outputs]
-    if missing:
-        raise RequestError(f"layer {missing[0]!r} gives no tensor of its own in the forward pass; name another")
-    return taken.outputs
-
-
-def _hook(taken: _Taken, path: str, wanted: Mapping[tuple[str, int], str]) -> Any:
-    def keep(_module: nn.Module, _args: Any, output: Any) -> Any:
-        call = taken.calls.get(path, 0)
-        taken.calls[path] = call + 1
-        name = wanted.get((path, call))
-        if name is None or not isinstance(output, torch.Tensor):
-            return None
-        taken.outputs[name] = output
-        if len(taken.outputs) == len(wanted):
-            raise _Reached
-        # What follows gets a copy: an in-place activation would change what the layer gave.
-        return output.clone()
-
-    return keep
 
 
 def aggregate(gradient: torch.Tensor, aggregation: str) -> NDArray[np.float32]:
