@@ -23,7 +23,7 @@ from torch import nn
 
 import rftools as rf
 from rftools.erf.api import examined
-from rftools.erf.measures.intervals import measure_all
+from rftools.erf.intervals import measure_all
 from rftools.erf.measures.registry import REGISTRY, Definition
 from rftools.erf.request import Asked
 from rftools.erf.sampling import Promise, grown

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from rftools.erf.comparison import ComparedLayer, EffectiveComparison
-from rftools.erf.measures.intervals import Difference
+from rftools.erf.intervals import Difference
 from rftools.erf.result import EffectiveLayer, EffectiveResult, Measure
 from rftools.gratings import Estimate, FilterTuning, LayerTuning, TuningResult
 from rftools.results import ModelInfo

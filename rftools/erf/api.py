@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rftools.capture import Inputs, capture
 from rftools.erf.images import Given, gather, pictures
 from rftools.erf.inputs import held, looked_at
-from rftools.erf.measures.intervals import METHOD, measure_all
+from rftools.erf.intervals import METHOD, measure_all
 from rftools.erf.measures.registry import Definition
 from rftools.erf.request import Asked, Where, definitions
 from rftools.erf.result import EffectiveLayer, EffectiveResult, Measure

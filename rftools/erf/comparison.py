@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rftools.erf.api import Examined, examined
 from rftools.erf.images import Given
-from rftools.erf.measures.intervals import Difference, Sided, differences
+from rftools.erf.intervals import Difference, Sided, differences
 from rftools.erf.request import Asked
 from rftools.erf.result import EffectiveLayer, EffectiveResult, write_maps
 from rftools.erf.targets import Place

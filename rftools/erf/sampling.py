@@ -14,10 +14,10 @@ from rftools.capture import Graph
 from rftools.erf.images import Given, Images, gather
 from rftools.erf.initialise import initialise, rebound
 from rftools.erf.inputs import Held, holding
+from rftools.erf.intervals import half_width, measure_all
 from rftools.erf.maps.attribution import attribution_maps
 from rftools.erf.maps.batches import Log
 from rftools.erf.maps.gradients import layer_maps
-from rftools.erf.measures.intervals import half_width, measure_all
 from rftools.erf.measures.registry import Definition
 from rftools.erf.targets import Aim, Place
 from rftools.loading import Model

@@ -14,7 +14,7 @@ from torch import nn
 import rftools as rf
 from rftools.cli import main
 from rftools.erf import compare
-from rftools.erf.measures.intervals import differences
+from rftools.erf.intervals import differences
 from rftools.erf.measures.registry import REGISTRY, Frame
 from rftools.models import build, save_checkpoint
 from rftools.plots import describe, plot, save

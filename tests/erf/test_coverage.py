@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from rftools.erf.api import examined
-from rftools.erf.measures.intervals import measure_all
+from rftools.erf.intervals import measure_all
 from rftools.erf.measures.registry import REGISTRY
 from rftools.erf.request import Asked
 from rftools.erf.sampling import Promise, grown

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import rftools as rf
-from rftools.erf.measures.intervals import measure_all
+from rftools.erf.intervals import measure_all
 from rftools.erf.measures.registry import REGISTRY, Frame, measure
 from rftools.models import NETS
 

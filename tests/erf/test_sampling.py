@@ -14,7 +14,7 @@ from torch import nn
 import rftools as rf
 from rftools.capture import capture
 from rftools.erf.initialise import initialise, rebound
-from rftools.erf.measures.intervals import half_width, measure_all
+from rftools.erf.intervals import half_width, measure_all
 from rftools.loading import Model
 
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rftools.erf.measures.intervals import Difference
+    from rftools.erf.intervals import Difference
     from rftools.erf.result import EffectiveLayer
 
 MEASURE = "radius_50"  # moves evenly with the map; sizes by a threshold jump, and saturate where the window is small

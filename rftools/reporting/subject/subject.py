@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from rftools.erf import EffectiveComparison
-    from rftools.erf.measures.intervals import Difference
+    from rftools.erf.intervals import Difference
     from rftools.erf.result import EffectiveResult
     from rftools.loading import Model
     from rftools.reporting.subject.run import Epoch
