@@ -9,11 +9,10 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
+from rftools.capture.operators import SAME_ELEMENTS, SPLITS
 from rftools.errors import RequestError
 
 Emit = Callable[[Any, tuple[Any, ...], Any], Any]
-SAME_ELEMENTS = frozenset(["view", "unsqueeze", "squeeze", "_unsafe_view", "_reshape_alias", "unflatten", "flatten"])
-PIECES = frozenset(["split", "split_with_sizes", "chunk", "unbind", "tensor_split"])
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def scattered(view: View, before: Any, after: Any, shape: torch.Size, emit: Emit
         return emit(aten.slice_scatter.default, (before, after, *arguments), parent)
     if name == "select":
         return emit(aten.select_scatter.default, (before, after, *arguments), parent)
-    if name in PIECES:
+    if name == "unbind" or name in SPLITS:
         return _piece_scattered(view, before, after, shape, emit)
     raise RequestError(
         f"a write through aten::{name} changes another tensor in place, which can't be followed here;"

@@ -15,41 +15,10 @@ from torch.utils import _pytree as pytree
 
 from rftools.capture.graph import Graph, name_layers, name_outputs
 from rftools.capture.inputs import Example, Inputs, example_of, is_index
+from rftools.capture.operators import VIEWS
 from rftools.capture.record import record
 from rftools.errors import RequestError
 from rftools.runtime.evaluation import evaluating, uncompiled
-
-VIEWS = frozenset(
-    [
-        "slice",
-        "select",
-        "view",
-        "reshape",
-        "transpose",
-        "permute",
-        "unsqueeze",
-        "squeeze",
-        "expand",
-        "chunk",
-        "split",
-        "split_with_sizes",
-        "unbind",
-        "narrow",
-        "flatten",
-        "unflatten",
-        "t",
-        "diagonal",
-        "movedim",
-        "swapaxes",
-        "getitem",
-        "view_as",
-        "expand_as",
-        "unfold",
-        "as_strided",
-        "detach",
-        "alias",
-    ]
-)
 
 
 @contextlib.contextmanager

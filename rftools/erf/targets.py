@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rftools.capture.shapes import shape_of
 from rftools.erf.maps.seeds import Target
 from rftools.erf.measures.registry import Frame
 from rftools.erf.result import tag_of
 from rftools.errors import RequestError, closest
 from rftools.loading import Model
 from rftools.trf import LayerField, Walked
-from rftools.trf.rules.registry import shape_of
 
 if TYPE_CHECKING:
     from torch import nn

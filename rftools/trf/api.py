@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from torch import fx
 
 from rftools.capture import Graph, Inputs, Layer, capture
+from rftools.capture.operators import KERNELS
+from rftools.capture.shapes import shape_of
 from rftools.errors import RequestError, no_layer
 from rftools.loading import Model, as_model
 from rftools.trf.engine import walk
 from rftools.trf.field import Axis, Field, Part, worst
 from rftools.trf.result import AxisField, LayerField, Phase, Surviving, TheoreticalResult, input_range_of
-from rftools.trf.reverse import KERNELS, Reverse, unit_place
+from rftools.trf.reverse import Reverse, unit_place
 from rftools.trf.rules import Answer, Rule
-from rftools.trf.rules.registry import shape_of
 from rftools.trf.sets import EMPTY, holes, hull
 from rftools.trf.tokens import Tokens, token_layers
 

@@ -11,20 +11,12 @@ from torch import fx
 from torch._subclasses.fake_tensor import FakeTensor
 
 from rftools.capture import Graph, module_path, qualified_name
+from rftools.capture.operators import SHAPE_ONLY, SHAPED_BY_DATA, aten
+from rftools.capture.shapes import shape_of
 from rftools.trf.field import Field
 from rftools.trf.rules import Answer, NoRule, Rule, find_rule, make_call
-from rftools.trf.rules.registry import shape_of
 
-NO_FIELD = frozenset(  # operators that read a tensor's shape only
-    f"aten.{name}"
-    for name in (
-        *("sym_size", "size", "numel", "empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like"),
-        *("new_zeros", "new_ones", "new_full", "new_empty", "_assert_tensor_metadata"),
-    )
-)
-SHAPED_BY_DATA = frozenset(  # an empty answer of these is one of many that the data may give
-    ("aten.index", "aten.nonzero", "aten.masked_select", "torchvision.nms", "aten.unique_dim", "aten._unique2")
-)
+NO_FIELD = frozenset(aten(SHAPE_ONLY))
 
 
 def walk(graph: Graph, rules: Mapping[str, Rule]) -> dict[fx.Node, Answer]:

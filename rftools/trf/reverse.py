@@ -15,17 +15,15 @@ import torch
 from torch import fx
 
 from rftools.capture import Graph, module_path, op_name, qualified_name
+from rftools.capture.operators import BATCH_NORMS, KERNELS
+from rftools.capture.shapes import shape_of
 from rftools.errors import RequestError
 from rftools.trf.engine import NO_FIELD, Evaluator
 from rftools.trf.field import Field
 from rftools.trf.flow import Flow
 from rftools.trf.rules import Answer, NoRule, Rule, find_rule, make_call
-from rftools.trf.rules.registry import shape_of
 from rftools.trf.shortcuts import Step, blank, narrow, passes_on, shortcut
 
-CONVOLUTIONS = {f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)}
-KERNELS = frozenset(CONVOLUTIONS | {"convolution", "linear"})  # operators that hold kernels or a matrix
-BATCH_NORMS = frozenset(["batch_norm", "native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"])
 WEIGHTED = KERNELS | BATCH_NORMS | {"addmm", "mul"}
 LARGE = 1e60
 

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import fx
 
+from rftools.capture.shapes import shape_of
 from rftools.trf.flow import Flow
 from rftools.trf.rules import Rule, make_call
 from rftools.trf.rules.mixing import elementwise, linear
 from rftools.trf.rules.movement import cat
-from rftools.trf.rules.registry import shape_of
 from rftools.trf.rules.windows import convolution, general_convolution, pool, transposed_convolution
 
 Step = list[tuple[fx.Node, int, torch.Tensor]]

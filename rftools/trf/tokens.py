@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from torch import fx
 
 from rftools.capture import Graph, qualified_name
+from rftools.capture.shapes import shape_of
 from rftools.trf.engine import NO_FIELD, Evaluator
 from rftools.trf.field import Axis, Field, Part
 from rftools.trf.flow import Flow
 from rftools.trf.rules import Answer, Rule, find_rule, make_call
-from rftools.trf.rules.registry import shape_of
 from rftools.trf.shortcuts import narrow
 from rftools.trf.taps import Taps
 

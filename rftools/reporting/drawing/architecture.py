@@ -9,17 +9,13 @@ from typing import TYPE_CHECKING
 
 from rftools.capture import Graph, Layer
 from rftools.capture.graph import Call, calls_of, is_real_tensor
+from rftools.capture.operators import POINTWISE
 from rftools.reporting.texts import counted, say
 
 if TYPE_CHECKING:
     from torch import fx
 
 MOST = 240  # boxes that one drawing shows
-#: operators that look at one place only; normalisation that averages over places is not among them
-NORMS = {"batch_norm", "dropout"}
-KINKED = {"relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "celu", "hardtanh", "hardswish", "hardsigmoid"}
-SMOOTH = {"gelu", "silu", "mish", "sigmoid", "tanh", "softplus"}
-POINTWISE = NORMS | KINKED | SMOOTH
 
 
 @dataclass(frozen=True)

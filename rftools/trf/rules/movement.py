@@ -5,31 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from rftools.capture.operators import SAME_ELEMENTS, SPLITS, aten
+from rftools.capture.shapes import shape_of
 from rftools.trf.field import Field, concatenate_fields, join_fields
 from rftools.trf.rules.padding import pad_with_constant
-from rftools.trf.rules.registry import Answer, Call, NoRule, rule, shape_of
-
-SAME_ELEMENTS = [
-    "view",
-    "_unsafe_view",
-    "reshape",
-    "view_copy",
-    "flatten",
-    "unflatten",
-    "squeeze",
-    "unsqueeze",
-    "squeeze_copy",
-    "unsqueeze_copy",
-    "unsafe_view",
-    "_reshape_alias",
-    "ravel",
-    "atleast_1d",
-    "atleast_2d",
-    "atleast_3d",
-]
+from rftools.trf.rules.registry import Answer, Call, NoRule, rule
 
 
-@rule(*(f"aten.{name}" for name in SAME_ELEMENTS))
+@rule(*aten(SAME_ELEMENTS))
 def reshape(call: Call) -> Answer:
     return call.main("self").reshape(call.shape)
 
@@ -148,11 +131,7 @@ def _rolled(field: Field, dim: int, by: int) -> Field:
     return field.take(dim, [(i - by) % size for i in range(size)])
 
 
-SPLITS = ("chunk", "split", "split_with_sizes", "tensor_split", "unsafe_chunk", "unsafe_split", "split_copy",
-          "split_with_sizes_copy")  # fmt: skip
-
-
-@rule(*(f"aten.{name}" for name in SPLITS))
+@rule(*aten(SPLITS))
 def split(call: Call) -> Answer:
     field, dim = call.main("self"), call.get("dim", 0)
     start, pieces = 0, []

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rftools.capture import qualified_name
+from rftools.capture.operators import GENERAL, TRANSPOSED, WINDOWED, aten
 from rftools.trf.field import Field
 from rftools.trf.rules.registry import Answer, Call, NoRule, rule
 from rftools.trf.taps import Taps
@@ -20,7 +21,7 @@ def spread(value: Sequence[int] | int | None, rank: int, default: int) -> list[i
     return values * rank if len(values) == 1 else values
 
 
-@rule("aten.conv1d", "aten.conv2d", "aten.conv3d")
+@rule(*aten(WINDOWED))
 def convolution(call: Call) -> Answer:
     weight = call.shape_of("weight")
     rank = len(weight) - 2
@@ -47,7 +48,7 @@ def _batched(field: Field, rank: int) -> Field:
     return field if len(field.shape) == rank + 2 else field.reshape((1, *field.shape))
 
 
-@rule("aten.conv_transpose1d", "aten.conv_transpose2d", "aten.conv_transpose3d")
+@rule(*aten(TRANSPOSED))
 def transposed_convolution(call: Call) -> Answer:
     return _transposed(call, call.shape_of("weight"), call["groups"])
 
@@ -66,7 +67,7 @@ def _transposed(call: Call, weight: tuple[int, ...], groups: int) -> Field:
     return field.channels(-rank - 1, weight[1] * groups, groups).reshape(call.shape)
 
 
-@rule("aten.convolution", "aten._convolution")
+@rule(*aten(GENERAL))
 def general_convolution(call: Call) -> Answer:
     if call["transposed"]:
         return _transposed(call, call.shape_of("weight"), call["groups"])

@@ -10,9 +10,9 @@ import torch
 from torch import fx
 
 from rftools.capture import Graph, qualified_name
+from rftools.capture.shapes import shape_of
 from rftools.erf.maps.cone.boxes import Box, Patch, full_box, volume
 from rftools.trf.engine import Evaluator
-from rftools.trf.rules.registry import shape_of
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx
 
-from rftools.capture import op_name
+from rftools.capture import op_name, operators
 from rftools.erf.maps.cone.base import NotWindowed, Rule, Setting, Share, argument, source, windowed
 from rftools.erf.maps.cone.boxes import Box, Patch, Span, cut, widen
 
@@ -212,11 +212,11 @@ class Transposed(_Kernel):
         return [Share(0, target, y)]
 
 
-windowed("conv1d", "conv2d", "conv3d")(Convolution)
-windowed("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")(Transposed)
+windowed(*operators.WINDOWED)(Convolution)
+windowed(*operators.TRANSPOSED)(Transposed)
 
 
-@windowed("convolution", "_convolution")
+@windowed(*operators.GENERAL)
 def convolution(node: fx.Node, setting: Setting) -> Rule:
     return (Transposed if argument(node, setting, "transposed") else Convolution)(node, setting)
 

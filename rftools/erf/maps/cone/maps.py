@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from rftools.capture import Graph
+from rftools.capture.shapes import shape_of
 from rftools.erf.maps.cone.boxes import Box, Cotangent, cut
 from rftools.erf.maps.cone.plan import Plan, Unit, make_plan
 from rftools.erf.maps.cone.walk import Walk, forget, forward
-from rftools.trf.rules.registry import shape_of
 
 BUDGET = 0.06  # gradients under way, as a share of one forward pass's values
 SMALLEST = 1 << 22

@@ -9,9 +9,9 @@ import torch
 from torch import fx
 
 from rftools.capture import op_name
+from rftools.capture.shapes import shape_of
 from rftools.erf.maps.cone.base import NotWindowed, Rule, Setting, Share, argument, operator_of, source, windowed
 from rftools.erf.maps.cone.boxes import Box, Patch, Span, cut, full_box, sizes, widen
-from rftools.trf.rules.registry import shape_of
 
 
 class Concatenation(Rule):

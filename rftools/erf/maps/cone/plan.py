@@ -17,12 +17,12 @@ import rftools.erf.maps.cone.normalisation
 import rftools.erf.maps.cone.pixels
 import rftools.erf.maps.cone.pooling  # noqa: F401  (these register their rules)
 from rftools.capture import Graph
+from rftools.capture.shapes import shape_of
 from rftools.erf.maps.cone.base import Rule, Setting, build, operator_of
 from rftools.erf.maps.cone.boxes import Box, full_box, union, volume
 from rftools.erf.maps.cone.pointwise import Scale, Unary
 from rftools.erf.maps.cone.tape import Tape
 from rftools.trf.engine import Evaluator
-from rftools.trf.rules.registry import shape_of
 
 CROP = 0.7  # values are worked out in windows alone where that saves at least the rest of one forward pass
 # Sums over windows of other sizes round differently, so that a relu near zero may flip: in single precision that was

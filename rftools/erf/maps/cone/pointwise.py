@@ -10,15 +10,9 @@ import torch
 from torch import fx
 
 from rftools.capture import op_name
+from rftools.capture.operators import ARITHMETIC, COPIES, RUNNING_NORMS, UNARY
 from rftools.erf.maps.cone.base import NotWindowed, Rule, Setting, Share, argument, operator_of, source, windowed
 from rftools.erf.maps.cone.boxes import Box, Patch, cut, sizes
-
-UNARY = (
-    *("relu", "relu6", "hardtanh", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "sigmoid", "tanh"),
-    *("hardsigmoid", "hardswish", "softplus", "softsign", "log_sigmoid", "exp", "log", "log1p", "sqrt", "rsqrt", "abs"),
-    *("sin", "cos", "square", "reciprocal", "pow", "neg", "erf", "clamp", "clamp_min", "clamp_max", "logit", "expm1"),
-    *("threshold", "hardshrink", "softshrink", "logsigmoid", "rrelu", "atan", "tan", "sinh", "cosh", "log2", "erfc"),
-)
 
 
 def per_target(values: torch.Tensor, images: int) -> torch.Tensor:
@@ -66,7 +60,7 @@ class Scale(Rule):
         return [Share(0, box, scaled(values, self.on(box), images, own))]
 
 
-@windowed("batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm")
+@windowed(*RUNNING_NORMS)
 def batch_norm(node: fx.Node, setting: Setting) -> Rule:
     op = operator_of(node)
     x = source(node, setting)
@@ -121,8 +115,7 @@ class Unary(Rule):
         self.derivative = None
 
 
-for name in UNARY:
-    windowed(name)(Unary)
+windowed(*UNARY)(Unary)
 
 
 class ByChannel(Unary):
@@ -155,7 +148,7 @@ class Identity(Rule):
         return [Share(0, box, values, own)]
 
 
-windowed("clone", "contiguous", "alias", "dropout", "feature_dropout", "alpha_dropout", "lift_fresh")(Identity)
+windowed(*COPIES, "dropout", "feature_dropout", "alpha_dropout")(Identity)
 
 
 class Binary(Rule):
@@ -269,4 +262,4 @@ class Binary(Rule):
         self.patches, self.quotient = {}, None
 
 
-windowed("add", "sub", "rsub", "mul", "div")(Binary)
+windowed(*ARITHMETIC)(Binary)

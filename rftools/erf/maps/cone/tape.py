@@ -8,19 +8,10 @@ import torch
 from torch import fx
 
 from rftools.capture import op_name
+from rftools.capture.operators import PER_IMAGE
+from rftools.capture.shapes import shape_of
 from rftools.erf.maps.cone.base import Setting, Share, call_node
 from rftools.erf.maps.cone.boxes import Box, full_box, tighten, widen
-from rftools.trf.rules.registry import shape_of
-
-PER_IMAGE = frozenset(
-    # operators that take any number of images as they were captured with one
-    (  # noqa: SIM905 (a list of 33 words reads worse)
-        "relu gelu prelu group_norm layer_norm instance_norm pad constant_pad_nd matmul linear softmax pixel_shuffle"
-        " pixel_unshuffle channel_shuffle upsample_nearest1d upsample_nearest2d upsample_bilinear2d upsample_linear1d"
-        " upsample_bicubic2d upsample_trilinear3d avg_pool1d avg_pool2d avg_pool3d lp_pool2d adaptive_max_pool2d"
-        " max_pool1d max_pool2d max_pool3d conv1d conv2d conv3d add mul sub div mean cat"
-    ).split()
-)
 
 
 class Tape:
