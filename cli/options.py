@@ -138,6 +138,8 @@ def load_model(spec: str, model: str | None, weights: str | None, input_size: st
 
     sizes = [] if input_size is None else [parse_size(part) for part in input_size.split(",")]
     loaded = load(spec, model=model, weights=weights, input_size=sizes[0] if sizes else None, seed=seed)
+    if chosen := loaded.metadata.get("chosen"):  # which checkpoint of a run's folder
+        click.echo(chosen, err=True)
     return dataclasses.replace(loaded, other_inputs=tuple(sizes[1:])) if sizes[1:] else loaded
 
 

@@ -7,6 +7,7 @@ The handful of names below is the public interface; each is loaded when it is fi
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from rftools._version import __version__
@@ -51,6 +52,10 @@ __all__ = [
     "theoretical",
     "tuning",
 ]
+
+
+if not os.path.isdir(os.path.join(__path__[0], "cli")):  # a checkout without links (Windows): cli and models lie beside
+    __path__.append(os.path.dirname(__path__[0]))
 
 
 def __getattr__(name: str) -> Any:

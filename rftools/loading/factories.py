@@ -1,17 +1,13 @@
-"""Architectures by name: ours, torchvision's, timm's, and a user's own factory."""
+"""Architectures by name: ours, torchvision's, timm's (a user's own: `own_code`)."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from rftools.errors import RequestError, closest, missing_package
 from rftools.loading.model import Model, Normalisation
+from rftools.loading.own_code import from_own_code
 
 LIBRARIES = ("torchvision", "timm")
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -20,12 +16,12 @@ IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 def build(spec: str, **arguments: Any) -> Model:
     """The architecture that ``spec`` names, with random weights."""
     source, colon, name = spec.partition(":")
-    if not colon or not name:
+    known: dict[str, Callable[..., Model]] = {"rftools": _ours, "torchvision": _torchvision, "timm": _timm}
+    if not colon or (source in known and not name):
         raise RequestError(
             f"{spec!r} is no model spec: give a file, rftools:NAME, torchvision:NAME, timm:NAME or module:factory"
         )
-    known: dict[str, Callable[..., Model]] = {"rftools": _ours, "torchvision": _torchvision, "timm": _timm}
-    return known[source](name, **arguments) if source in known else _factory(spec, **arguments)
+    return known[source](name, **arguments) if source in known else from_own_code(spec, **arguments)
 
 
 def _ours(name: str, **arguments: Any) -> Model:
@@ -88,62 +84,3 @@ def _timm(name: str, **arguments: Any) -> Model:
     config = module.pretrained_cfg or {}
     norm = Normalisation(tuple(config["mean"]), tuple(config["std"])) if "mean" in config else None
     return Model(module, f"timm:{name}", name, tuple(config.get("input_size", (3, 224, 224))), normalisation=norm)
-
-
-def _factory(spec: str, **arguments: Any) -> Model:
-    """``package.module:factory`` (the working directory too) or ``file.py:factory``: a call that gives a module."""
-    from torch import nn
-
-    place, _, attribute = spec.rpartition(":")
-    module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place, spec)
-    factory = getattr(module, attribute, None)
-    if factory is None:
-        public = [name for name in vars(module) if not name.startswith("_")]
-        raise RequestError(f"{place} has no {attribute!r}{closest(attribute, public)}")
-    made = factory if isinstance(factory, nn.Module) else _call(factory, spec, arguments)
-    if not isinstance(made, nn.Module):
-        raise RequestError(f"{spec} gives a {type(made).__name__}, not a torch.nn.Module")
-    size = getattr(made, "input_size", None)
-    return Model(made, spec, attribute, tuple(size) if isinstance(size, (tuple, list)) else None)
-
-
-def _call(factory: Any, spec: str, arguments: dict[str, Any]) -> Any:
-    try:
-        return factory(**arguments)
-    except TypeError as error:
-        raise RequestError(f"{spec} could not be called without arguments: {error}") from error
-
-
-def _import_module(place: str, spec: str) -> Any:
-    with _working_directory_first():
-        try:
-            return importlib.import_module(place)
-        except ModuleNotFoundError as error:
-            if error.name and not place.startswith(error.name):
-                raise RequestError(f"{place} needs the package {error.name}, which is not installed") from error
-            raise RequestError(
-                f"no module {place!r} for the spec {spec!r}; known sources are rftools:, torchvision:, timm:, a file, "
-                "or a module that can be imported from here"
-            ) from error
-
-
-def _import_file(path: Path) -> Any:
-    if not path.is_file():
-        raise RequestError(f"no such file: {path}")
-    description = importlib.util.spec_from_file_location(path.stem, path)
-    assert description is not None
-    assert description.loader is not None
-    module = importlib.util.module_from_spec(description)
-    with _working_directory_first(path.parent):
-        description.loader.exec_module(module)
-    return module
-
-
-@contextmanager
-def _working_directory_first(folder: Path | None = None) -> Iterator[None]:
-    place = str((folder or Path.cwd()).resolve())
-    sys.path.insert(0, place)
-    try:
-        yield
-    finally:
-        sys.path.remove(place)

@@ -12,7 +12,7 @@ from torch import nn
 
 from rftools.errors import RequestError
 from rftools.loading import Model, as_model
-from rftools.loading.load import check_finite
+from rftools.loading.state_dict import check_finite
 from rftools.models.training.pruning import prunable
 from rftools.pruning.balance import balanced, can_balance, pooled_anisotropy
 from rftools.pruning.layout import from_kernels, kernel_of, step_of

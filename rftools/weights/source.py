@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from rftools.errors import RequestError
 from rftools.files import sha256_of
 from rftools.loading import Model, as_model, load
-from rftools.loading.load import bare_weights, masked, state_dict_of
+from rftools.loading.load import bare_weights
+from rftools.loading.state_dict import masked, state_dict_of
 from rftools.results import ModelInfo
 
 if TYPE_CHECKING:

@@ -95,6 +95,81 @@ def test_factories_from_the_working_directory(tmp_path: Path, monkeypatch: pytes
         rf.load("mynet_for_test:number")
 
 
+def test_a_wrong_name_in_a_file_lists_what_the_file_defines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a name the file is not even run."""
+    file = tmp_path / "net_for_test.py"
+    file.write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w').close()\nclass Net: ...\ndef build(width): ...\ndef _hidden(): ...\n"
+        "def broken():\n    raise OSError('no weights\\nhere')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for spec in ("net_for_test.py:", "net_for_test:"):
+        with pytest.raises(rf.RequestError, match=r"names nothing in net_for_test.*; it defines Net, build, broken$"):
+            rf.load(spec)
+    with pytest.raises(rf.RequestError, match=r"is Python; name what makes the net: .*py:NAME; it defines Net, build"):
+        rf.load("net_for_test.py")
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(rf.RequestError, match=r"has no 'bild' \(closest: build\); it defines Net, build, broken$"):
+        rf.load("net_for_test.py:bild")
+    with pytest.raises(rf.RequestError, match=r"net_for_test.py:build could not be called without arguments: build"):
+        rf.load("net_for_test.py:build")
+    with pytest.raises(rf.RequestError, match=r"net_for_test.py:broken raised OSError: no weights$"):
+        rf.load("net_for_test.py:broken")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def make(:", r"bad_for_test.* can't be imported: SyntaxError: "),
+        ("1 / 0", r"bad_for_test.* can't be imported: ZeroDivisionError: division by zero"),
+        ("import no_such_package_here", r"bad_for_test.* needs the package no_such_package_here"),
+    ],
+)
+def test_code_that_fails_is_one_line(tmp_path: Path, source: str, message: str) -> None:
+    (tmp_path / "bad_for_test.py").write_text(source)
+    with pytest.raises(rf.RequestError, match=message) as caught:
+        rf.load(f"{tmp_path}/bad_for_test.py:make")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_runs_folder_is_its_best_or_its_newest_checkpoint(tmp_path: Path) -> None:
+    for epoch in (2, 10):
+        checkpoint(tmp_path / f"epoch-{epoch:04d}.pt", epoch=epoch)
+    newest = rf.load(tmp_path)
+    assert newest.metadata["epoch"] == 10
+    assert newest.metadata["chosen"].endswith("is a run without a best.pt: its newest epoch, epoch-0010.pt, is taken")
+    checkpoint(tmp_path / "best.pt", epoch=7)
+    best = rf.load(tmp_path)
+    assert (best.metadata["epoch"], best.spec) == (7, str(tmp_path / "best.pt"))
+    assert best.metadata["chosen"].endswith("is a run: its best.pt is taken")
+    assert rf.sparsity(tmp_path).model.name == "vgg-dilated (best.pt)"
+
+
+@pytest.mark.parametrize("command", ["trf", "sparsity"])
+def test_a_command_says_which_checkpoint_of_a_run_it_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    from rftools.cli import main
+
+    checkpoint(tmp_path / "epoch-0002.pt")
+    main([command, str(tmp_path)])
+    assert capsys.readouterr().err == (
+        f"{tmp_path} is a run without a best.pt: its newest epoch, epoch-0002.pt, is taken\n"
+    )
+
+
+def test_a_folder_without_a_run_says_what_lies_in_it(tmp_path: Path) -> None:
+    with pytest.raises(rf.RequestError, match=r"is a folder without a run: .* no best\.pt; it is empty$"):
+        rf.load(tmp_path)
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(rf.RequestError, match=r"no best\.pt; it holds notes\.txt$"):
+        rf.load(tmp_path)
+    for name in "abcdefg":
+        checkpoint(tmp_path / f"{name}.pt")
+    with pytest.raises(rf.RequestError, match=r"it holds a\.pt, b\.pt, c\.pt, d\.pt, e\.pt and 2 more; name one of"):
+        rf.load(tmp_path)
+
+
 def test_libraries() -> None:
     assert rf.load("torchvision:resnet18").input_size == (3, 224, 224)
     pytest.importorskip("timm")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -44,6 +47,25 @@ def test_links_point_to_the_top_level_folders(name: str) -> None:
     assert link.is_symlink()
     assert link.readlink() == Path("..") / name
     assert link.resolve() == ROOT / name
+
+
+def test_a_checkout_whose_links_are_text_files_works(tmp_path: Path) -> None:
+    """So git writes them on Windows; an editable install has the checkout on its path, as here."""
+    for folder in ("rftools", "cli", "models"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("cli", "models"):
+        (tmp_path / "rftools" / name).unlink()
+        (tmp_path / "rftools" / name).write_text(f"../{name}")
+    code = (
+        "import rftools, rftools.cli, rftools.models.training.loop;"
+        "print(rftools.cli.__file__, rftools.models.__file__);"
+        "rftools.cli.main(['trf', 'rftools:vgg-dilated'])"
+    )
+    options = {"env": {**os.environ, "PYTHONPATH": str(tmp_path)}, "cwd": tmp_path / "cli"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, **options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{tmp_path}/cli/__init__.py {tmp_path}/models/__init__.py\n".replace("/", os.sep))
+    assert "features.block1.conv" in done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +110,29 @@ def test_extras_are_not_requirements() -> None:
     core = {r.name for r in requires if r.marker is None}
     assert not core & {"torchvision", "timm", "scikit-image", "mlxtend", "tensorboard", "onnx"}
     assert {"torch", "numpy", "scipy", "matplotlib", "plotly", "captum", "pandas"} <= core
+
+
+NEEDS = {
+    r"torchvision:": "vision",
+    r"timm:": "timm",
+    r"\.onnx": "onnx",
+    r"--data patches|patches|mnist5k|rftools demo": "data",
+    r"tensorboard": "tensorboard",
+}
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "howto").glob("*.md")), ids=lambda page: page.stem)
+def test_a_how_to_names_the_extras_that_it_needs(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    blocks = "".join(re.findall(r"^```(?:bash|python|sh)\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    named = {extra for extras in re.findall(r"rftools\[([a-z,]+)\]", text) for extra in extras.split(",")}
+    assert {extra for words, extra in NEEDS.items() if re.search(words, blocks)} <= named
+
+
+def test_the_onnx_extra_exports_too() -> None:
+    """``torch.onnx.export`` needs onnxscript, and the how-to on models exports a net."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert {"onnx", "onnxscript"} <= {Requirement(text).name for text in extras["onnx"]}
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])

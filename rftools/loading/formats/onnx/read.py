@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rftools.errors import RequestError, missing_package
 from rftools.files import sha256_of
+from rftools.loading.formats import reader
 from rftools.loading.formats.onnx.net import OnnxNet, evaluated
 from rftools.loading.formats.onnx.step import OPERATORS, Step
 from rftools.loading.model import Model
@@ -21,6 +22,7 @@ ON_SHAPES = frozenset({"Shape", "ConstantOfShape", "Range", "NonZero", "Mod", "R
 Constants = dict[str, NDArray[Any]]
 
 
+@reader(".onnx")
 def read_onnx(path: Path) -> Model:
     """The net of an ONNX file, with the size of its first input where the file fixes it.
 

@@ -1,0 +1,53 @@
+"""From a checkpoint of ours to a `Model`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rftools.errors import RequestError
+from rftools.files import sha256_of
+from rftools.loading import factories
+from rftools.loading.model import Model, Normalisation
+from rftools.loading.state_dict import fit
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def from_checkpoint(path: Path, content: Mapping[str, Any], model: str | None) -> Model:
+    from rftools.models import build
+    from rftools.models.training.pruning import without_masks
+
+    arch = content["arch"]
+    module = _build_arch(arch, path.name, model, build)
+    fit(module, content["state_dict"], path.name)
+    norm = content.get("normalisation")
+    return Model(
+        module=module.eval(),
+        spec=str(path),
+        name=f"{arch['name']} ({path.name})",
+        input_size=tuple(int(n) for n in content["input_size"]),
+        sha256=sha256_of(path),
+        normalisation=None if not norm else Normalisation(tuple(norm["mean"]), tuple(norm["std"])),
+        classes=tuple(content.get("classes", ())),
+        metadata={
+            **{key: content[key] for key in ("epoch", "history", "data", "arch", "versions") if key in content},
+            "masked": tuple(sorted(without_masks(content["state_dict"])[1])),
+        },
+    )
+
+
+def _build_arch(arch: Mapping[str, Any], where: str, model: str | None, build: Any) -> nn.Module:
+    """The module that a checkpoint names. A name that is somebody's own code is imported only if the user says it."""
+    name, arguments = str(arch["name"]), dict(arch.get("arguments", {}))
+    source, colon, _ = name.partition(":")
+    if not colon:
+        if model not in (None, f"rftools:{name}"):
+            raise RequestError(f"{where} names its own architecture, rftools:{name}; leave out --model {model}")
+        module: nn.Module = build(name, **arguments)
+        return module
+    if source not in factories.LIBRARIES and model != name:
+        raise RequestError(f"{where} was trained from your own code; to have it imported, say --model {name}")
+    return factories.build(name, **arguments).module

@@ -1,0 +1,137 @@
+"""A user's own net: ``package.module:factory`` or ``file.py:factory``, imported because the user says so."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rftools.errors import RequestError, closest
+from rftools.loading.model import Model
+
+NAMED = 8  # definitions that a refusal names
+
+
+def from_own_code(spec: str, **arguments: Any) -> Model:
+    """What the factory of ``spec`` gives; a module that lies there under that name is taken as it is.
+
+    Raises:
+        RequestError: no such file, module or name; code that fails; what it gives is no module.
+    """
+    from torch import nn
+
+    place, _, name = spec.rpartition(":")
+    if not name:
+        raise RequestError(f"{spec} names nothing in {place}{defined_in(_source_of(place))}")
+    module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place, spec)
+    factory = getattr(module, name, None)
+    if factory is None:
+        public = [each for each in vars(module) if not each.startswith("_")]
+        raise RequestError(f"{place} has no {name!r}{closest(name, public)}{defined_in(_source_of(place))}")
+    made = factory if isinstance(factory, nn.Module) else _called(factory, spec, arguments)
+    if not isinstance(made, nn.Module):
+        raise RequestError(f"{spec} gives a {type(made).__name__}, not a torch.nn.Module")
+    size = getattr(made, "input_size", None)
+    return Model(made, spec, name, tuple(size) if isinstance(size, (tuple, list)) else None)
+
+
+def defined_in(path: Path | None) -> str:
+    """The end of a line about a name that a file lacks: which functions and classes it has. The file is not run.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "mynet.py")
+    ...     _ = file.write_text("class Net: ...\\ndef build(): ...\\ndef _helper(): ...")
+    ...     defined_in(file)
+    '; it defines Net, build'
+    """
+    try:
+        tree = ast.parse(path.read_bytes()) if path else None
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    names = [each.name for each in (tree.body if tree else []) if isinstance(each, kinds) and each.name[0] != "_"]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"; it defines {', '.join(names[:NAMED])}{more}" if names else ""
+
+
+def _source_of(place: str) -> Path | None:
+    """Where the code of a spec's first part lies, as far as that can be told without running it."""
+    if place.endswith(".py"):
+        return Path(place)
+    if place in sys.modules:
+        origin = getattr(sys.modules[place], "__file__", None)
+        return Path(origin) if origin else None
+    try:
+        with _first_on_the_path(Path.cwd()):
+            found = importlib.util.find_spec(place)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    return Path(found.origin) if found and found.origin and found.has_location else None
+
+
+def _called(factory: Any, spec: str, arguments: dict[str, Any]) -> Any:
+    try:
+        return factory(**arguments)
+    except RequestError:
+        raise
+    except TypeError as error:
+        raise RequestError(f"{spec} could not be called without arguments: {_first_line(error)}") from error
+    except Exception as error:
+        raise RequestError(f"{spec} raised {type(error).__name__}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]
+
+
+def _import_module(place: str, spec: str) -> Any:
+    with _first_on_the_path(Path.cwd()):
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            if error.name and not place.startswith(error.name):
+                raise RequestError(f"{place} needs the package {error.name}, which is not installed") from error
+            raise RequestError(
+                f"no module {place!r} for the spec {spec!r}; known sources are rftools:, torchvision:, timm:, a file, "
+                "or a module that can be imported from here"
+            ) from error
+        except Exception as error:
+            raise _failed(place, error) from error
+
+
+def _import_file(path: Path) -> Any:
+    if not path.is_file():
+        raise RequestError(f"no such file: {path}")
+    description = importlib.util.spec_from_file_location(path.stem, path)
+    assert description is not None
+    assert description.loader is not None
+    module = importlib.util.module_from_spec(description)
+    with _first_on_the_path(path.parent):
+        try:
+            description.loader.exec_module(module)
+        except ModuleNotFoundError as error:
+            raise RequestError(f"{path} needs the package {error.name}, which is not installed") from error
+        except Exception as error:
+            raise _failed(str(path), error) from error
+    return module
+
+
+def _failed(place: str, error: Exception) -> RequestError:
+    return RequestError(f"{place} can't be imported: {type(error).__name__}: {_first_line(error)}")
+
+
+@contextmanager
+def _first_on_the_path(folder: Path) -> Iterator[None]:
+    place = str(folder.resolve())
+    sys.path.insert(0, place)
+    try:
+        yield
+    finally:
+        if place in sys.path:
+            sys.path.remove(place)
