@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -65,17 +65,10 @@ def command(
 
 def run(model: Model, limits: list[Limit], base: str | None) -> tuple[list[Outcome], list[str]]:
     """The outcomes of the limits, and the lines of what differs from ``base``; only what is needed is analysed."""
-    import rftools
-    from rftools import checks as gate
-    from rftools.reporting.subject.subject import Subject
+    from rftools.checks import keep
 
-    parts: dict[str, Any] = {}
-    asked = gate.needs(limits) | ({"theoretical"} if base is not None else set())
-    for part in ("theoretical", "effective", "orientation"):
-        if part in asked:
-            parts[part] = getattr(rftools, part)(model)
-    subject = Subject(model=model.info(), input_size=model.input_size, **parts)
-    return gate.evaluate(subject, limits), [] if base is None else gate.against(parts["theoretical"], base)
+    found = keep(model, limits, base)
+    return list(found.outcomes), list(found.changes)
 
 
 def read_limits(path: str) -> list[Limit]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rftools._version import __version__
 
 if TYPE_CHECKING:
+    from rftools.checks import check
     from rftools.erf import effective
     from rftools.errors import RequestError
     from rftools.gratings import tuning
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Model": "loading",
     "RequestError": "errors",
+    "check": "checks",
     "effective": "erf",
     "load": "loading",
     "orientation": "weights",
@@ -41,6 +43,7 @@ __all__ = [
     "Model",
     "RequestError",
     "__version__",
+    "check",
     "effective",
     "load",
     "orientation",

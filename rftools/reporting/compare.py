@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rftools.checks.layers import weighted
+from rftools.checks.sizes import MEASURE, effective_size, size_change
 from rftools.errors import RequestError
 from rftools.plots.comparison import Curve, curves
 from rftools.plots.scene import Axis, short
 from rftools.plots.sparsity.taps import PRUNED
 from rftools.reporting.drawing.figures import Figure, themed
-from rftools.reporting.findings import weighted
-from rftools.reporting.subject.effective_size import MEASURE, effective_size, size_change
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import plural, say, words
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rftools.reporting.subject.effective_size import effective_share
+from rftools.checks.layers import weighted
+from rftools.checks.sizes import effective_share
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import counted, plural, say
 
@@ -83,15 +84,6 @@ def _names(layers: Sequence[str]) -> str:
     shown = ", ".join(name or plural(1, "model") for name in layers[:NAMED])
     more = len(layers) - NAMED
     return say("findings.more", names=shown, rest=more) if more > 0 else shown
-
-
-def weighted(rows: Iterable[LayerField]) -> list[LayerField]:
-    """The rows of convolutions: what has a kernel and a place. A container that ends with one is not counted again."""
-    known = list(rows)
-    parents = {row.name[:i] for row in known for i, char in enumerate(row.name) if char in "./"}
-    if len(known) > 1:
-        parents.add("")
-    return [row for row in known if row.op.startswith("conv") and row.axes and row.name not in parents]
 
 
 def _local(row: LayerField) -> bool:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,6 @@ from rftools.checks import CHECKS, Limit, evaluate, needs, parse_limit
 from rftools.cli import main
 from rftools.cli.check import read_limits
 from rftools.errors import RequestError
-from rftools.reporting.subject.subject import Subject
 from tests import drawn
 
 
@@ -28,8 +28,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return status, captured.out, captured.err
 
 
-def subject(**parts: object) -> Subject:
-    return Subject(model=drawn.MODEL, input_size=(3, 20, 20), **parts)  # type: ignore[arg-type]
+def subject(**parts: object) -> dict[str, object]:
+    return parts
 
 
 NET = "rftools:vgg-dilated"
@@ -193,3 +193,43 @@ def test_only_what_is_needed_is_analysed() -> None:
     assert parse_limit("max-holes", "a=b=2") == Limit("max-holes", 2.0, "a=b")
     with pytest.raises(RequestError):
         parse_limit("max-holes", "nan")
+
+
+def test_python_says_what_the_command_says(capsys: pytest.CaptureFixture[str]) -> None:
+    limits = ("--min-field", "64", "--max-holes", "features.block1.conv=0", "--no-unproductive")
+    status, out, _ = run(capsys, NET, *limits, "--format", "json")
+    found = rf.check(rf.load(NET), min_field=64, max_holes={"features.block1.conv": 0}, max_unproductive=0)
+    assert (found.ok, status) == (False, 1)
+    assert found.to_dict() == json.loads(out)
+    assert repr(found).splitlines()[1:] == [BROKEN] == list(found.broken)
+
+
+def test_python_against_an_earlier_result(tmp_path: Path) -> None:
+    model = rf.load(NET)
+    base = tmp_path / "base.json"
+    content = rf.theoretical(model).to_dict()
+    base.write_text(json.dumps(content))
+    assert rf.check(model, against=base).ok
+    content["layers"][0]["axes"][1]["size"] = 5
+    base.write_text(json.dumps(content))
+    changed = ("against: features.block1.conv: size of axis 1 was 5, is 3",)
+    assert rf.check(model, against=base).broken == changed
+    assert not rf.check(model, against=base).ok
+
+
+@pytest.mark.parametrize(
+    ("limits", "line"),
+    [
+        ({}, "no limit was given; give one or more, such as min_field=64"),
+        (
+            {"min_feild": 3},
+            "no limit 'min_feild'; there are min_field, max_holes, max_unprod",
+        ),
+        ({"min_field": "wide"}, "min_field takes a number or {'layer4.*': number}, not 'wide'"),
+        ({"min_field": {"block9": 3}}, "no layer matches 'block9' of --min-field"),
+    ],
+)
+def test_wrong_limits_in_python(limits: dict[str, Any], line: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        rf.check(rf.load(NET), **limits)
+    assert str(caught.value).startswith(line)

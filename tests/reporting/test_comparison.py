@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 import rftools as rf
+from rftools.checks.layers import weighted
 from rftools.erf import compare as compare_effective
 from rftools.loading import as_model
 from rftools.reporting.compare import QUANTITIES, Value, align, difference, labels, records
-from rftools.reporting.findings import weighted
 from rftools.reporting.subject.subject import Subject, from_model, from_models, from_results
 from tests import drawn
 

@@ -598,9 +598,9 @@ def test_the_findings_and_results_as_json(tmp_path: Path, capsys: pytest.Capture
 
 def test_the_effective_size_of_known_maps() -> None:
     """A Gaussian's is its width at half height, an evenly filled square's 0.80 of its side: closed forms."""
+    from rftools.checks.sizes import effective_size
     from rftools.erf.measures import Frame
     from rftools.erf.measures.radial import radius_50
-    from rftools.reporting.subject.effective_size import effective_size
 
     def size_of(values: np.ndarray) -> float:
         side = len(values)

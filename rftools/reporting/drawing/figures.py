@@ -7,12 +7,12 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import Any
 
+from rftools.checks.sizes import MEASURE
 from rftools.errors import RequestError
 from rftools.plots import describe, svg
 from rftools.plots.scene import Scene
 from rftools.plots.sparsity.taps import PRUNED
 from rftools.plots.theme import FONTS, THEMES
-from rftools.reporting.subject.effective_size import MEASURE
 from rftools.reporting.subject.subject import Subject
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"

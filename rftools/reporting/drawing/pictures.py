@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rftools.checks.sizes import effective_size
 from rftools.plots.effective.maps import covered, smaller
 from rftools.plots.theme import COLOURMAP, THEMES
-from rftools.reporting.subject.effective_size import effective_size
 from rftools.reporting.texts import say
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from rftools.checks.sizes import effective_size
 from rftools.plots.comparison import Curve, curves
 from rftools.plots.scene import Axis
 from rftools.reporting.drawing.figures import Figure, themed
 from rftools.reporting.drawing.pictures import map_url
-from rftools.reporting.subject.effective_size import effective_size
 from rftools.reporting.texts import say
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rftools.checks.layers import weighted
 from rftools.errors import RequestError
 from rftools.plots.sparsity.taps import PRUNED
-from rftools.reporting.findings import weighted
 from rftools.reporting.subject.subject import Subject, from_model
 
 if TYPE_CHECKING:

@@ -1,21 +1,17 @@
-"""The gate: limits that a net must keep, each checked layer by layer; what cannot be computed counts as broken."""
+"""Limits that a net must keep, each checked layer by layer; what cannot be computed counts as broken."""
 
 from __future__ import annotations
 
 import fnmatch
-import json
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from rftools.checks.layers import weighted
+from rftools.checks.sizes import effective_share
 from rftools.errors import RequestError, closest
-from rftools.reporting.findings import weighted
-from rftools.reporting.subject.effective_size import effective_share
-from rftools.reporting.subject.subject import Subject
-from rftools.trf.result import TheoreticalResult
 
 
 @dataclass(frozen=True)
@@ -133,8 +129,8 @@ def needs(limits: Sequence[Limit]) -> set[str]:
     return {CHECKS[limit.check].part for limit in limits}
 
 
-def evaluate(subject: Subject, limits: Sequence[Limit]) -> list[Outcome]:
-    """Every limit on every layer that it is for.
+def evaluate(results: Mapping[str, Any], limits: Sequence[Limit]) -> list[Outcome]:
+    """Every limit on every layer that it is for; ``results`` are the analyses' by their parts, as `needs` names them.
 
     Raises:
         RequestError: a limit that no layer matches.
@@ -142,7 +138,7 @@ def evaluate(subject: Subject, limits: Sequence[Limit]) -> list[Outcome]:
     outcomes = []
     for limit in limits:
         check = CHECKS[limit.check]
-        for row in _rows(subject, limit, check):
+        for row in _rows(results, limit, check):
             value = check.read(row)
             ok = value is not None and not math.isnan(value) and check.holds(value, limit.value)
             reason = _reason(row) if value is None else None
@@ -160,8 +156,8 @@ def _reason(row: Any) -> str | None:
     return getattr(row, "note", None)
 
 
-def _rows(subject: Subject, limit: Limit, check: Check) -> list[Any]:
-    every = list(getattr(subject, check.part) or ())
+def _rows(results: Mapping[str, Any], limit: Limit, check: Check) -> list[Any]:
+    every = list(results.get(check.part) or ())
     if limit.pattern is not None:
         named = [row for row in every if row.name == limit.pattern]  # names may hold what patterns give a meaning
         matching = named or [row for row in every if fnmatch.fnmatchcase(row.name, limit.pattern)]
@@ -195,37 +191,3 @@ def parse_limit(check: str, text: str) -> Limit:
     if math.isnan(value):
         raise RequestError(f"--{check} takes a number or LAYERS=NUMBER, such as 64 or layer4.*=64, not {text!r}")
     return Limit(check, value, pattern if equals else None)
-
-
-def against(result: TheoreticalResult, base: str | Path) -> list[str]:
-    """What differs from an earlier ``rftools trf --json``: one line a layer whose field is not what it was."""
-    then = _read(base)
-    now = {row["name"]: row for row in result.to_dict()["layers"]}
-    lines = []
-    for row in then:
-        name = str(row["name"])
-        if name not in now:
-            lines.append(f"against: {name or '(model)'}: the layer is gone")
-            continue
-        for number, (old, new) in enumerate(zip(row["axes"], now[name]["axes"], strict=False)):
-            for key in ("size", "stride", "start", "global"):
-                if old.get(key) != new[key]:
-                    lines.append(
-                        f"against: {name or '(model)'}: {key} of axis {number} was {old.get(key)}, is {new[key]}"
-                    )
-    return lines
-
-
-def _read(path: str | Path) -> list[dict[str, Any]]:
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        schema = content["schema"]
-        rows = list(content["layers"])
-    except FileNotFoundError:
-        raise RequestError(f"no such file: {path}") from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise RequestError(f"{path} is no whole result of `rftools trf --json`") from None
-    if (schema.get("name"), schema.get("version")) != TheoreticalResult.SCHEMA:
-        given = f"{schema.get('name')} version {schema.get('version')}"
-        raise RequestError(f"{path} holds {given}; --against takes rftools.trf version {TheoreticalResult.SCHEMA[1]}")
-    return rows
