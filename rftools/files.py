@@ -1,9 +1,13 @@
-"""Files are written whole or not at all: to a temporary name beside the target, then renamed."""
+"""Files are written whole or not at all: to a temporary name beside the target, then renamed.
+
+Only regular files are replaced. A symbolic link is followed, and stays a link; pipes and devices are written into.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +22,11 @@ def check_writable(path: str | Path) -> Path:
     target = Path(path)
     if target.is_dir():
         raise RequestError(f"cannot write {target}: it is a folder; name a file")
-    parent = target.parent
+    if _is_stream(target):
+        if not os.access(target, os.W_OK):
+            raise RequestError(f"cannot write {target}: permission denied")
+        return target
+    parent = _followed(target).parent
     if not parent.is_dir():
         raise RequestError(f"cannot write {target}: the folder {parent} does not exist; create it first")
     try:
@@ -31,8 +39,48 @@ def check_writable(path: str | Path) -> Path:
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
-    """Open a temporary binary file that takes the name ``path`` when the block ends without an error."""
+    """Open a binary file whose content stands under ``path`` when the block ends without an error.
+
+    Raises:
+        RequestError: it can't be written.
+    """
     target = Path(path)
+    with _into_stream(target) if _is_stream(target) else _into_file(_followed(target)) as stream:
+        yield stream
+
+
+def _followed(target: Path) -> Path:
+    """What a symbolic link names; any other path as it is."""
+    if not target.is_symlink():
+        return target
+    real = Path(os.path.realpath(target))
+    if real.is_symlink():
+        raise RequestError(f"cannot write {target}: its symbolic links go round in a circle")
+    return real
+
+
+def _is_stream(target: Path) -> bool:
+    """Whether there is something that is neither a file nor a folder: a pipe, a device, a socket."""
+    try:
+        return target.exists() and not target.is_file() and not target.is_dir()
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def _into_stream(target: Path) -> Iterator[IO[bytes]]:
+    """All of it at once in the end; a pipe waits for its reader, as everywhere."""
+    buffer = io.BytesIO()
+    yield buffer
+    try:
+        with open(target, "wb") as stream:
+            stream.write(buffer.getbuffer())
+    except OSError as error:
+        raise RequestError(f"cannot write {target}: {_reason(error)}") from error
+
+
+@contextlib.contextmanager
+def _into_file(target: Path) -> Iterator[IO[bytes]]:
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     except OSError as error:
