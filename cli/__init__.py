@@ -24,6 +24,8 @@ COMMANDS = {
     "prune": "Prune a trained net and write what is left.",
     "models": "List the nets that come with rftools.",
     "demo": "Train a small net, analyse it, write its report.",
+    "help": "Help of a command, or of the program.",
+    "completion": "Completion of commands and options for bash, zsh or fish.",
 }
 
 
@@ -42,7 +44,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS and not ctx.resilient_parsing:
             raise RequestError(
                 f"no command {args[0]!r}{closest(args[0], COMMANDS)}; the commands are {', '.join(COMMANDS)}"
             )
@@ -65,10 +67,13 @@ def group(debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line. Exit status: 0 done, 1 a check failed, 2 a wrong request, 130 interrupted."""
+    """Run the command line; no words at all are ``--help``.
+
+    Exit status: 0 done, 1 a check failed, 2 a wrong request, 130 interrupted.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
-    arguments = [a for a in arguments if a != "--debug"]
+    arguments = [a for a in arguments if a != "--debug"] or ["--help"]
     try:
         group.main(args=arguments, prog_name="rftools", standalone_mode=False)
     except RequestError as error:

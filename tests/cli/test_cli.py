@@ -11,20 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from rftools.cli import COMMANDS, main
+from rftools.cli import COMMANDS
 from rftools.models import build
+from tests.cli.running import run
 from tests.loading.test_loading import checkpoint
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Exit status, standard output and standard error of a command."""
-    status = 0
-    try:
-        main(list(arguments))
-    except SystemExit as stop:
-        status = int(stop.code or 0)
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
 
 
 def test_the_commands_answer_in_a_process_of_their_own() -> None:
