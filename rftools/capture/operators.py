@@ -62,11 +62,21 @@ JOINING = (
     *("complex", "logaddexp", "logaddexp2", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or"),
     *("logical_xor", "bitwise_and", "bitwise_or", "floor_divide"),
 )
+#: element by element too: special functions of statistics and physics, and values put on a quantised scale
+SPECIAL = (
+    *("polygamma", "special_polygamma", "mvlgamma", "special_erfcx", "special_log_ndtr", "special_ndtri"),
+    *("special_i0e", "special_i1", "special_i1e", "special_zeta", "special_entr", "igamma", "igammac"),
+    *("special_bessel_j0", "special_bessel_j1", "special_bessel_y0", "special_bessel_y1", "nextafter", "ldexp"),
+    *("special_modified_bessel_k0", "special_modified_bessel_k1", "special_scaled_modified_bessel_k0"),
+    *("special_scaled_modified_bessel_k1", "gcd", "lcm", "bitwise_left_shift", "bitwise_right_shift", "signbit"),
+    *("fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine"),
+    *("fake_quantize_per_tensor_affine_cachemask", "fake_quantize_per_channel_affine_cachemask"),
+)
 #: every element of the output depends on those at its own place, and on no others
 ELEMENTWISE = tuple(
     dict.fromkeys(
         (
-            *("prelu", *UNARY, *OTHER_UNARY, *COPIES, *OTHER_COPIES, *DROPOUTS, *ARITHMETIC, *JOINING),
+            *("prelu", *UNARY, *OTHER_UNARY, *COPIES, *OTHER_COPIES, *DROPOUTS, *ARITHMETIC, *JOINING, *SPECIAL),
             *(*RUNNING_NORMS, "native_batch_norm", "_batch_norm_impl_index"),
         )
     )

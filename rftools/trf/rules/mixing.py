@@ -13,7 +13,8 @@ from rftools.capture import op_name
 from rftools.capture.operators import ELEMENTWISE, aten
 from rftools.capture.shapes import shape_of
 from rftools.trf.field import Field, join_fields
-from rftools.trf.rules.registry import Answer, Call, NoRule, rule
+from rftools.trf.rules.decomposition import taken_apart
+from rftools.trf.rules.registry import Answer, Call, rule
 
 
 @rule(*aten(ELEMENTWISE))
@@ -104,9 +105,9 @@ def _product(call: Call, first: Any, second: Any, shape: tuple[int, ...]) -> Fie
 def einsum(call: Call) -> Answer:
     """Each operand's indices that are not in the output are summed over."""
     equation, operands = call["equation"].replace(" ", ""), call["tensors"]
-    if "." in equation:
-        raise NoRule("einsum with an ellipsis")
     inputs, arrow, output = equation.partition("->")
+    if "." in equation or any(len(set(letters)) != len(letters) for letters in inputs.split(",")):
+        return taken_apart(call)  # an ellipsis, a diagonal
     if not arrow:
         letters = sorted(set(inputs) - {","})
         output = "".join(letter for letter in letters if inputs.count(letter) == 1)
@@ -115,8 +116,6 @@ def einsum(call: Call) -> Answer:
         field = call.field_of(operand)
         if field is None:
             continue
-        if len(set(letters)) != len(letters):
-            raise NoRule("einsum over a diagonal")
         gone = [d for d, letter in enumerate(letters) if letter not in output]
         field = field.reduce(*gone, keepdim=False) if gone else field
         kept = [letter for letter in letters if letter in output]

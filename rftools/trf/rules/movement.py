@@ -199,11 +199,6 @@ def fill(call: Call) -> Answer:
     return None if value is None else value.expand(call.shape)
 
 
-@rule("aten.as_strided")
-def by_memory(call: Call) -> Answer:
-    raise NoRule("what it reads depends on how the tensor lies in memory")
-
-
 @rule("aten.where")
 def where(call: Call) -> Answer:
     return join_fields([f for f in (call.field(n) for n in call.arguments) if f is not None], call.shape)

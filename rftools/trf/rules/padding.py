@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from rftools.capture import op_name
-from rftools.trf.field import Field, concatenate_fields, join_fields
+from rftools.trf.field import Field, concatenate_fields
 from rftools.trf.rules.registry import Answer, Call, rule
 from rftools.trf.taps import Taps
 
@@ -206,19 +206,3 @@ def pixel_unshuffle(call: Call) -> Answer:
     ]
     deep = concatenate_fields(phases, [1] * (r * r), 2, (n, c, r * r, h // r, w // r))
     return deep.reshape((n, c * r * r, h // r, w // r))
-
-
-@rule("aten.grid_sampler", "aten.grid_sampler_2d", "aten.grid_sampler_3d")
-def grid_sample(call: Call) -> Answer:
-    """Where it samples is data: any position may be read."""
-    image, grid = call.field("input"), call.field("grid")
-    shape = call.shape
-    rank = len(shape) - 2
-    parts = []
-    if image is not None:
-        wide = image.couple(*range(2, 2 + rank))
-        parts.append(wide.reduce(*range(2, 2 + rank)).expand(shape).bounded())
-    if grid is not None:
-        flat = grid.reduce(-1).reshape((shape[0], 1, *shape[2:]))
-        parts.append(flat.expand(shape))
-    return join_fields(parts, shape)

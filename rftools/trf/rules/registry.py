@@ -9,7 +9,6 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import fx
 
-from rftools.capture import qualified_name
 from rftools.capture.shapes import shape_of as shape_of  # read from here before; callers take it from its home
 from rftools.errors import RequestError
 from rftools.trf.field import Field
@@ -142,9 +141,3 @@ def _by_name(node: fx.Node) -> dict[str, Any]:
         else:
             named[argument.name] = argument.default_value if argument.has_default_value() else None
     return named
-
-
-def find_rule(node: fx.Node, own: Mapping[str, Rule]) -> Rule | None:
-    """The rule for a node's operator: the caller's own first."""
-    name = qualified_name(node)
-    return own.get(name) or RULES.get(name)

@@ -1,0 +1,136 @@
+"""Operators without a rule of their own are taken apart, by torch's own decompositions, into some that have one."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import fx
+from torch.utils import _pytree as pytree
+
+from rftools.capture import qualified_name
+from rftools.trf.rules.registry import RULES, Answer, Call, NoRule, Rule, make_call
+
+# What torch raises where it can't work an operator out without values, or has no decomposition that can be traced.
+UNTRACEABLE = (RuntimeError, NotImplementedError, TypeError, ValueError)
+
+
+def find_rule(node: fx.Node, own: Mapping[str, Rule]) -> Rule | None:
+    """The rule for a node's operator, the caller's own first; what has none may be made of operators that have."""
+    name = qualified_name(node)
+    return own.get(name) or RULES.get(name) or by_parts(node, own)
+
+
+def by_parts(node: fx.Node, own: Mapping[str, Rule]) -> Rule | None:
+    """A rule for ``node``'s operator that follows the operators it is made of; None where it can't be taken apart.
+
+    The parts' own rules apply, ``own`` first, whatever carries them.
+    """
+    graph = _traced(node)
+    return None if graph is None else lambda call: _through(call, graph, own)
+
+
+def taken_apart(call: Call) -> Answer:
+    """The answer of the operators that the call is made of, for a rule that leaves some calls to them.
+
+    Raises:
+        NoRule: torch has no decomposition of it.
+    """
+    rule = by_parts(call.node, {})
+    if rule is None:
+        raise NoRule("it can't be taken apart")
+    return rule(call)
+
+
+def _traced(node: fx.Node) -> fx.GraphModule | None:
+    from torch._decomp import core_aten_decompositions
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    if not isinstance(node.target, torch._ops.OpOverload):
+        return None
+    leaves, form = pytree.tree_flatten((node.args, node.kwargs))
+    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, fx.Node)]
+
+    def operate(*tensors: torch.Tensor) -> Any:
+        given = list(leaves)
+        for place, tensor in zip(places, tensors, strict=True):
+            given[place] = tensor
+        args, kwargs = pytree.tree_unflatten(given, form)
+        return node.target(*args, **kwargs)  # type: ignore[operator]
+
+    if any(not isinstance(leaves[i].meta.get("val"), torch.Tensor) for i in places):
+        return None
+    blank = [torch.empty(v.shape, dtype=v.dtype) for v in (leaves[i].meta["val"] for i in places)]
+    try:
+        without_writes = torch.func.functionalize(operate, remove="mutations")
+        graph = make_fx(without_writes, dict(core_aten_decompositions()), tracing_mode="fake")(*blank)
+    except UNTRACEABLE:
+        return None
+    made_of = [part for part in graph.graph.nodes if part.op == "call_function"]
+    same = any(qualified_name(part) == qualified_name(node) for part in made_of)
+    return None if same or not made_of else graph
+
+
+def _through(call: Call, graph: fx.GraphModule, own: Mapping[str, Rule]) -> Answer:
+    """The answer of the last part."""
+    outer = [leaf for leaf in pytree.tree_leaves((call.node.args, call.node.kwargs)) if isinstance(leaf, fx.Node)]
+    entries = [part for part in graph.graph.nodes if part.op == "placeholder"]
+    fields = {part: call.fields.get(node) for part, node in zip(entries, outer, strict=True)}
+    values = _Values(graph, dict(zip(entries, outer, strict=True)), call)
+    for part in graph.graph.nodes:
+        if part.op == "call_function" and any(fields.get(n) is not None for n in part.all_input_nodes):
+            fields[part] = _part(part, fields, values, call, own)
+    (result,) = next(part for part in graph.graph.nodes if part.op == "output").args
+    if isinstance(result, fx.Node):
+        return fields.get(result)
+    return [fields.get(part) for part in result]  # type: ignore[misc]
+
+
+def _part(
+    part: fx.Node, fields: Mapping[fx.Node, Answer], values: _Values, call: Call, own: Mapping[str, Rule]
+) -> Answer:
+    if part.target is operator.getitem:
+        several = fields[part.args[0]]  # type: ignore[index]
+        return several[part.args[1]] if isinstance(several, (list, tuple)) else several  # type: ignore[index]
+    rule = find_rule(part, own)
+    if rule is None:
+        raise NoRule(f"no rule for its part {qualified_name(part)}")
+    return rule(make_call(part, fields, values, call.carrier))
+
+
+@dataclass
+class _Values:
+    """Values of the parts that no input reaches, worked out when a rule asks."""
+
+    graph: fx.GraphModule
+    outer: Mapping[fx.Node, fx.Node]
+    call: Call
+    known: dict[fx.Node, Any] = field(default_factory=dict)
+
+    def __call__(self, value: Any) -> Any:
+        if not isinstance(value, fx.Node):
+            return value
+        if value not in self.known:
+            self.known[value] = self._compute(value)
+        return self.known[value]
+
+    def learned(self, part: fx.Node) -> bool:
+        """Whether a constant follows from a parameter."""
+        if part in self.outer:
+            asked = getattr(self.call.evaluate, "learned", None)
+            return asked is not None and bool(asked(self.outer[part]))
+        return any(self.learned(origin) for origin in part.all_input_nodes)
+
+    def _compute(self, part: fx.Node) -> Any:
+        if part in self.outer:
+            return self.call.evaluate(self.outer[part])
+        if part.op == "get_attr":
+            return getattr(self.graph, str(part.target))
+        args, kwargs = fx.map_arg(part.args, self), fx.map_arg(part.kwargs, self)
+        if any(self(origin) is None for origin in part.all_input_nodes):
+            return None
+        with torch.no_grad():
+            return part.target(*args, **kwargs)  # type: ignore[operator]
