@@ -57,7 +57,7 @@ def completed(words: str, place: int, folder: Path) -> list[str]:
 def test_commands_and_options_are_completed(tmp_path: Path) -> None:
     assert completed("rftools t", 1, tmp_path) == [f"plain,{name}" for name in COMMANDS if name.startswith("t")]
     assert "plain,--layers" in completed("rftools trf --la", 2, tmp_path)
-    assert "".join(completed("rftools trff --la", 2, tmp_path)) == ""  # a mistyped command completes to nothing, silently
+    assert "".join(completed("rftools trff --la", 2, tmp_path)) == ""  # nothing, silently
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
