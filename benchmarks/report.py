@@ -27,9 +27,12 @@ from rftools.plots.picture import neutral_picture
 from rftools.reporting.drawing.pictures import plane
 from rftools.reporting.findings import Limits
 from rftools.reporting.page.comparison import comparison
-from rftools.reporting.page.contents import Provenance, contents, render
-from rftools.reporting.subject.run import from_run
-from rftools.reporting.subject.subject import Subject, from_model
+from rftools.reporting.page.contents import contents
+from rftools.reporting.page.method import Provenance
+from rftools.reporting.page.render import render
+from rftools.reporting.sources.models import from_model
+from rftools.reporting.sources.run import from_run
+from rftools.reporting.subject.subject import Subject
 
 OTHERS = ("torchvision:resnet50", "timm:swin_tiny_patch4_window7_224", "U-Net", "3-D")
 FOUR = ("vgg-dilated", "vgg-strided", "vgg-large", "vgg-cascade")

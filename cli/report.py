@@ -65,8 +65,8 @@ def command(
       rftools report trf.json erf.json erf.npz -o report.html
     """
     from rftools.reporting.build import check_page
-    from rftools.reporting.compare import check_count
-    from rftools.reporting.subject.saved import is_saved
+    from rftools.reporting.page.alignment import check_count
+    from rftools.reporting.sources.saved import is_saved
 
     check_page(output)
     for written in (output, json_path, markdown_path, pdf_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 Bound = float | Mapping[str, float]
-ANALYSES = {"theoretical": theoretical, "effective": effective, "orientation": orientation}
+ANALYSES: Mapping[str, Callable[..., Any]] = {
+    "theoretical": theoretical,
+    "effective": effective,
+    "orientation": orientation,
+}
 
 
 class Limits(TypedDict, total=False):

@@ -5,31 +5,92 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from rftools._version import __version__
 from rftools.errors import RequestError
 from rftools.files import check_writable, write_text
 from rftools.loading import load
 from rftools.plots.picture import load_picture, neutral_picture
-from rftools.reporting.compare import check_count
 from rftools.reporting.drawing.pictures import plane
 from rftools.reporting.findings import Limits, findings
+from rftools.reporting.page.alignment import check_count
 from rftools.reporting.page.comparison import comparison
-from rftools.reporting.page.contents import Provenance, contents, render
+from rftools.reporting.page.contents import contents
 from rftools.reporting.page.markdown import markdown
+from rftools.reporting.page.method import Provenance
 from rftools.reporting.page.pdf import find_browser, write_pdf
-from rftools.reporting.subject.run import from_run, is_run, newest
-from rftools.reporting.subject.saved import is_saved, read_saved
-from rftools.reporting.subject.subject import PARTS, Subject, from_models, from_results, from_saved
+from rftools.reporting.page.render import render
+from rftools.reporting.sections import parts
+from rftools.reporting.sources.models import from_models
+from rftools.reporting.sources.results import from_results, from_saved
+from rftools.reporting.sources.run import from_run, is_run, newest
+from rftools.reporting.sources.saved import is_saved, read_saved
+from rftools.reporting.subject.subject import Subject
 from rftools.results import Result, plain
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     import numpy as np
     from numpy.typing import NDArray
 
 SUFFIXES = (".html", ".htm")
+
+
+class Options(TypedDict, total=False):
+    """What else a report takes: what it is written as beside the page, and the options of `rftools.effective`.
+
+    ``effective=False`` leaves the effective field out, which takes most of the time. ``command`` is the command line
+    that makes the page, shown under "Method". ``json_path``, ``markdown_path`` and ``pdf_path`` are files that hold the
+    findings and results as JSON, findings, tables and method as Markdown, and the page printed by Chromium.
+    """
+
+    effective: bool
+    command: str | None
+    json_path: str | Path | None
+    markdown_path: str | Path | None
+    pdf_path: str | Path | None
+    layers: Sequence[str] | str | None
+    unit: Any
+    aggregation: str
+    device: str
+    count: int | None
+    batch_size: int
+    seed: int
+    strict: bool
+    method: str
+    measures: Sequence[str] | None
+    precision: float | None
+    max_images: int | None
+    random_weights: int | None
+    init: str
+    progress: Any
+    channel: int | Sequence[int] | None
+    grid: tuple[int, ...] | None
+    inputs: Any
+    of: int | str
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The options of a report that are not of `rftools.effective`, with their defaults."""
+
+    effective: bool = True
+    command: str | None = None
+    json_path: str | Path | None = None
+    markdown_path: str | Path | None = None
+    pdf_path: str | Path | None = None
+
+    def check(self) -> None:
+        """Raise `RequestError` where a file could not be written, before anything is analysed."""
+        for beside in (self.json_path, self.markdown_path, self.pdf_path):
+            if beside is not None:
+                check_writable(beside)
+        if self.pdf_path is not None:
+            find_browser()
 
 
 def report(
@@ -38,14 +99,9 @@ def report(
     *,
     input_size: tuple[int, ...] | None = None,
     images: Any = None,
-    effective: bool = True,
     picture: str | Path | None = None,
     limits: Limits | None = None,
-    command: str | None = None,
-    json_path: str | Path | None = None,
-    markdown_path: str | Path | None = None,
-    pdf_path: str | Path | None = None,
-    **effective_options: Any,
+    **options: Unpack[Options],
 ) -> Path:
     """Write one self-contained HTML page about a model: findings, tables, drawings, an explorer, and how it was made.
 
@@ -58,14 +114,9 @@ def report(
         path: the page, ``.html``.
         input_size: ``(C, *spatial)``, where the model does not know its own.
         images: what the effective field is measured on, as `rftools.effective` takes it.
-        effective: whether to measure the effective field, which takes most of the time.
         picture: an image file to draw fields on; a neutral test picture otherwise.
         limits: the thresholds of the findings.
-        command: the command line that makes this page, shown under "Method".
-        json_path: where to write the findings and the results behind the page as JSON too.
-        markdown_path: where to write findings, tables and method as Markdown too.
-        pdf_path: where to print the page as PDF too, by the Chromium that is installed.
-        effective_options: passed to `rftools.effective`.
+        options: other files to write and options of `rftools.effective`, see `Options`.
 
     Returns:
         The path that was written.
@@ -80,30 +131,31 @@ def report(
     ...     page.read_text()[:15]
     '<!doctype html>'
     """
+    given: dict[str, Any] = dict(options)
+    outputs = Outputs(**{name: given.pop(name) for name in Outputs.__dataclass_fields__ if name in given})
     check_page(path)
-    for beside in (json_path, markdown_path, pdf_path):
-        if beside is not None:
-            check_writable(beside)
-    if pdf_path is not None:
-        find_browser()
+    outputs.check()
     begin = time.perf_counter()
-    options = {"images": images, **effective_options} if effective else None
-    subjects = _subjects(models_or_results, input_size, options)
-    provenance = Provenance(command, time.perf_counter() - begin)
+    subjects = _subjects(models_or_results, input_size, {"images": images, **given} if outputs.effective else None)
+    provenance = Provenance(outputs.command, time.perf_counter() - begin)
     asked = limits or Limits()
     if len(subjects) > 1:
         content = comparison(subjects, asked, provenance)
     else:
         content = contents(subjects[0], _picture(subjects[0], picture), asked, provenance)
+    _write(content, path, outputs)
+    if outputs.json_path is not None:
+        write_text(outputs.json_path, as_json(subjects, asked))
+    return Path(path)
+
+
+def _write(content: dict[str, Any], path: str | Path, outputs: Outputs) -> None:
     text = render(content)
     write_text(path, text)
-    if markdown_path is not None:
-        write_text(markdown_path, markdown(content))
-    if pdf_path is not None:
-        write_pdf(text, pdf_path)
-    if json_path is not None:
-        write_text(json_path, as_json(subjects, asked))
-    return Path(path)
+    if outputs.markdown_path is not None:
+        write_text(outputs.markdown_path, markdown(content))
+    if outputs.pdf_path is not None:
+        write_pdf(text, outputs.pdf_path)
 
 
 def as_json(subjects: Sequence[Subject], limits: Limits) -> str:
@@ -115,7 +167,7 @@ def as_json(subjects: Sequence[Subject], limits: Limits) -> str:
             {
                 "model": plain(subject.model),
                 "findings": [plain(finding) for finding in findings(subject, limits)],
-                **{part: _part(subject, part) for part in PARTS.values()},
+                **{part: _part(subject, part) for part in parts().values()},
                 "history": plain([dict(epoch) for epoch in subject.history]),
                 "missing": plain(dict(subject.missing)),
             }
@@ -126,7 +178,7 @@ def as_json(subjects: Sequence[Subject], limits: Limits) -> str:
 
 
 def _part(subject: Subject, part: str) -> Any:
-    result = getattr(subject, part)
+    result = subject.part(part)
     return None if result is None else result.to_dict()
 
 

@@ -22,6 +22,15 @@ def say(key: str, **values: Any) -> str:
     return text.format(**values) if values else text
 
 
+def text_or(table: str, name: str, otherwise: str = "") -> str:
+    """The words under ``table.name``, or others where there are none: what is added elsewhere brings its own.
+
+    >>> text_or("sections", "sparsity"), text_or("sections", "of another package", "Another")
+    ('Sparsity', 'Another')
+    """
+    return str(TEXTS[table].get(name, otherwise))
+
+
 def words(key: str) -> tuple[str, ...]:
     """A list of words under ``table.key``, the headings of a table say."""
     table, _, name = key.partition(".")

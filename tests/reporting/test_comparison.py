@@ -16,11 +16,14 @@ import rftools as rf
 from rftools.checks.layers import weighted
 from rftools.erf import compare as compare_effective
 from rftools.loading import as_model
-from rftools.reporting.compare import QUANTITIES, Value, align, difference, labels, records
-from rftools.reporting.subject.subject import Subject, from_model, from_models, from_results
+from rftools.reporting.page.alignment import align, difference, labels, records
+from rftools.reporting.sections import Value, quantities
+from rftools.reporting.sources.models import from_model, from_models
+from rftools.reporting.sources.results import from_results
+from rftools.reporting.subject.subject import Subject
 from tests import drawn
 
-FIELD = QUANTITIES[0]
+FIELD, EFFECTIVE = (next(q for q in quantities() if q.key == key) for key in ("theoretical-size", "effective-size"))
 
 
 def subject(name: str, spec: str = "a.pt", first: str = "conv1", **changes: object) -> Subject:
@@ -57,7 +60,7 @@ def test_a_figure_that_one_model_does_not_define_leaves_a_gap_at_its_own_layer()
         for r in full.layers
     ]
     pair = [subject("x", effective=full), subject("y", effective=dataclasses.replace(full, layers=tuple(gaps)))]
-    found = align(QUANTITIES[1], pair)
+    found = align(EFFECTIVE, pair)
     assert found is not None
     assert (found.by, found.layers) == ("name", ("a", "b", "c", "d"))
     assert [second is None for _, second in found.values] == [True, True, False, True]
@@ -139,7 +142,7 @@ def test_effective_sizes_are_compared_on_the_same_images() -> None:
     options = {"count": 24, "images": "white"}
     subjects = from_models(nets, (1, 24, 24), options)
     together = compare_effective(nets, input_size=(1, 24, 24), **options)  # type: ignore[arg-type]
-    found = align(QUANTITIES[1], subjects)
+    found = align(EFFECTIVE, subjects)
     assert found is not None
     place = found.layers.index("2")
     expected = together["2"].differences[0]["radius_50"]
@@ -175,7 +178,7 @@ def test_what_pruning_left_is_compared_with_the_net_before(tmp_path: Path) -> No
     pruned = copy.deepcopy(dense)
     pruned[1].weight.data[:, :, :2] = 0
     subjects = [from_model(net, (1, 24, 24), None) for net in (dense, pruned)]
-    quantity = next(quantity for quantity in QUANTITIES if quantity.key == "surviving-share")
+    quantity = next(quantity for quantity in quantities() if quantity.key == "surviving-share")
     found = align(quantity, subjects)
     assert found is not None
     left = rf.theoretical(pruned, input_size=(1, 24, 24), surviving=True)["1"].surviving
@@ -197,7 +200,7 @@ def test_a_comparison_says_which_models_surviving_field_was_left_out(
     dense = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 2, 3, padding=1))
     pruned = copy.deepcopy(dense)
     pruned[1].weight.data[:, :, :2] = 0
-    monkeypatch.setattr("rftools.reporting.subject.subject.MOST_WALKED", 1)
+    monkeypatch.setattr("rftools.reporting.sections.theoretical.MOST_WALKED", 1)
     rf.report([dense, pruned], tmp_path / "r.html", input_size=(1, 12, 12), effective=False)
     page = html.unescape((tmp_path / "r.html").read_text(encoding="utf-8"))
     assert page.count("Surviving fields were left out: 2 layers hold kernels") == 1

@@ -13,9 +13,9 @@ from torch import nn
 
 import rftools as rf
 from rftools.capture import capture
-from rftools.reporting.drawing.architecture import MOST, Level, levels
 from rftools.reporting.drawing.diagram import connections, diagrams, drawing
 from rftools.reporting.drawing.lanes import Layout, layout, ranks
+from rftools.reporting.subject.architecture import MOST, Level, levels
 
 
 class Branched(nn.Module):

@@ -34,7 +34,7 @@ from rftools.reporting.drawing.explorer import footprints
 from rftools.reporting.drawing.figures import themed
 from rftools.reporting.drawing.pictures import effective_maps, plane, surviving_masks
 from rftools.reporting.findings import Limits
-from rftools.reporting.subject.subject import from_results
+from rftools.reporting.sources.results import from_results
 from rftools.trf.result import Surviving
 from tests import drawn
 

@@ -11,8 +11,9 @@ import pytest
 import rftools as rf
 from rftools.cli import main
 from rftools.errors import RequestError
-from rftools.reporting.drawing.series import COURSES, course_figures, frames
-from rftools.reporting.subject.run import from_run, newest
+from rftools.reporting.drawing.series import course_figures, frames
+from rftools.reporting.sections import courses
+from rftools.reporting.sources.run import from_run, newest
 from rftools.reporting.subject.subject import Subject
 
 LAYER = "features.block2.conv"
@@ -35,7 +36,7 @@ def subject(run: Path) -> Subject:
 def test_each_epoch_says_what_its_own_checkpoint_says(run: Path, subject: Subject) -> None:
     assert [epoch.number for epoch in subject.epochs] == [0, 1, 2]
     assert subject.followed[0] == "features.block1.conv"
-    read = {course.key: course.read for course in COURSES}
+    read = {course.key: course.read for course in courses()}
     for epoch in subject.epochs:
         model = rf.load(run / f"epoch-{epoch.number:04d}.pt")
         assert read["sparsity"](epoch, LAYER)[0] == 100 * rf.sparsity(model)[LAYER].sparsity
@@ -56,7 +57,7 @@ def test_the_report_is_of_the_last_epoch(run: Path, subject: Subject) -> None:
 
 
 def test_the_course_is_drawn_and_framed(subject: Subject) -> None:
-    keys = {figure.key for figure in course_figures(subject)}
+    keys = {figure.key for figure in course_figures(subject, courses())}
     assert keys >= {"training-effective", "training-sparsity"}
     shown = frames(subject)
     assert [frame["epoch"] for frame in shown] == [0, 1, 2]

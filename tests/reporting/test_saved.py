@@ -19,8 +19,8 @@ import rftools as rf
 from rftools.cli import main
 from rftools.errors import RequestError
 from rftools.reporting.findings import findings
-from rftools.reporting.subject.saved import read_saved
-from rftools.reporting.subject.subject import from_results, from_saved
+from rftools.reporting.sources.results import from_results, from_saved
+from rftools.reporting.sources.saved import read_saved
 from rftools.results import Result
 from tests import drawn
 

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from rftools.plots.scene import short
-from rftools.reporting.drawing.architecture import Box, Level
 from rftools.reporting.drawing.lanes import Edge, Layout, layout
+from rftools.reporting.subject.architecture import Box, Level
 from rftools.reporting.texts import say
 from rftools.trf.result import AxisField, LayerField, TheoreticalResult
 

@@ -7,13 +7,10 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import Any
 
-from rftools.checks.sizes import MEASURE
 from rftools.errors import RequestError
 from rftools.plots import describe, svg
 from rftools.plots.scene import Scene
-from rftools.plots.sparsity.taps import PRUNED
 from rftools.plots.theme import FONTS, THEMES
-from rftools.reporting.subject.subject import Subject
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
@@ -89,42 +86,14 @@ def variables(name: str) -> str:
     )
 
 
-#: panels on a sheet of the page, an even choice of the layers: each takes its time to write, and the tables have all
-PANELS = {"taps": 6, "survival": 12, "polar": 6, "sheet": 12}
-#: part of a subject -> what is drawn of it: (kind, options)
-DRAWN: dict[str, tuple[str, ...]] = {
-    "theoretical": ("growth", "window", "surviving"),
-    "effective": ("growth", "profile", "map", "sheet"),
-    "sparsity": ("layers", "taps", "survival"),
-    "orientation": ("polar",),
-    "history": ("curves",),
-}
-
-
-def figures(subject: Subject, prefix: str = "") -> dict[str, list[Figure]]:
-    """Every drawing that the subject's results allow, by part; what has nothing to show is left out."""
-    drawn: dict[str, list[Figure]] = {}
-    for part, kinds in DRAWN.items():
-        result = getattr(subject, part)
-        if not result:
+def drawn(result: object, part: str, *kinds: str, **options: Any) -> list[Figure]:
+    """A result's drawings of the kinds that it allows; what has nothing to show is left out."""
+    found = []
+    for kind in kinds if result else ():
+        try:
+            scene = describe(result, kind, **options)
+        except RequestError:
             continue
-        drawn[part] = [figure for kind in kinds if (figure := _figure(result, part, kind, subject, prefix)) is not None]
-    return drawn
-
-
-def _figure(result: object, part: str, kind: str, subject: Subject, prefix: str) -> Figure | None:
-    options: dict[str, Any] = {}
-    if part == "sparsity" and subject.sparsity is not None and subject.sparsity.total.sparsity <= PRUNED:
-        return None  # the table says it: nothing is zero
-    if kind in PANELS:
-        options["most"] = PANELS[kind]
-    if part == "effective" and kind == "growth":
-        options["measure"] = MEASURE
-    if part == "history" and len(subject.classes) > 1:
-        options["chance"] = 1 / len(subject.classes)
-    try:
-        scene = describe(result, kind, **options)
-    except RequestError:
-        return None
-    key = f"{prefix}{part}-{kind}"
-    return Figure(key, themed(scene, key), scene.caption, wide=scene.columns > 1)
+        key = f"{part}-{kind}"
+        found.append(Figure(key, themed(scene, key), scene.caption, wide=scene.columns > 1))
+    return found

@@ -14,57 +14,36 @@ from rftools.reporting.drawing.pictures import map_url
 from rftools.reporting.texts import say
 
 if TYPE_CHECKING:
-    from rftools.reporting.subject.run import Epoch
-    from rftools.reporting.subject.subject import Subject
+    from rftools.reporting.subject.subject import MeasuredEpoch, Subject
+
+
+Spread = tuple[float | None, float | None, float | None]
 
 
 @dataclass(frozen=True)
 class Course:
-    """A figure of a layer that epochs change: its title, axis, and how it is read, with its interval."""
+    """A figure of a layer that epochs change: its title, axis, the part that holds its row, and how it is read."""
 
     key: str
     title: str
     axis: Axis
-    read: Callable[[Epoch, str], tuple[float | None, float | None, float | None]]
+    part: str
+    value: Callable[[Any], Spread]
 
-
-def _size(epoch: Epoch, layer: str) -> tuple[float | None, float | None, float | None]:
-    row = _row(epoch.effective, layer)
-    found = None if row is None else effective_size(row)
-    return (None, None, None) if found is None else found
-
-
-def _zeros(epoch: Epoch, layer: str) -> tuple[float | None, float | None, float | None]:
-    row = _row(epoch.sparsity, layer)
-    return (None if row is None else 100 * row.sparsity, None, None)
-
-
-def _anisotropy(epoch: Epoch, layer: str) -> tuple[float | None, float | None, float | None]:
-    row = _row(epoch.orientation, layer)
-    return (None if row is None or row.pooled is None else float(row.pooled.anisotropy), None, None)
-
-
-def _left(epoch: Epoch, layer: str) -> tuple[float | None, float | None, float | None]:
-    row = _row(epoch.theoretical, layer)
-    return (None if row is None or row.surviving is None else 100 * row.surviving.share, None, None)
+    def read(self, epoch: MeasuredEpoch, layer: str) -> Spread:
+        """A layer's value after an epoch with its interval; Nones where it was not measured."""
+        row = _row(getattr(epoch, self.part), layer)
+        return (None, None, None) if row is None else self.value(row)
 
 
 def _row(result: Any, layer: str) -> Any:
     return next((row for row in result or () if row.name == layer), None)
 
 
-COURSES = (
-    Course("effective", say("figures.course_effective"), Axis(say("figures.course_effective_axis"), "px"), _size),
-    Course("sparsity", say("figures.course_sparsity"), Axis(say("figures.share"), "%"), _zeros),
-    Course("left", say("figures.course_left"), Axis(say("figures.course_left_axis"), "%"), _left),
-    Course("anisotropy", say("figures.course_anisotropy"), Axis(say("figures.course_anisotropy_axis")), _anisotropy),
-)
-
-
-def course_figures(subject: Subject) -> list[Figure]:
+def course_figures(subject: Subject, courses: Sequence[Course]) -> list[Figure]:
     """One drawing for each figure that changes, with a curve a followed layer."""
     drawn = []
-    for course in COURSES:
+    for course in courses:
         given = [_curve(course, subject.epochs, layer) for layer in subject.followed]
         given = [curve for curve in given if any(value is not None for value in curve.values)]
         values = {value for curve in given for value in curve.values if value is not None}
@@ -77,7 +56,7 @@ def course_figures(subject: Subject) -> list[Figure]:
     return drawn
 
 
-def _curve(course: Course, epochs: Sequence[Epoch], layer: str) -> Curve:
+def _curve(course: Course, epochs: Sequence[MeasuredEpoch], layer: str) -> Curve:
     known = [course.read(epoch, layer) for epoch in epochs]
     spread = any(low is not None for _, low, _ in known)
     values, lows, highs = ([triple[i] for triple in known] for i in range(3))
@@ -89,15 +68,16 @@ def frames(subject: Subject) -> list[dict[str, Any]]:
     return [_frame(epoch, subject.followed) for epoch in subject.epochs] if len(subject.epochs) > 1 else []
 
 
-def _frame(epoch: Epoch, layers: Sequence[str]) -> dict[str, Any]:
+def _frame(epoch: MeasuredEpoch, layers: Sequence[str]) -> dict[str, Any]:
     accuracy = epoch.history.get("val_accuracy")
     facts = [(say("summary.accuracy"), "-" if accuracy is None else f"{100 * accuracy:.1f} %")]
     facts.append((say("summary.zeros"), f"{100 * epoch.sparsity.total.sparsity:.1f} %"))
     maps = []
     for layer in layers:
-        row, (size, low, high) = _row(epoch.effective, layer), _size(epoch, layer)
+        row = _row(epoch.effective, layer)
         if row is None or row.map.ndim < 2 or not row.map.any():
             continue
+        size, low, high = effective_size(row) or (None, None, None)
         spread = "" if low is None or high is None else say("figures.spread", low=low, high=high)
         words = (
             say("figures.undefined") if size is None else say("figures.interval", value=f"{size:.1f}", spread=spread)

@@ -6,9 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from rftools.reporting.compare import QUANTITIES, Aligned, align, columns, figure, labels, records
-from rftools.reporting.findings import FINE, ORDER, Finding, Limits, findings
-from rftools.reporting.page.contents import NOTES, PARTS, Provenance, cells, effective_method, made, summary, thresholds
+from rftools.reporting.findings import Finding, Limits, findings
+from rftools.reporting.findings.registry import FINE, ORDER
+from rftools.reporting.page.alignment import Aligned, align, columns, figure, labels, records
+from rftools.reporting.page.facts import summary
+from rftools.reporting.page.method import Provenance, effective_method, made, thresholds
+from rftools.reporting.page.tables import PageTable, cells
+from rftools.reporting.sections import SECTIONS, Section
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
 
@@ -16,8 +20,6 @@ from rftools.reporting.texts import say
 def comparison(subjects: Sequence[Subject], limits: Limits, provenance: Provenance) -> dict[str, Any]:
     """Findings of each model, their facts side by side, and every quantity over aligned layers."""
     names = labels(subjects)
-    every = [(quantity.part, align(quantity, subjects)) for quantity in QUANTITIES]
-    aligned = {part: [one for own, one in every if own == part and one is not None] for part in PARTS}
     sides = [max(s.input_size[1:]) for s in subjects if s.input_size is not None and len(s.input_size) > 1]
     image = float(sides[0]) if len(set(sides)) == 1 else None
     return {
@@ -26,9 +28,7 @@ def comparison(subjects: Sequence[Subject], limits: Limits, provenance: Provenan
         "findings": _findings(subjects, names, limits),
         "summary": [],
         "models": _models(subjects, names),
-        "sections": [_section(part, aligned[part], subjects, names) for part in PARTS],
-        "figures": {part: [figure(one, names, image) for one in found] for part, found in aligned.items()},
-        "frames": [],
+        "sections": [_section(each, subjects, names, image) for each in SECTIONS if each.quantities],
         "graph": None,
         "no_graph": None,
         "explorer": None,
@@ -56,30 +56,39 @@ def _models(subjects: Sequence[Subject], names: Sequence[str]) -> Any:
     return cells((say("summary.fact"), *names), rows, "models-table", say("comparison.caption"))
 
 
-def _section(part: str, found: Sequence[Aligned], subjects: Sequence[Subject], names: Sequence[str]) -> dict[str, Any]:
-    anchor = "training" if part == "history" else part
-    key = "comparison.lead_epochs" if part == "history" else "comparison.lead"
-    leads = [say(key, title=one.quantity.title, by=one.by) for one in found]
-    keys = [f"{anchor}-table", *(f"{one.quantity.key}-table" for one in found[1:])]
-    sheets = [
-        cells(columns(one, names), records(one), key, one.quantity.title) for key, one in zip(keys, found, strict=False)
-    ]
+def _section(
+    section: Section, subjects: Sequence[Subject], names: Sequence[str], image: float | None
+) -> dict[str, Any]:
+    found = [one for quantity in section.quantities if (one := align(quantity, subjects)) is not None]
     return {
-        "part": part,
-        "anchor": anchor,
-        "heading": say(f"sections.{part}"),
-        "lead": " ".join(leads),
-        "tables": sheets,
+        "anchor": section.place,
+        "heading": section.say("heading"),
+        "lead": " ".join(_lead(one) for one in found),
+        "tables": _tables(section, found, names),
+        "figures": [figure(one, names, image) for one in found],
+        "frames": [],
         "missing": None if found else say("missing.compared"),
         "remedy": "" if found else say("remedies.compared"),
         "empty": None,
         "notes": [
             say("findings.of_a_model", name=name, sentence=subject.missing[note])
-            for note in NOTES.get(part, ())
+            for note in section.notes
             for subject, name in zip(subjects, names, strict=True)
             if note in subject.missing
         ],
     }
+
+
+def _lead(one: Aligned) -> str:
+    key = "comparison.lead_epochs" if one.quantity.step == "epoch" else "comparison.lead"
+    return say(key, title=one.quantity.title, by=one.by)
+
+
+def _tables(section: Section, found: Sequence[Aligned], names: Sequence[str]) -> list[PageTable]:
+    keys = [f"{section.place}-table", *(f"{one.quantity.key}-table" for one in found[1:])]
+    return [
+        cells(columns(one, names), records(one), key, one.quantity.title) for key, one in zip(keys, found, strict=False)
+    ]
 
 
 def _method(

@@ -10,7 +10,7 @@ from rftools.reporting.texts import say
 
 if TYPE_CHECKING:
     from rftools.reporting.findings import Finding
-    from rftools.reporting.page.contents import Table
+    from rftools.reporting.page.tables import PageTable
 
 SPECIAL = re.compile(r"([\\`*_\[\]<>|~$&])")
 
@@ -50,7 +50,7 @@ def _facts(facts: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"- {plain_text(name)}: {plain_text(value)}" for name, value in facts)
 
 
-def _table(table: Table) -> str:
+def _table(table: PageTable) -> str:
     marks = ("---" if i in table.left or not i else "---:" for i in range(len(table.columns)))
     rows = [[plain_text(text) for text, _ in row] for row in table.rows]
     lines = [[plain_text(column) for column in table.columns], list(marks), *rows]

@@ -7,74 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rftools.checks.layers import weighted
-from rftools.checks.sizes import MEASURE, effective_size, size_change
+from rftools.checks.sizes import MEASURE, size_change
 from rftools.errors import RequestError
 from rftools.plots.comparison import Curve, curves
 from rftools.plots.scene import Axis, short
-from rftools.plots.sparsity.taps import PRUNED
 from rftools.reporting.drawing.figures import Figure, themed
+from rftools.reporting.sections import Quantity, Value
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import plural, say, words
 
 MOST = 12  # models that one page shows legibly
 SHARED = 0.5  # share of a model's layer names that the others must have to be aligned by name
-
-
-@dataclass(frozen=True)
-class Value:
-    """A layer's figure with its interval, None where there is none."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A figure that every layer of a part has: how it is read, named and measured."""
-
-    part: str
-    key: str
-    title: str
-    unit: str | None
-    read: Callable[[Any], Value | None]
-
-
-def _field(row: Any) -> Value | None:
-    sizes = [axis.size for axis in row.axes if axis.size is not None]
-    return Value(float(max(sizes))) if sizes else None
-
-
-def _size(row: Any) -> Value | None:
-    found = effective_size(row)
-    return None if found is None else Value(*found)
-
-
-def _left(row: Any) -> Value | None:
-    return None if row.surviving is None else Value(100 * row.surviving.share)
-
-
-def _sparsity(row: Any) -> Value | None:
-    return Value(100 * row.sparsity)
-
-
-def _resultant(row: Any) -> Value | None:
-    return None if row.resultant is None else Value(row.resultant, row.resultant_low, row.resultant_high)
-
-
-def _accuracy(row: Any) -> Value | None:
-    return None if row.get("val_accuracy") is None else Value(100 * row["val_accuracy"])
-
-
-QUANTITIES = (
-    Quantity("theoretical", "theoretical-size", say("comparison.theoretical"), "px", _field),
-    Quantity("effective", "effective-size", say("comparison.effective"), "px", _size),
-    Quantity("sparsity", "sparsity-share", say("comparison.sparsity"), "%", _sparsity),
-    Quantity("orientation", "orientation-resultant", say("comparison.orientation"), None, _resultant),
-    Quantity("history", "training-accuracy", say("comparison.history"), "%", _accuracy),
-    Quantity("theoretical", "surviving-share", say("comparison.surviving"), "%", _left),
-)
 
 
 @dataclass(frozen=True)
@@ -110,19 +53,17 @@ def align(quantity: Quantity, subjects: Sequence[Subject]) -> Aligned | None:
     """
     every: list[dict[str, Value | None]] = []
     for subject in subjects:
-        rows = getattr(subject, quantity.part) or ()
-        if quantity.part == "theoretical":
-            rows = weighted(rows)
-        whole = Value(100.0) if quantity.read is _left and _is_dense(subject) else None
+        rows = quantity.rows(subject.part(quantity.part) or ())
+        whole = quantity.whole(subject)
         every.append({_name(row): whole or quantity.read(row) for row in rows})
-    if quantity.read is _left and all(map(_is_dense, subjects)):
+    if all(quantity.whole(subject) is not None for subject in subjects):
         return None
     known = [{name: value for name, value in values.items() if value is not None} for values in every]
     if sum(map(bool, known)) < 2:
         return None
     present = [set(names) for names, values in zip(every, known, strict=True) if values]
     common = set.intersection(*present)  # a layer whose figure is not defined in one model is a gap, not another layer
-    if quantity.part == "history" or all(len(common) >= SHARED * len(names) for names in present):
+    if quantity.step == "epoch" or all(len(common) >= SHARED * len(names) for names in present):
         order = list(dict.fromkeys(name for values in known for name in values))
         order.sort(key=_place(every))
         table = tuple(tuple(values.get(name) for values in known) for name in order)
@@ -130,11 +71,6 @@ def align(quantity: Quantity, subjects: Sequence[Subject]) -> Aligned | None:
             quantity, tuple(order), table, say("comparison.by_name"), _changes(quantity, order, table, subjects)
         )
     return _by_depth(quantity, known)
-
-
-def _is_dense(subject: Subject) -> bool:
-    """Whether no weight is zero, so that each field is whole without a walk."""
-    return subject.sparsity is not None and subject.sparsity.total.sparsity <= PRUNED
 
 
 def _place(every: Sequence[Mapping[str, Value | None]]) -> Callable[[str], int]:
@@ -201,10 +137,10 @@ def figure(aligned: Aligned, names: Sequence[str], image: float | None) -> Figur
         values = [v.value if v else None for v in column]
         given.append(Curve(name, values, lows if spread else (), highs if spread else ()))
     quantity = aligned.quantity
-    limit = image if quantity.key == "theoretical-size" else None
+    limit = image if quantity.beside_image else None
     word = say(f"figures.{'side' if quantity.unit == 'px' else 'share' if quantity.unit else 'resultant'}")
-    step = "epoch" if quantity.part == "history" else "layer"
-    scene = curves(aligned.layers, given, quantity.title, Axis(word, quantity.unit), step=step, image=limit)
+    axis = Axis(word, quantity.unit)
+    scene = curves(aligned.layers, given, quantity.title, axis, step=quantity.step, image=limit)
     return Figure(quantity.key, themed(scene, quantity.key), scene.caption, wide=True)
 
 
@@ -223,7 +159,7 @@ def records(aligned: Aligned) -> list[tuple[Any, ...]]:
 def columns(aligned: Aligned, names: Sequence[str]) -> tuple[str, ...]:
     """The headings of `records`."""
     return (
-        say(f"comparison.{'epoch' if aligned.quantity.part == 'history' else 'layer'}"),
+        say(f"comparison.{aligned.quantity.step}"),
         *names,
         *(words("comparison.columns") if len(names) == 2 else ()),
     )

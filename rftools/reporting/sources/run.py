@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rftools import erf, trf, weights
 from rftools.checks.layers import weighted
 from rftools.errors import RequestError
+from rftools.loading import Model, load
 from rftools.plots.sparsity.taps import PRUNED
-from rftools.reporting.subject.subject import Subject, from_model
+from rftools.reporting.sources.models import from_model
+from rftools.reporting.subject.subject import MeasuredEpoch, Subject
 
 if TYPE_CHECKING:
-    from rftools.erf.result import EffectiveResult
-    from rftools.loading import Model
-    from rftools.trf.result import TheoreticalResult
-    from rftools.weights.results import OrientationResult, SparsityResult
+    pass
 
 MOST_EPOCHS = 12  # epochs that are measured: an even choice, first and last among them
 MOST_LAYERS = 4  # layers that are followed
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What was measured on one epoch's checkpoint."""
-
-    number: int
-    sparsity: SparsityResult
-    orientation: OrientationResult | None = field(repr=False)
-    effective: EffectiveResult | None = field(repr=False)
-    theoretical: TheoreticalResult | None = field(repr=False)
-    history: Mapping[str, Any]
 
 
 def is_run(spec: str | Path) -> bool:
@@ -63,7 +51,6 @@ def from_run(
     model: Model | None = None,
 ) -> Subject:
     """The subject of a run's last epoch, with what changed on the way there."""
-    from rftools.loading import load
     from rftools.models.training.runs import checkpoints
 
     newest(folder)
@@ -90,19 +77,17 @@ def _evenly(items: Sequence[Any], most: int) -> list[Any]:
 
 def _measured(
     path: Path, input_size: tuple[int, ...] | None, options: dict[str, Any] | None, history: Mapping[Any, Any]
-) -> Epoch:
-    import rftools
-
-    model = rftools.load(path, input_size=input_size)
-    sparsity = rftools.sparsity(model)
+) -> MeasuredEpoch:
+    model = load(path, input_size=input_size)
+    sparsity = weights.sparsity(model)
     pruned = sparsity.total.sparsity > PRUNED
     number = int(path.stem.removeprefix("epoch-"))
-    return Epoch(
+    return MeasuredEpoch(
         number,
         sparsity,
-        _or_none(lambda: rftools.orientation(model)),
-        None if options is None else _or_none(lambda: rftools.effective(model, **options)),
-        _or_none(lambda: rftools.theoretical(model, surviving=True)) if pruned else None,
+        _or_none(lambda: weights.orientation(model)),
+        None if options is None else _or_none(lambda: erf.effective(model, **options)),
+        _or_none(lambda: trf.theoretical(model, surviving=True)) if pruned else None,
         history.get(number, {}),
     )
 

@@ -15,22 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rftools.errors import RequestError
-from rftools.reporting.subject.subject import PARTS
-from rftools.reporting.subject.typed import Unfit, build
+from rftools.reporting.sections import SECTIONS, parts
+from rftools.reporting.sources.typed import Unfit, build
 from rftools.results import Result
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SUFFIXES = (".json", ".npz")
-#: schema -> where its class stands, and the command that writes it
-READ = {
-    "rftools.trf": ("rftools.trf.result", "TheoreticalResult"),
-    "rftools.erf": ("rftools.erf.result", "EffectiveResult"),
-    "rftools.sparsity": ("rftools.weights.results", "SparsityResult"),
-    "rftools.orientation": ("rftools.weights.results", "OrientationResult"),
-}
-
 #: schemas of objects that hold several such results
 WRAPPERS = {"rftools.several": 1, "rftools.report": 1}
 
@@ -89,16 +81,16 @@ def _objects(path: Path) -> list[Mapping[str, Any]]:
     except (OSError, ValueError, RecursionError) as error:
         where = f" (damaged or cut off at line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise RequestError(f"{path} is no whole JSON file{where}; write it again") from None
-    name = _checked(body, path)
-    parts = [body] if name in READ else _list(body, "results")
+    name, known = _checked(body, path), parts(readable=True)
+    found = [body] if name in known else _list(body, "results")
     if name == "rftools.report":
         models = [model for model in _list(body, "models") if isinstance(model, Mapping)]
-        parts = [model[part] for model in models for part in PARTS.values() if model.get(part) is not None]
-    for part in parts:
+        found = [model[part] for model in models for part in known.values() if model.get(part) is not None]
+    for part in found:
         _checked(part, path)
-    if not parts:
+    if not found:
         raise RequestError(f"{path} holds no result that a report could show")
-    return parts
+    return found
 
 
 def _checked(body: Any, path: Path) -> str:
@@ -107,9 +99,10 @@ def _checked(body: Any, path: Path) -> str:
         name, version = str(body["schema"]["name"]), body["schema"]["version"]
     except (KeyError, TypeError):
         raise RequestError(f"{path} is no result of rftools: it has no schema; give what --json wrote") from None
-    ours = _kind(name).SCHEMA[1] if name in READ else WRAPPERS.get(name)
+    known = parts(readable=True)
+    ours = _kind(name).SCHEMA[1] if name in known else WRAPPERS.get(name)
     if ours is None:
-        verbs = ", ".join(name.removeprefix("rftools.") for name in READ)
+        verbs = ", ".join(name.removeprefix("rftools.") for name in known)
         raise RequestError(f"{path} holds {name}, which a report does not show; it reads the --json of {verbs}")
     if version != ours:
         words = f"{path} holds {name} version {version}; this rftools reads version {ours}"
@@ -119,7 +112,8 @@ def _checked(body: Any, path: Path) -> str:
 
 def _kind(name: str) -> type[Result[Any]]:
     """A schema's class, which is imported when a file has it."""
-    module, kind = READ[name]
+    section = next(section for section in SECTIONS if section.schema == name)
+    module, _, kind = str(section.kind).partition(":")
     found: type[Result[Any]] = getattr(importlib.import_module(module), kind)
     return found
 

@@ -42,7 +42,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Run:
+class Stretch:
     """Operators that follow each other in one call of a module, or one operator alone."""
 
     call: Call | None
@@ -103,9 +103,9 @@ def _moving(graph: Graph) -> list[fx.Node]:
     return [node for node in graph.nodes if node in alive and node not in graph.inputs and is_real_tensor(node)]
 
 
-def _runs(nodes: Sequence[fx.Node], depth: int) -> list[Run]:
+def _runs(nodes: Sequence[fx.Node], depth: int) -> list[Stretch]:
     """Neighbouring nodes of one module call at ``depth``; what runs between modules stands alone."""
-    runs: list[Run] = []
+    runs: list[Stretch] = []
     for node in nodes:
         calls = calls_of(node)
         own = [call for call in calls if call.path]
@@ -113,17 +113,17 @@ def _runs(nodes: Sequence[fx.Node], depth: int) -> list[Run]:
         if call is not None and runs and runs[-1].call == call:
             runs[-1].nodes.append(node)
         else:
-            runs.append(Run(call, [node]))
+            runs.append(Stretch(call, [node]))
     return runs
 
 
-def _fewer(runs: list[Run]) -> list[list[Run]]:
+def _fewer(runs: list[Stretch]) -> list[list[Stretch]]:
     """One group a box: each run alone, or neighbours together where there are more than one drawing shows."""
     size = max(1, -(-len(runs) // MOST))
     return [runs[i : i + size] for i in range(0, len(runs), size)]
 
 
-def _level(graph: Graph, nodes: Sequence[fx.Node], groups: Sequence[Sequence[Run]], title: str) -> Level:
+def _level(graph: Graph, nodes: Sequence[fx.Node], groups: Sequence[Sequence[Stretch]], title: str) -> Level:
     named: dict[fx.Node, list[Layer]] = {}
     for layer in graph.layers:
         named.setdefault(layer.node, []).append(layer)
@@ -148,14 +148,14 @@ def _origins(node: fx.Node, place: Mapping[fx.Node, int]) -> Iterator[fx.Node]:
             waiting += origin.all_input_nodes
 
 
-def _box(group: Sequence[Run], named: Mapping[fx.Node, Sequence[Layer]]) -> Box:
+def _box(group: Sequence[Stretch], named: Mapping[fx.Node, Sequence[Layer]]) -> Box:
     first, last = (_named(run, named) for run in (group[0], group[-1]))
     if len(group) == 1:
         return Box(first.name, first.name, first.module or first.op, first.op)
     return Box(last.name, say("graph.group", first=first.name, last=last.name), counted(len(group), "layer"))
 
 
-def _named(run: Run, named: Mapping[fx.Node, Sequence[Layer]]) -> Layer:
+def _named(run: Stretch, named: Mapping[fx.Node, Sequence[Layer]]) -> Layer:
     """The layer that is the run's module call, or else its last operator."""
     rows = [layer for node in run.nodes for layer in named.get(node, ())]
     for layer in rows:

@@ -1,0 +1,99 @@
+"""What a finding is: a sentence that an explicit rule makes from results, with what it looks at and its threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from rftools.errors import RequestError
+from rftools.reporting.subject.subject import Subject
+from rftools.reporting.texts import counted, plural, say, text_or
+
+PROBLEM, NOTICE, FINE = "problem", "notice", "fine"
+ORDER = (PROBLEM, NOTICE, FINE)
+NAMED = 4  # layers named in a sentence before "and n more"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence with its figure, the threshold it crossed, the section that shows it, and the layers it names."""
+
+    rule: str
+    level: str
+    sentence: str
+    figure: str
+    threshold: str
+    section: str
+    layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The thresholds of the rules."""
+
+    objects: tuple[tuple[int, int], ...] = ()  # (width, height) in pixels that a unit should see whole
+    effective_share: float = 0.3  # effective size over theoretical side inside the image
+    hole_share: float = 0.1  # of a field's pixels, or of gradient energy
+    false_discovery: float = 0.05
+    lost_share: float = 0.05  # of a layer's field, in pixels
+    accuracy_gap: float = 0.15  # training minus held-out accuracy
+
+
+Found = Iterator[Finding]
+Apply = Callable[[Subject, Limits], Found]
+
+
+@dataclass(frozen=True)
+class FindingRule:
+    """A named rule: which part of a subject it needs, what it asks, and the function that answers."""
+
+    name: str
+    part: str
+    asks: str
+    apply: Apply = field(repr=False)
+
+
+RULES: list[FindingRule] = []
+
+
+def finding(name: str, part: str, asks: str = "") -> Callable[[Apply], Apply]:
+    """Register the function that follows as a rule about a subject's ``part``.
+
+    ``asks`` says on the page and in the docs what it looks at; without it the texts have it under the rule's name.
+
+    Raises:
+        RequestError: there is a rule of that name.
+    """
+
+    def register(function: Apply) -> Apply:
+        if any(rule.name == name for rule in RULES):
+            raise RequestError(f"there is a finding {name!r} already")
+        RULES.append(FindingRule(name, part, asks or text_or("rules", name), function))
+        return function
+
+    return register
+
+
+def findings(subject: Subject, limits: Limits | None = None) -> list[Finding]:
+    """All rules' findings on a subject, problems first; never empty: "nothing found" is a finding too."""
+    asked = Limits() if limits is None else limits
+    applying = [rule for rule in RULES if subject.part(rule.part)]
+    found = [item for rule in applying for item in rule.apply(subject, asked)]
+    found.sort(key=lambda item: ORDER.index(item.level))
+    if not any(item.level != FINE for item in found):
+        parts = sorted({rule.part for rule in applying})
+        words = say("findings.nothing", parts=", ".join(parts) or say("findings.nothing_here"))
+        found.insert(0, Finding("nothing", FINE, words, counted(len(RULES), "rule"), "-", "method"))
+    return found
+
+
+def named(layers: Sequence[str]) -> str:
+    """The first layers' names, and how many more there are."""
+    shown = ", ".join(name or plural(1, "model") for name in layers[:NAMED])
+    more = len(layers) - NAMED
+    return say("findings.more", names=shown, rest=more) if more > 0 else shown
+
+
+def percent(share: float) -> str:
+    """A share as a whole number of per cent."""
+    return say("findings.percent", share=100 * share)

@@ -1,0 +1,56 @@
+"""Which way kernels point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rftools import weights
+from rftools.loading import Model
+from rftools.plots.scene import Axis
+from rftools.reporting.drawing.figures import Figure, drawn
+from rftools.reporting.drawing.series import Course
+from rftools.reporting.sections.registry import Analyses, Quantity, Section, Value, register
+from rftools.reporting.subject.subject import Subject
+from rftools.reporting.texts import say
+from rftools.weights.results import OrientationResult
+
+PANELS = 6  # roses on the sheet, an even choice of the layers
+
+
+def analyse(model: Model, known: Analyses) -> OrientationResult:
+    """The axial statistics of every layer's kernels."""
+    return weights.orientation(model)
+
+
+def figures(subject: Subject) -> list[Figure]:
+    """A rose a layer."""
+    return drawn(subject.orientation, "orientation", "polar", most=PANELS)
+
+
+def _resultant(row: Any) -> Value | None:
+    return None if row.resultant is None else Value(row.resultant, row.resultant_low, row.resultant_high)
+
+
+def _anisotropy(row: Any) -> tuple[float | None, float | None, float | None]:
+    return (None if row.pooled is None else float(row.pooled.anisotropy), None, None)
+
+
+SECTION = register(
+    Section(
+        "orientation",
+        figures,
+        analyse,
+        schema="rftools.orientation",
+        kind="rftools.weights.results:OrientationResult",
+        quantities=(Quantity("orientation", "orientation-resultant", say("comparison.orientation"), None, _resultant),),
+        courses=(
+            Course(
+                "anisotropy",
+                say("figures.course_anisotropy"),
+                Axis(say("figures.course_anisotropy_axis")),
+                "orientation",
+                _anisotropy,
+            ),
+        ),
+    )
+)

@@ -1,0 +1,115 @@
+"""A subject by analysing a model: every section's own analysis, and for each that refuses the reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from rftools.capture import capture
+from rftools.erf import EffectiveComparison, compare
+from rftools.errors import RequestError
+from rftools.loading import Model, as_model
+from rftools.reporting.sections import SECTIONS, Analyses, Section
+from rftools.reporting.sources.results import placed
+from rftools.reporting.subject.architecture import levels
+from rftools.reporting.subject.subject import Subject
+from rftools.reporting.subject.supports import supports
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Options = dict[str, Any] | None  # of `rftools.effective`; None leaves it out
+
+
+def from_model(model: Model | nn.Module, input_size: tuple[int, ...] | None, effective: Options) -> Subject:
+    """A subject by analysing ``model``; an analysis that refuses leaves its reason instead of a result.
+
+    ``effective`` are the options of `rftools.effective`, None leaves that analysis out.
+
+    Raises:
+        RequestError: the images or layers that were asked for are not there.
+    """
+    loaded = as_model(model, input_size)
+    known = Analyses(effective)
+    for section in _in_order():
+        _analyse(section, loaded, known)
+    return Subject(
+        model=loaded.info(),
+        input_size=loaded.input_size,
+        classes=loaded.classes,
+        metadata=loaded.metadata,
+        **(_structure(loaded) if "theoretical" in known.results else {}),
+        missing=known.missing,
+        seconds=known.seconds,
+        **placed(known.results),
+    )
+
+
+def _in_order() -> list[Section]:
+    """The sections, each after those that it needs."""
+    by_part = {section.part: section for section in SECTIONS}
+    found: dict[str, Section] = {}
+    for section in SECTIONS:
+        for need in section.needs:
+            found.setdefault(need, by_part[need])
+        found.setdefault(section.part, section)
+    return list(found.values())
+
+
+def _analyse(section: Section, model: Model, known: Analyses) -> None:
+    if section.analyse is None:
+        return
+    begin = time.perf_counter()
+    try:
+        result = section.analyse(model, known)
+    except RequestError as error:
+        if section.part in known.insisted:
+            raise
+        known.missing[section.part] = str(error)
+        return
+    if result is not None:
+        known.results[section.part] = result
+        known.seconds[section.part] = time.perf_counter() - begin
+
+
+def _structure(model: Model) -> dict[str, Any]:
+    """What the page draws and works fields out from, beyond the results."""
+    graph = capture(model.module, model.require_input_size())
+    return {"supports": supports(graph), "levels": levels(graph)}
+
+
+def from_models(
+    models: Sequence[Model | nn.Module], input_size: tuple[int, ...] | None, effective: Options
+) -> list[Subject]:
+    """Several subjects, their effective fields on the same images, so that differences can be paired.
+
+    Where that is refused (other input sizes, no layer in common) each model is measured by itself.
+    """
+    begin = time.perf_counter()
+    together = None if effective is None or len(models) < 2 else _together(models, input_size, effective)
+    if together is None:
+        return [from_model(model, input_size, effective) for model in models]
+    seconds = (time.perf_counter() - begin) / len(models)
+    return [
+        _measured_with(from_model(model, input_size, None), together, place, seconds)
+        for place, model in enumerate(models)
+    ]
+
+
+def _together(
+    models: Sequence[Model | nn.Module], input_size: tuple[int, ...] | None, options: dict[str, Any]
+) -> EffectiveComparison | None:
+    try:
+        found = compare([as_model(model, input_size) for model in models], **options)
+    except RequestError:
+        return None
+    return found if len(found.results) == len(models) else None
+
+
+def _measured_with(subject: Subject, together: EffectiveComparison, place: int, seconds: float) -> Subject:
+    paired = {layer.name: layer.differences[place - 1] for layer in together} if place else {}
+    missing = {part: why for part, why in subject.missing.items() if part != "effective"}
+    took = {**subject.seconds, "effective": seconds}
+    return replace(subject, effective=together.results[place], paired=paired, missing=missing, seconds=took)
