@@ -58,7 +58,8 @@ def capture(
     example = example_of(module, inputs, of)
     with evaluating(module), _unchanged(module), _quiet(), _plain_attention():
         try:
-            program = torch.export.export(module, example.args, dict(example.kwargs), strict=False)
+            with _unchanged(module):  # torch 2.6 leaves tensors without values where it refuses
+                program = torch.export.export(module, example.args, dict(example.kwargs), strict=False)
             if _has_regions(program.graph) or _has_symbols(program.graph):
                 return record(module, example)
             if _needs_functional_form(program.graph):

@@ -19,8 +19,8 @@ def harmonic(outputs: Floats) -> Floats:
     """The amplitude of the first harmonic over evenly spaced phases, the last axis: ``|2/P sum y exp(-i phase)|``.
 
     >>> phases = 2 * np.pi * np.arange(8) / 8
-    >>> harmonic(3 * np.cos(phases - 1) + 5).round(6)
-    np.float64(3.0)
+    >>> float(harmonic(3 * np.cos(phases - 1) + 5).round(6))
+    3.0
     """
     phases = 2 * np.pi * np.arange(outputs.shape[-1]) / outputs.shape[-1]
     amplitude: Floats = np.abs(outputs @ np.exp(-1j * phases)) * 2 / outputs.shape[-1]

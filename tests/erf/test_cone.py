@@ -254,7 +254,7 @@ BY_AUTOGRAD = {
     "attention": lambda x: F.scaled_dot_product_attention(*[x.flatten(2).transpose(1, 2)] * 3).transpose(1, 2)[
         ..., None
     ],
-    "several outputs": lambda x: torch.aminmax(x, dim=-1, keepdim=True)[1] + x,
+    "several outputs": lambda x: torch.kthvalue(x, 2, dim=-1, keepdim=True)[0] + x,
     "sorted": lambda x: x.sort(-1)[0] * x.sort(-1)[1],
     "no gradient": lambda x: x + x.detach(),
     "a number": lambda x: x * x.mean(),

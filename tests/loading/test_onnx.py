@@ -285,6 +285,8 @@ CASES: dict[str, tuple[list[Any], tuple[int, ...], dict[str, Any], int]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_an_operator_gives_what_the_reference_evaluator_gives(case: str, tmp_path: Path) -> None:
+    if case == "conv, same upper" and tuple(map(int, onnx.__version__.split(".")[:2])) < (1, 21):
+        pytest.skip("the reference evaluator of onnx before 1.21 puts the odd pixel at the wrong end")
     nodes, size, constants, opset = CASES[case]
     path = written(tmp_path, nodes, size, constants, opset)
     x = array(*size)

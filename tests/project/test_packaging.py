@@ -112,6 +112,7 @@ def test_extras_are_not_requirements() -> None:
     assert {"torch", "numpy", "scipy", "matplotlib", "plotly", "captum", "pandas"} <= core
 
 
+BROUGHT = ("vision", "timm", "data", "tensorboard", "onnx")
 NEEDS = {
     r"torchvision:": "vision",
     r"timm:": "timm",
@@ -133,6 +134,18 @@ def test_the_onnx_extra_exports_too() -> None:
     """``torch.onnx.export`` needs onnxscript, and the how-to on models exports a net."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert {"onnx", "onnxscript"} <= {Requirement(text).name for text in extras["onnx"]}
+
+
+def test_the_oldest_versions_are_the_lower_bounds() -> None:
+    """`make test-oldest` installs what `pyproject.toml` allows."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    texts = [*project["dependencies"], *(text for name in BROUGHT for text in extras[name])]
+    bounds = {r.name: next(s.version for s in r.specifier if s.operator == ">=") for r in map(Requirement, texts)}
+    lines = (ROOT / "tests" / "oldest.txt").read_text(encoding="utf-8").splitlines()
+    pins = {r.name: next(iter(r.specifier)).version for r in map(Requirement, filter(re.compile(r"\w").match, lines))}
+    assert pins.keys() == bounds.keys()
+    assert [name for name, pin in pins.items() if not f"{pin}.".startswith(f"{bounds[name]}.")] == []
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
