@@ -177,12 +177,12 @@ def in_order(models: list[Model]) -> tuple[list[Model], list[str]]:
 
 def check_kind(kind: str, models: int) -> None:
     """Raise `RequestError` for a plot that the result won't have."""
-    from rftools.plots import KINDS
+    from rftools.plots import kinds
 
-    kinds = KINDS["rftools.erf" if models == 1 else "rftools.erf-comparison"]
-    if kind not in kinds:
+    known = kinds("rftools.erf" if models == 1 else "rftools.erf-comparison")
+    if kind not in known:
         what = "one SPEC" if models == 1 else "several SPECs"
-        raise RequestError(f"no plot {kind!r} of {what}{closest(kind, kinds)}; there are {', '.join(kinds)}")
+        raise RequestError(f"no plot {kind!r} of {what}{closest(kind, known)}; there are {', '.join(known)}")
 
 
 def tell(result: EffectiveResult) -> None:

@@ -71,7 +71,8 @@ def slider(film: Film, theme: Theme) -> Figure:
     """A plotly figure with a slider over the scenes and a button that plays them."""
     import plotly.graph_objects as go
 
-    from rftools.plots.backends.plotly import plain_text, render
+    from rftools.plots.backends.plotly import render
+    from rftools.plots.backends.plotly_marks import plain_text
 
     drawn = [render(scene, theme) for scene in film.scenes]
     labels = [plain_text(label) for label in film.labels]

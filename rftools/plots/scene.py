@@ -6,7 +6,7 @@ numbers and arrays only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -176,6 +176,7 @@ class Panel:
 
 
 M = TypeVar("M", bound=Mark)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -236,3 +237,30 @@ def layer_ticks(names: list[str], most: int = 24) -> tuple[tuple[float, str], ..
     """
     step = max(1, -(-len(names) // most))
     return tuple((float(i), short(names[i])) for i in range(0, len(names), step))
+
+
+def layer_axis(names: Sequence[str]) -> Axis:
+    """The axis of layers 0, 1, ... by name.
+
+    >>> layer_axis(["conv1", "conv2"]).limits
+    (-0.5, 1.5)
+    """
+    return Axis("layer", ticks=layer_ticks(list(names)), limits=(-0.5, max(1, len(names)) - 0.5))
+
+
+def even(items: Sequence[T], most: int) -> list[T]:
+    """At most ``most`` of the items, evenly chosen, the first and the last among them.
+
+    >>> even(range(10), 4)
+    [0, 3, 6, 9]
+    """
+    return [items[round(i)] for i in np.linspace(0, len(items) - 1, min(most, len(items)))]
+
+
+def of_all(shown: Sequence[object], items: Sequence[object], what: str = "layers") -> str:
+    """How many of all are shown, as a caption's last words; nothing where all are.
+
+    >>> of_all([1], [1, 2])
+    ' 1 of 2 layers.'
+    """
+    return f" {len(shown)} of {len(items)} {what}." if len(shown) < len(items) else ""

@@ -16,9 +16,10 @@ import torch
 
 import rftools
 from rftools.errors import RequestError
-from rftools.plots import KINDS, check_format, describe, plot, save
+from rftools.plots import check_format, describe, plot, save
 from rftools.plots import scene as sc
 from rftools.plots.backends import plotly as backend_plotly
+from rftools.plots.kinds import table
 from rftools.plots.sparsity.taps import binomial_expectation
 from rftools.plots.theme import SERIES, THEMES, contrast
 from tests import drawn
@@ -34,7 +35,7 @@ RESULTS = {
     "rftools.orientation, several": lambda first="conv1": [drawn.orientation(first) for _ in range(3)],
     "history": lambda: drawn.HISTORY,
 }
-ALL = [(schema, kind) for schema, kinds in KINDS.items() for kind in kinds]
+ALL = [(schema, kind) for schema, kinds in table().items() for kind in kinds]
 HOSTILE = "<script>alert(1)</script>\"'&$x_1$\u202e\x07\u4f60"
 
 
@@ -166,7 +167,7 @@ def test_contours_hold_their_share_of_the_sum() -> None:
     """Pixels inside a contour of a smooth map hold the share that it is labelled with."""
     from matplotlib.path import Path as Outline
 
-    from rftools.plots.effective.maps import contours
+    from rftools.plots.effective.overlays import contours
 
     y, x = np.mgrid[:80, :90]
     blob = np.exp(-0.5 * (((x - 40) / 9) ** 2 + ((y - 35) / 5) ** 2))
@@ -394,10 +395,10 @@ def test_a_sector_at_thirty_degrees_is_drawn_counter_clockwise_from_x() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("schema", [schema for schema in KINDS if schema != "history"])
+@pytest.mark.parametrize("schema", [schema for schema in table() if schema != "history"])
 def test_hostile_names_are_drawn_as_text(schema: str, tmp_path: Path) -> None:
     result = RESULTS[schema](first=HOSTILE + "x" * 10_000)  # type: ignore[call-arg]
-    for kind in KINDS[schema]:
+    for kind in table()[schema]:
         save(result, tmp_path / "a.svg", kind=kind)
         assert b"<script" not in (tmp_path / "a.svg").read_bytes()
         ET.parse(tmp_path / "a.svg")

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.errors import RequestError
-from rftools.plots.effective.maps import SMALL, covered, outlines, raw, smaller
+from rftools.plots.effective.blocks import SMALL, covered, smaller
+from rftools.plots.effective.overlays import outlines
+from rftools.plots.effective.reading import frame_of, raw
+from rftools.plots.kinds import kind
 from rftools.plots.scene import Axis, Heatmap, Line, Mark, Panel, Points, Rect, Rule, Scene, numbers, short
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ CURVES = (
 )
 
 
+@kind("rftools.erf", "grid", place=5)
 def grid(result: EffectiveResult, layer: str | None = None) -> Scene:
     """The maps of a layer's grid of units at their places, on one scale, each with `luo_centre` and `radius_50` (px).
 
@@ -66,7 +70,7 @@ def _panel(row: EffectiveLayer, top: float) -> Panel:
     values = raw(row) / top
     if values.ndim == 1:
         return _curve(row, values)
-    extent = (-0.5, values.shape[1] - 0.5, -0.5, values.shape[0] - 0.5)
+    extent = frame_of(values)
     marks = [mark for mark in outlines(row, extent) if isinstance(mark, (Rect, Points))]
     shades = np.sqrt(smaller(values, SMALL))
     return Panel(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.checks.sizes import effective_size
-from rftools.plots.effective.maps import covered, smaller
+from rftools.plots.effective.blocks import covered, smaller
 from rftools.plots.theme import COLOURMAP, THEMES
 from rftools.reporting.texts import say
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rftools.errors import RequestError
+from rftools.plots.kinds import kind
 from rftools.plots.scene import Axis, Line, Mark, Panel, Rule, Scene, numbers
 
 History = Sequence[Mapping[str, Any]]
 
 
+@kind("history", "curves", place=1)
 def curves(history: History, chance: float | None = None) -> Scene:
     """Loss and accuracy by epoch, training and held-out; ``chance`` is the accuracy of guessing.
 

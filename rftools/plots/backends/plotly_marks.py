@@ -1,0 +1,225 @@
+"""Each kind of mark, as traces of a plotly figure. Names are escaped: plotly reads a subset of HTML in its texts."""
+
+from __future__ import annotations
+
+import html
+import math
+from functools import singledispatchmethod
+from typing import Any
+
+import numpy as np
+
+from rftools.plots import scene as sc
+from rftools.plots.theme import COLOURMAP, DIVERGING, Theme
+
+SYMBOLS = {"circle": "circle", "cross": "cross-thin", "open": "circle-open"}
+
+
+class Marks:
+    """The marks of one panel, each added to its cell of the figure by a method of its own."""
+
+    def __init__(self, figure: Any, panel: sc.Panel, theme: Theme, cell: tuple[int, int], seen: set[str]) -> None:
+        self.figure, self.panel, self.theme, self.seen = figure, panel, theme, seen
+        self.cell = {"row": cell[0] + 1, "col": cell[1] + 1}
+
+    def _add(self, kind: str, mark: sc.Mark, **trace: Any) -> None:
+        import plotly.graph_objects as go
+
+        label = mark.label
+        self.figure.add_trace(
+            getattr(go, kind)(
+                name=None if label is None else plain_text(label),
+                showlegend=label is not None and self.panel.legend and label not in self.seen,
+                legendgroup=None if label is None else plain_text(label),
+                **trace,
+            ),
+            **self.cell,
+        )
+        if label is not None:
+            self.seen.add(label)
+
+    def _hover(self, texts: tuple[str, ...]) -> dict[str, Any]:
+        if not texts:
+            return {}
+        return {"text": [plain_text(text) for text in texts], "hoverinfo": "text"}
+
+    @singledispatchmethod
+    def mark(self, mark: sc.Mark) -> None:
+        raise TypeError(f"plotly cannot draw {type(mark).__name__}")
+
+    @mark.register
+    def _(self, mark: sc.Line) -> None:
+        colour = self.theme.colour(mark.colour)
+        style = {"mode": "lines+markers" if mark.markers else "lines", "line": {"color": colour, "dash": mark.dash}}
+        if self.panel.polar:
+            self._add("Scatterpolar", mark, theta=list(mark.x), r=list(mark.y), **style, **self._hover(mark.hover))
+        else:
+            self._add("Scatter", mark, x=list(mark.x), y=list(mark.y), **style, **self._hover(mark.hover))
+
+    @mark.register
+    def _(self, mark: sc.Points) -> None:
+        colour = self.theme.colour(mark.colour)
+        marker = {"color": colour, "size": 9, "symbol": SYMBOLS[mark.symbol], "line": {"color": colour, "width": 2}}
+        self._add(
+            "Scatter", mark, x=list(mark.x), y=list(mark.y), mode="markers", marker=marker, **self._hover(mark.hover)
+        )
+
+    @mark.register
+    def _(self, mark: sc.Band) -> None:
+        pairs = [t for t in zip(mark.x, mark.low, mark.high) if not any(math.isnan(v) for v in t)]
+        x = [t[0] for t in pairs] + [t[0] for t in reversed(pairs)]
+        y = [t[2] for t in pairs] + [t[1] for t in reversed(pairs)]
+        fill = _rgba(self.theme.colour(mark.colour), 0.22)
+        self._add(
+            "Scatter", mark, x=x, y=y, fill="toself", fillcolor=fill, mode="lines", line={"width": 0}, hoverinfo="skip"
+        )
+
+    @mark.register
+    def _(self, mark: sc.Bars) -> None:
+        x, y = (mark.heights, mark.x) if mark.horizontal else (mark.x, mark.heights)
+        self._add(
+            "Bar",
+            mark,
+            x=list(x),
+            y=list(y),
+            width=mark.width,
+            textposition="none",
+            orientation="h" if mark.horizontal else "v",
+            marker={"color": self.theme.colour(mark.colour)},
+            **self._hover(mark.hover),
+        )
+
+    @mark.register
+    def _(self, mark: sc.PolarBars) -> None:
+        edges = np.asarray(mark.edges)
+        self._add(
+            "Barpolar",
+            mark,
+            theta=((edges[:-1] + edges[1:]) / 2).tolist(),
+            r=list(mark.radii),
+            width=np.diff(edges).tolist(),
+            marker={"color": _rgba(self.theme.colour(mark.colour), 0.75)},
+            **self._hover(mark.hover),
+        )
+
+    @mark.register
+    def _(self, mark: sc.Heatmap) -> None:
+        assert mark.values is not None
+        x, y = _centres(mark.values.shape, mark.extent)
+        low, high = mark.limits or (None, None)
+        self._add(
+            "Heatmap",
+            mark,
+            z=mark.values,
+            x=x,
+            y=y,
+            zmin=low,
+            zmax=high,
+            colorscale=DIVERGING if mark.diverging else COLOURMAP.capitalize(),
+            showscale=mark.bar is not None,
+            colorbar={"title": {"text": plain_text(mark.bar or ""), "side": "right"}, **self._bar_place()},
+        )
+
+    @mark.register
+    def _(self, mark: sc.Image) -> None:
+        import plotly.graph_objects as go
+
+        assert mark.pixels is not None
+        x, y = _centres(mark.pixels.shape, mark.extent)
+        place = {"x0": x[0], "dx": _step(x), "y0": y[0], "dy": _step(y)}
+        self.figure.add_trace(go.Image(z=mark.pixels, hoverinfo="skip", **place), **self.cell)
+
+    @mark.register
+    def _(self, mark: sc.Mask) -> None:
+        assert mark.values is not None
+        x, y = _centres(mark.values.shape, mark.extent)
+        colour = _rgba(self.theme.colour(mark.colour), mark.opacity)
+        self._add(
+            "Heatmap",
+            mark,
+            z=np.where(mark.values, 1.0, np.nan),
+            x=x,
+            y=y,
+            colorscale=[[0, colour], [1, colour]],
+            showscale=False,
+            hoverinfo="skip",
+        )
+
+    @mark.register
+    def _(self, mark: sc.Rect) -> None:
+        left, right, top, bottom = mark.extent
+        line = {"color": self.theme.colour(mark.colour), "width": 2.5, "dash": mark.dash}
+        x, y = [left, right, right, left, left], [top, top, bottom, bottom, top]
+        self._add("Scatter", mark, x=x, y=y, mode="lines", line=line, hoverinfo="name")
+
+    @mark.register
+    def _(self, mark: sc.Ellipse) -> None:
+        t, turn = np.linspace(0, 2 * np.pi, 121), math.radians(mark.angle)
+        along, across = mark.radii[0] * np.cos(t), mark.radii[1] * np.sin(t)
+        x = mark.centre[0] + along * math.cos(turn) - across * math.sin(turn)
+        y = mark.centre[1] - (along * math.sin(turn) + across * math.cos(turn))  # y points down
+        if mark.colour == "over-dark":  # white needs a dark rim where the picture is bright
+            rim = {"color": self.theme.colour("over-light"), "width": 5}
+            self._add("Scatter", sc.Mark(), x=x.tolist(), y=y.tolist(), mode="lines", line=rim, hoverinfo="skip")
+            self._rimmed_key(mark)
+        line = {"color": self.theme.colour(mark.colour), "width": 2.5}
+        self._add("Scatter", mark, x=x.tolist(), y=y.tolist(), mode="lines", line=line, hoverinfo="name")
+
+    def _rimmed_key(self, mark: sc.Mark) -> None:
+        """The legend's entry of a white line: with the rim that it has on the picture, for a legend that is white."""
+        rim = {"color": self.theme.colour("over-light"), "width": 2}
+        key = {"symbol": "circle", "size": 11, "color": self.theme.colour(mark.colour), "line": rim}
+        self._add("Scatter", mark, x=[None], y=[None], mode="markers", marker=key, hoverinfo="skip")
+
+    @mark.register
+    def _(self, mark: sc.Rule) -> None:
+        draw = self.figure.add_hline if mark.axis == "y" else self.figure.add_vline
+        draw(
+            mark.value,
+            line={"color": self.theme.colour(mark.colour), "dash": mark.dash, "width": 1.5},
+            annotation={"text": plain_text(mark.label or ""), "font": {"color": self.theme.colour(mark.colour)}},
+            annotation_position="top left",
+            **self.cell,
+        )
+
+    @mark.register
+    def _(self, mark: sc.Text) -> None:
+        kind, place = (
+            ("Scatterpolar", {"theta": [mark.x], "r": [mark.y]})
+            if self.panel.polar
+            else (
+                "Scatter",
+                {"x": [mark.x], "y": [mark.y]},
+            )
+        )
+        font = {"color": self.theme.colour(mark.colour)}
+        self._add(kind, mark, **place, mode="text", text=[plain_text(mark.text)], textfont=font, hoverinfo="skip")
+
+    def _bar_place(self) -> dict[str, Any]:
+        """A colour bar stands beside its own panel, not beside the figure."""
+        axis_x = next(self.figure.select_xaxes(**self.cell))
+        axis_y = next(self.figure.select_yaxes(**self.cell))
+        low, high = axis_y.domain
+        return {"x": axis_x.domain[1] + 0.005, "y": (low + high) / 2, "len": (high - low) * 0.95, "thickness": 12}
+
+
+def _centres(shape: tuple[int, ...], extent: sc.Extent) -> tuple[list[float], list[float]]:
+    left, right, top, bottom = extent
+    rows, columns = shape[:2]
+    x = left + (np.arange(columns) + 0.5) * (right - left) / columns
+    y = top + (np.arange(rows) + 0.5) * (bottom - top) / rows
+    return x.tolist(), y.tolist()
+
+
+def _step(values: list[float]) -> float:
+    return values[1] - values[0] if len(values) > 1 else 1.0
+
+
+def plain_text(text: str) -> str:
+    """Text that plotly shows as it is; it knows no ``&quot;``, so quotes stay."""
+    return html.escape(text, quote=False)
+
+
+def _rgba(colour: str, opacity: float) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"

@@ -1,0 +1,86 @@
+"""What lies over a map: window, ellipse and centre, contours, and what was looked at under them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rftools.errors import RequestError
+from rftools.plots.effective.reading import centre_of, centroid, spread, value_of, window_of
+from rftools.plots.scene import (
+    Dash,
+    Ellipse,
+    Extent,
+    Line,
+    Mark,
+    Points,
+    Rect,
+    numbers,
+)
+
+if TYPE_CHECKING:
+    from rftools.erf.result import EffectiveLayer, EffectiveResult
+
+HELD = (20, 50, 99)  # per cent of the sum that contours hold, as area ratios do
+DASHES: tuple[Dash, ...] = ("solid", "dash", "dot")
+
+
+def outlines(row: EffectiveLayer, frame: Extent) -> list[Mark]:
+    """The theoretical window, the one-sigma ellipse and the unit's centre, over a map in input pixels."""
+    marks: list[Mark] = []
+    window = window_of(row)
+    if window is not None:
+        (top, bottom), (left, right) = window
+        inside = (
+            max(left - 0.5, frame[0]),
+            min(right + 0.5, frame[1]),
+            max(top - 0.5, frame[2]),
+            min(bottom + 0.5, frame[3]),
+        )
+        marks.append(Rect(colour="overlay", label="theoretical window", extent=inside))
+    radii = [value_of(row, name) for name in ("ellipse_major", "ellipse_minor", "ellipse_angle")]
+    if None not in radii:
+        major, minor, angle = (float(v) for v in radii if v is not None)
+        marks.append(
+            Ellipse(colour="over-dark", label="one sigma", centre=centroid(row), radii=(major, minor), angle=angle)
+        )
+    centre = centre_of(row)
+    if centre is not None and len(centre) == 2:
+        marks.append(Points(colour="overlay", x=(centre[1],), y=(centre[0],), symbol="cross"))
+    return marks
+
+
+def contours(values: NDArray[np.float64]) -> list[Mark]:
+    """Lines around the smallest areas that hold `HELD` per cent of the sum, of the map smoothed over an eighth of its
+    own spread (single pixels of a map vary from one to the next).
+    """
+    from contourpy import contour_generator
+    from scipy.ndimage import gaussian_filter
+
+    smooth = gaussian_filter(values, spread(values) / 8)
+    falling = np.sort(smooth, axis=None)[::-1]
+    sums = falling.cumsum()
+    lines: list[Mark] = []
+    for share, dash in zip(HELD, DASHES, strict=True):
+        level = falling[min(int(np.searchsorted(sums, share / 100 * sums[-1])), len(falling) - 1)]
+        x: list[float] = []
+        y: list[float] = []
+        for points in np.asarray(contour_generator(z=np.pad(smooth, 1)).lines(float(level)), dtype=object):
+            place = np.asarray(points, dtype=np.float64) - 1
+            x += [*place[:, 0].tolist(), np.nan]
+            y += [*place[:, 1].tolist(), np.nan]
+        lines.append(Line(colour="overlay-2", label=f"holds {share} %", x=numbers(x), y=numbers(y), dash=dash))
+    return lines
+
+
+def beneath(result: EffectiveResult, image: str, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    """What was looked at, in grey and paler, so that lines stand out; None where it is not known, or is noise."""
+    if image not in ("first", "mean"):
+        raise RequestError(f"no image {image!r}; there are the first and the mean")
+    pixels = result.pictures.get(image)
+    if pixels is None or pixels.shape[:2] != shape or result.source.endswith("noise"):
+        return None
+    grey = pixels.astype(np.float64) @ (0.299, 0.587, 0.114)
+    return np.repeat((40 + 0.6 * grey).astype(np.uint8)[..., None], 3, axis=2)

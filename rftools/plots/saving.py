@@ -1,0 +1,122 @@
+"""`save`: a result as a file, PNG, SVG, PDF, GIF or HTML."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from rftools.errors import RequestError
+from rftools.files import atomic_write, check_writable
+from rftools.plots.api import built, render
+from rftools.plots.film import Film, gif
+from rftools.plots.kinds import schema_of
+from rftools.plots.scene import Scene
+from rftools.plots.theme import FONTS, theme
+
+STATIC = (".png", ".svg", ".pdf")
+FORMATS = (*STATIC, ".html")
+
+
+def check_format(path: str | Path) -> None:
+    """Raise `RequestError` unless ``path`` ends in a format that `save` writes.
+
+    >>> check_format("field.svg")
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        given = f"it ends in {suffix}" if suffix else "it has no suffix"
+        raise RequestError(f"cannot draw {path}: {given}; the formats are {', '.join(FORMATS)}")
+
+
+def save(result: Any, path: str | Path, *, kind: str | None = None, theme: str = "light", **options: Any) -> None:
+    """Draw ``result`` into a file: ``.png .svg .pdf`` by matplotlib, ``.html`` (interactive, self-contained) by plotly.
+
+    Raises:
+        RequestError: another suffix, a path that cannot be written, or what `plot` raises.
+    """
+    suffix = Path(path).suffix.lower()
+    moving = schema_of(result) == "rftools.erf-comparison" and suffix == ".gif"
+    if not moving:
+        check_format(path)
+    check_writable(path)
+    content = _content(built(result, kind or _usual(result, suffix), **options), suffix, theme)
+    with atomic_write(path) as stream:
+        stream.write(content)
+
+
+def _usual(result: Any, suffix: str) -> str | None:
+    """What a file is drawn as where nothing is said: a series moves where it can, and is curves where it can't."""
+    if schema_of(result) != "rftools.erf-comparison":
+        return None
+    if suffix == ".gif" or (suffix == ".html" and len(result.labels) > 2):
+        return "animation"
+    return "curves" if len(result.labels) > 2 else None
+
+
+def _content(scene: Scene | Film, suffix: str, name: str) -> bytes:
+    if suffix == ".html":
+        return _html(scene, name)
+    if suffix != ".gif":
+        return _static(scene.side_by_side() if isinstance(scene, Film) else scene, name, suffix)
+    if not isinstance(scene, Film):
+        raise RequestError("cannot draw that as .gif: only an animation moves (--plot animation)")
+    return gif(scene, theme(name))
+
+
+def svg(scene: Scene, theme: str = "light", salt: str = "rftools") -> str:
+    """A scene as SVG text that keeps its words as text; the same scene and salt give the same bytes."""
+    return _static(scene, theme, ".svg", salt).decode("utf-8")
+
+
+def _static(scene: Scene, name: str, suffix: str, salt: str = "rftools") -> bytes:
+    import matplotlib
+
+    figure = render(scene, "matplotlib", name)
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt, "pdf.fonttype": 42}):
+        if suffix == ".svg":
+            _lay_out(figure)
+        figure.savefig(buffer, format=suffix.lower()[1:], dpi=160, facecolor="auto", metadata=_metadata(suffix.lower()))
+    return buffer.getvalue()
+
+
+def _lay_out(figure: Any) -> None:
+    """Work the layout out once and for all: `savefig` would draw the whole figure once more to that end."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)  # "none" leaves a placeholder, which `savefig` takes for one
+
+
+def _metadata(suffix: str) -> dict[str, Any]:
+    known: dict[str, dict[str, Any]] = {
+        ".png": {"Software": "rftools"},
+        ".svg": {"Date": None},
+        ".pdf": {"CreationDate": None},
+    }
+    return known[suffix]
+
+
+def _html(scene: Scene | Film, name: str) -> bytes:
+    import html
+
+    colours = theme(name).colour
+    figure = render(scene, "plotly", name)
+    body = figure.to_html(
+        full_html=False, include_plotlyjs=True, div_id="figure", auto_play=False, config={"displaylogo": False}
+    )
+    page = (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(_title(scene))}</title>"
+        f"<style>body{{margin:1rem;background:{colours('background')};color:{colours('text')};"
+        f"font-family:{', '.join(FONTS)}}}p{{max-width:70ch}}</style></head>"
+        f"<body><main>{body}<p>{html.escape(scene.caption)}</p></main></body></html>\n"
+    )
+    return page.encode("utf-8")
+
+
+def _title(scene: Scene | Film) -> str:
+    first = scene.scenes[0] if isinstance(scene, Film) else scene
+    return first.title or first.panels[0].title
