@@ -12,7 +12,8 @@ from rftools.erf.intervals import Difference
 from rftools.erf.result import EffectiveLayer, EffectiveResult, Measure
 from rftools.gratings import Estimate, FilterTuning, LayerTuning, TuningResult
 from rftools.results import ModelInfo
-from rftools.trf.result import AxisField, LayerField, Phase, Surviving, TheoreticalResult
+from rftools.trf.layer_field import AxisField, LayerField, Phase, Surviving
+from rftools.trf.result import TheoreticalResult
 from rftools.weights.results import (
     Examples,
     Histogram,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rftools.trf.result import LayerField
+    from rftools.trf.layer_field import LayerField
 
 
 def weighted(rows: Iterable[LayerField]) -> list[LayerField]:

@@ -1,9 +1,12 @@
 """Theoretical receptive fields: what a unit can see, exactly, or said not to be exact."""
 
-from rftools.trf.api import Walked, explore, theoretical
+from rftools.trf.api import theoretical
 from rftools.trf.field import Field
+from rftools.trf.input_range import InputRange
+from rftools.trf.layer_field import AxisField, LayerField, Phase
 from rftools.trf.reach import Change, ReachResult, reach
-from rftools.trf.result import AxisField, InputRange, LayerField, Phase, TheoreticalResult
+from rftools.trf.result import TheoreticalResult
+from rftools.trf.rows import Walked, explore
 from rftools.trf.rules import Call, NoRule, rule
 from rftools.trf.taps import Taps
 

@@ -15,7 +15,8 @@ from rftools.errors import RequestError
 from rftools.loading import Model, as_model
 from rftools.results import Result, plain
 from rftools.trf.api import theoretical
-from rftools.trf.result import LayerField, TheoreticalResult
+from rftools.trf.layer_field import LayerField
+from rftools.trf.result import TheoreticalResult
 from rftools.trf.whatif import Setting, numbers, with_settings
 
 LARGEST = {"dilation": 64, "kernel_size": 31, "stride": 8}

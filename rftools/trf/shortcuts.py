@@ -14,8 +14,9 @@ from torch import fx
 from rftools.capture.shapes import shape_of
 from rftools.trf.flow import Flow
 from rftools.trf.rules import Rule, make_call
-from rftools.trf.rules.mixing import elementwise, linear
+from rftools.trf.rules.elementwise import elementwise
 from rftools.trf.rules.movement import cat
+from rftools.trf.rules.products import linear
 from rftools.trf.rules.windows import convolution, general_convolution, pool, transposed_convolution
 
 Step = list[tuple[fx.Node, int, torch.Tensor]]

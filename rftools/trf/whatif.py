@@ -12,7 +12,8 @@ from torch import nn
 
 from rftools.errors import RequestError, closest
 from rftools.loading import Model
-from rftools.trf.result import AxisField, TheoreticalResult
+from rftools.trf.layer_field import AxisField
+from rftools.trf.result import TheoreticalResult
 
 SETTABLE = ("stride", "dilation", "padding", "kernel_size", "output_padding")
 

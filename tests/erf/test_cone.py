@@ -21,7 +21,7 @@ from rftools.erf.maps.gradients import by_cone, cone_of, layer_maps
 from rftools.erf.maps.seeds import AGGREGATIONS, Target
 from rftools.erf.targets import choose
 from rftools.models import NETS
-from rftools.trf.api import spatial_dims
+from rftools.trf.asked import spatial_dims
 from rftools.trf.engine import walk
 from rftools.trf.field import Field
 from tests.random_nets import INPUT, RandomNet, draw_net, smallest

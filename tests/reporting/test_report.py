@@ -35,7 +35,7 @@ from rftools.reporting.drawing.figures import themed
 from rftools.reporting.drawing.pictures import effective_maps, plane, surviving_masks
 from rftools.reporting.findings import Limits
 from rftools.reporting.sources.results import from_results
-from rftools.trf.result import Surviving
+from rftools.trf.layer_field import Surviving
 from tests import drawn
 
 HOSTILE = [

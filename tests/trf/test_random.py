@@ -9,9 +9,10 @@ import torch
 from torch import fx
 
 import rftools as rf
-from rftools.trf.api import spatial_dims
+from rftools.trf.asked import spatial_dims
+from rftools.trf.axis import Part
 from rftools.trf.engine import walk
-from rftools.trf.field import Field, Part
+from rftools.trf.field import Field
 from rftools.trf.reverse import Reverse
 from tests.oracle import Oracle
 from tests.random_nets import INPUT, RandomNet, draw_net, interpolates, smallest

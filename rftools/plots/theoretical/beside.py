@@ -19,7 +19,8 @@ from rftools.plots.scene import (
 )
 
 if TYPE_CHECKING:
-    from rftools.trf.result import LayerField, TheoreticalResult
+    from rftools.trf.layer_field import LayerField
+    from rftools.trf.result import TheoreticalResult
 
 
 def beside(first: TheoreticalResult, second: TheoreticalResult) -> Scene:

@@ -21,7 +21,8 @@ from rftools.plots.scene import (
 from rftools.plots.theoretical.beside import beside
 
 if TYPE_CHECKING:
-    from rftools.trf.result import LayerField, TheoreticalResult
+    from rftools.trf.layer_field import LayerField
+    from rftools.trf.result import TheoreticalResult
 
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 

@@ -9,7 +9,8 @@ from rftools.plots.kinds import kind
 from rftools.plots.scene import Axis, Line, Panel, Rule, Scene, layer_axis, numbers
 
 if TYPE_CHECKING:
-    from rftools.trf.result import LayerField, TheoreticalResult
+    from rftools.trf.layer_field import LayerField
+    from rftools.trf.result import TheoreticalResult
 
 
 @kind("rftools.trf", "surviving", place=4)

@@ -15,7 +15,8 @@ from rftools.plots.picture import neutral_picture
 from rftools.plots.scene import Axis, Image, Mark, Mask, Panel, Points, Rect, Scene
 
 if TYPE_CHECKING:
-    from rftools.trf.result import AxisField, LayerField, TheoreticalResult
+    from rftools.trf.layer_field import AxisField, LayerField
+    from rftools.trf.result import TheoreticalResult
 
 
 @kind("rftools.trf", "window", place=2)

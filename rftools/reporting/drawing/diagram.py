@@ -12,7 +12,8 @@ from rftools.plots.scene import short
 from rftools.reporting.drawing.lanes import Edge, Layout, layout
 from rftools.reporting.subject.architecture import Box, Level
 from rftools.reporting.texts import say
-from rftools.trf.result import AxisField, LayerField, TheoreticalResult
+from rftools.trf.layer_field import AxisField, LayerField
+from rftools.trf.result import TheoreticalResult
 
 WIDTH, HEIGHT, GAP = 196, 40, 18  # of a box, and between rows
 LINE = 16  # width of a lane without boxes

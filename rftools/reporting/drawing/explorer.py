@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rftools.reporting.subject.supports import Run, Supports, runs
-from rftools.trf.result import AxisField, LayerField, Phase, TheoreticalResult
+from rftools.trf.layer_field import AxisField, LayerField, Phase
+from rftools.trf.result import TheoreticalResult
 
 MOST_RUNS = 20_000  # runs that one axis may list before its layer is left inexact at the border
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from rftools.erf.result import EffectiveLayer, EffectiveResult
-    from rftools.trf.result import LayerField, TheoreticalResult
+    from rftools.trf.layer_field import LayerField
+    from rftools.trf.result import TheoreticalResult
 
 SMALL = 112  # pixels a side that an effective map keeps
 LARGEST = 512  # pixels a side of the embedded picture

@@ -9,7 +9,7 @@ from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import counted, say
 
 if TYPE_CHECKING:
-    from rftools.trf.result import LayerField
+    from rftools.trf.layer_field import LayerField
 
 
 @finding("lost field", "theoretical")

@@ -1,10 +1,12 @@
-"""The rules, by kind of operator; importing this package fills the registry."""
+"""The rules, a file a kind of operator; importing this package reads all of them, and so fills the registry."""
 
-from rftools.trf.rules import algebra, cells, indexing, lookups, mixing, movement, padding, sampling, windows
+import importlib
+import pkgutil
+
 from rftools.trf.rules.decomposition import find_rule
 from rftools.trf.rules.registry import RULES, Answer, Call, NoRule, Rule, make_call, rule
 
-__all__ = [
-    "RULES", "Answer", "Call", "NoRule", "Rule", "algebra", "cells", "find_rule", "indexing", "lookups", "make_call",
-    "mixing", "movement", "padding", "rule", "sampling", "windows",
-]  # fmt: skip
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+__all__ = ["RULES", "Answer", "Call", "NoRule", "Rule", "find_rule", "make_call", "rule"]

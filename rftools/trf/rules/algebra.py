@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import fx
 
 from rftools.capture.shapes import shape_of
-from rftools.trf.field import Field, join_fields
+from rftools.trf.field import Field
+from rftools.trf.joins import join_fields
 from rftools.trf.rules.registry import Answer, Call, rule
 
 WHOLE = ["linalg_inv", "linalg_inv_ex", "inverse", "linalg_pinv", "matrix_exp", "linalg_matrix_exp", "linalg_det"]

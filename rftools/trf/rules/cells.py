@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rftools.capture.shapes import shape_of
-from rftools.trf.field import Field, join_fields
+from rftools.trf.field import Field
+from rftools.trf.joins import join_fields
 from rftools.trf.rules.registry import Answer, Call, rule
 
 

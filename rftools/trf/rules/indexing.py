@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import fx
 
-from rftools.trf.field import Field, concatenate_fields, join_fields
+from rftools.trf.field import Field
+from rftools.trf.joins import concatenate_fields, join_fields
 from rftools.trf.rules.registry import Answer, Call, NoRule, rule
 from rftools.trf.taps import Taps
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from rftools.capture.operators import SAME_ELEMENTS, SPLITS, aten
 from rftools.capture.shapes import shape_of
-from rftools.trf.field import Field, concatenate_fields, join_fields
+from rftools.trf.field import Field
+from rftools.trf.joins import concatenate_fields, join_fields
 from rftools.trf.rules.padding import pad_with_constant
 from rftools.trf.rules.registry import Answer, Call, NoRule, rule
 

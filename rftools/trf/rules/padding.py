@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from rftools.capture import op_name
-from rftools.trf.field import Field, concatenate_fields
+from rftools.trf.field import Field
+from rftools.trf.joins import concatenate_fields
 from rftools.trf.rules.registry import Answer, Call, rule
 from rftools.trf.taps import Taps
 

@@ -7,7 +7,8 @@ import math
 
 import torch
 
-from rftools.trf.field import Field, concatenate_fields, join_fields
+from rftools.trf.field import Field
+from rftools.trf.joins import concatenate_fields, join_fields
 from rftools.trf.rules.indexing import MOST_ELEMENTS
 from rftools.trf.rules.registry import Answer, Call, NoRule, rule
 from rftools.trf.taps import Taps

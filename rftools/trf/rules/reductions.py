@@ -1,0 +1,67 @@
+"""Reductions, running sums and sorting along whole dimensions."""
+
+from __future__ import annotations
+
+from rftools.trf.joins import join_fields
+from rftools.trf.rules.registry import Answer, Call, rule
+
+
+@rule(
+    *(
+        f"aten.{name}"
+        for name in [
+            "mean",
+            "sum",
+            "amax",
+            "amin",
+            "prod",
+            "logsumexp",
+            "norm",
+            "linalg_vector_norm",
+            "var",
+            "std",
+            "var_mean",
+            "std_mean",
+            "max",
+            "min",
+            "median",
+            "mode",
+            "nansum",
+            "nanmean",
+            "any",
+            "all",
+            "argmax",
+            "argmin",
+            "sum_to_size",
+            "frobenius_norm",
+            "nuclear_norm",
+        ]
+    )
+)
+def reduction(call: Call) -> Answer:
+    field = call.main("x") if "x" in call.arguments else call.main("self")
+    other = call.field_of(call.arguments.get("other"))
+    if other is not None:
+        return join_fields([field, other], call.shape)
+    dims = call.get("dim")
+    every = range(len(field.shape))
+    chosen = list(every) if dims is None or dims == [] else [dims] if isinstance(dims, int) else list(dims)
+    reduced = field.reduce(*chosen).reshape(call.shape)
+    value = call.node.meta["val"]
+    return [reduced] * len(value) if isinstance(value, (list, tuple)) else reduced
+
+
+@rule("aten.cumsum", "aten.cumprod", "aten.logcumsumexp", "aten.cummax", "aten.cummin")
+def cumulative(call: Call) -> Answer:
+    field = call.main("self").running(call["dim"])
+    value = call.node.meta["val"]
+    return [field] * len(value) if isinstance(value, (list, tuple)) else field
+
+
+@rule("aten.sort", "aten.topk")
+def sorting(call: Call) -> Answer:
+    """Any element may come to any place."""
+    field = call.main("self")
+    dim = call.get("dim", -1)
+    mixed = field.reduce(dim).expand_dim(dim % len(field.shape), call.shape[dim])
+    return [mixed] * len(call.node.meta["val"])
