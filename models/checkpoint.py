@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,10 @@ from rftools.files import atomic_write
 
 FORMAT, VERSION = "rftools.checkpoint", 1
 REQUIRED = ("arch", "state_dict", "epoch", "classes", "input_size")
+
+
+class MoreThanTensors(RequestError):
+    """A file whose reading by PyTorch would run code from it."""
 
 
 def read_torch_file(path: str | Path) -> Any:
@@ -41,7 +47,7 @@ def read_torch_file(path: str | Path) -> Any:
     if not head.startswith(b"PK") and not head.startswith(b"\x80"):
         raise RequestError(f"{file.name} is no PyTorch file (it begins with {head[:12]!r})")
     if head.startswith(b"PK") and any(name.endswith("/constants.pkl") for name in _members(file)):
-        raise RequestError(
+        raise MoreThanTensors(
             f"{file.name} is a TorchScript archive, which can't be read; give an ONNX file or its state dict"
         )
     try:
@@ -49,32 +55,29 @@ def read_torch_file(path: str | Path) -> Any:
             warnings.simplefilter("ignore")
             return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise RequestError(_refusal(file, error)) from error
+        raise _refusal(file, error) from error
 
 
 def _members(file: Path) -> list[str]:
     try:
         with zipfile.ZipFile(file) as archive:
             return archive.namelist()
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         raise RequestError(f"{file.name} is truncated or damaged: {error}") from error
 
 
-def _refusal(file: Path, error: Exception) -> str:
+def _refusal(file: Path, error: Exception) -> RequestError:
     text = str(error)
+    way_out = (
+        "loading that would run code from the file; save the state dict instead: torch.save(model.state_dict(), ...)"
+    )
     for marker in ("Unsupported global: GLOBAL ", "GLOBAL ", "global "):
         if marker in text:
-            name = text.split(marker, 1)[1].split()[0].rstrip(".,")
-            return (
-                f"{file.name} holds more than tensors ({name}), and loading that would run code from the file; "
-                "save the state dict instead: torch.save(model.state_dict(), ...)"
-            )
+            name = (text.split(marker, 1)[1].split() or ["?"])[0].rstrip(".,")
+            return MoreThanTensors(f"{file.name} holds more than tensors ({name}), and {way_out}")
     if "Weights only" in text or "weights_only" in text:
-        return (
-            f"{file.name} holds more than tensors, and loading that would run code from the file; "
-            "save the state dict instead: torch.save(model.state_dict(), ...)"
-        )
-    return f"{file.name} is truncated or damaged: {text.splitlines()[0] if text else type(error).__name__}"
+        return MoreThanTensors(f"{file.name} holds more than tensors, and {way_out}")
+    return RequestError(f"{file.name} is truncated or damaged: {(text.splitlines() or [type(error).__name__])[0]}")
 
 
 def is_checkpoint(content: Any) -> bool:
@@ -92,6 +95,16 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     name = Path(path).name
     if not is_checkpoint(content):
         raise RequestError(f"{name} is no checkpoint of `rftools train`; a plain state dict needs --model SPEC")
+    check_checkpoint(content, name)
+    return dict(content)
+
+
+def check_checkpoint(content: Mapping[str, Any], name: str) -> None:
+    """Whether every part of a checkpoint of ours is there and is what it should be.
+
+    Raises:
+        RequestError: it is of a newer version, or a part is missing or of another kind.
+    """
     if not isinstance(content.get("version"), int) or content["version"] > VERSION:
         raise RequestError(
             f"{name} has checkpoint version {content.get('version')}, this rftools reads up to {VERSION}: upgrade"
@@ -101,7 +114,53 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise RequestError(f"{name} lacks {', '.join(missing)}; it is damaged or was not written by `rftools train`")
     if not isinstance(content["arch"], dict) or "name" not in content["arch"]:
         raise RequestError(f"{name} does not say which net it holds; it was not written by `rftools train`")
-    return dict(content)
+    wrong = [key for key, right in PARTS.items() if key in content and not right(content[key])]
+    if wrong:
+        raise RequestError(f"{name} is damaged: its {wrong[0]} is not what `rftools train` writes")
+
+
+def _is_state(value: Any) -> bool:
+    import torch
+
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in value.items()
+    )
+
+
+def _is_count(value: Any, least: int = 0) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_list(value: Any, each: Callable[[Any], bool]) -> bool:
+    return isinstance(value, (list, tuple)) and all(each(item) for item in value)
+
+
+def _is_normalisation(value: Any) -> bool:
+    def numbers(part: Any) -> bool:
+        return _is_list(part, lambda n: isinstance(n, (int, float)) and math.isfinite(n))
+
+    return value is None or (
+        isinstance(value, Mapping)
+        and numbers(value.get("mean"))
+        and numbers(value.get("std"))
+        and len(value["mean"]) == len(value["std"])
+        and all(value["std"])
+    )
+
+
+PARTS: dict[str, Callable[[Any], bool]] = {
+    "arch": lambda value: isinstance(value.get("name"), str) and isinstance(value.get("arguments", {}), Mapping),
+    "state_dict": _is_state,
+    "epoch": _is_count,
+    "classes": lambda value: _is_list(value, lambda name: isinstance(name, str)),
+    "input_size": lambda value: (
+        2 <= len(value) <= 4 and _is_list(value, lambda n: _is_count(n, 1))
+        if isinstance(value, (list, tuple))
+        else False
+    ),
+    "normalisation": _is_normalisation,
+    "history": lambda value: _is_list(value, lambda entry: isinstance(entry, Mapping)),
+}
 
 
 def save_checkpoint(path: str | Path, content: dict[str, Any]) -> None:

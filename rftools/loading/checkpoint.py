@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
 from rftools.files import sha256_of
 from rftools.loading import factories
+from rftools.loading.arguments import checked
+from rftools.loading.limits import check
 from rftools.loading.model import Model, Normalisation
 from rftools.loading.state_dict import fit
 
@@ -17,9 +20,17 @@ if TYPE_CHECKING:
 
 
 def from_checkpoint(path: Path, content: Mapping[str, Any], model: str | None) -> Model:
-    from rftools.models import build
+    """The net that a checkpoint of ours holds, with what it says of itself.
+
+    Raises:
+        RequestError: a part is missing or is not what it should be; the weights do not fit.
+    """
+    from rftools.models import build, check_checkpoint
     from rftools.models.training.pruning import without_masks
 
+    check_checkpoint(content, path.name)
+    size = tuple(content["input_size"])
+    check("input", prod(size), path.name)
     arch = content["arch"]
     module = _build_arch(arch, path.name, model, build)
     fit(module, content["state_dict"], path.name)
@@ -28,10 +39,10 @@ def from_checkpoint(path: Path, content: Mapping[str, Any], model: str | None) -
         module=module.eval(),
         spec=str(path),
         name=f"{arch['name']} ({path.name})",
-        input_size=tuple(int(n) for n in content["input_size"]),
+        input_size=size,
         sha256=sha256_of(path),
         normalisation=None if not norm else Normalisation(tuple(norm["mean"]), tuple(norm["std"])),
-        classes=tuple(content.get("classes", ())),
+        classes=tuple(content["classes"]),
         metadata={
             **{key: content[key] for key in ("epoch", "history", "data", "arch", "versions") if key in content},
             "masked": tuple(sorted(without_masks(content["state_dict"])[1])),
@@ -41,8 +52,9 @@ def from_checkpoint(path: Path, content: Mapping[str, Any], model: str | None) -
 
 def _build_arch(arch: Mapping[str, Any], where: str, model: str | None, build: Any) -> nn.Module:
     """The module that a checkpoint names. A name that is somebody's own code is imported only if the user says it."""
-    name, arguments = str(arch["name"]), dict(arch.get("arguments", {}))
+    name = str(arch["name"])
     source, colon, _ = name.partition(":")
+    arguments = checked(source if colon else "rftools", arch.get("arguments", {}), where)
     if not colon:
         if model not in (None, f"rftools:{name}"):
             raise RequestError(f"{where} names its own architecture, rftools:{name}; leave out --model {model}")

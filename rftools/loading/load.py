@@ -55,6 +55,8 @@ def load(
 
 
 def _load(text: str, model: str | None, weights: str | Path | None, seed: int) -> Model:
+    if text.startswith(("http:", "https:", "ftp:", "s3:", "hf:")):
+        raise RequestError(f"{text} is an address, and nothing is fetched; download the file and name that")
     if is_weight_file(text):
         loaded = _from_place(Path(text), model)
         if weights is not None:

@@ -17,15 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from rftools.errors import RequestError
+from rftools.loading.foreign import refuse_foreign
 from rftools.loading.model import Model
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file of weights holds: plain containers with tensors in them, and the format's name in words."""
+    """What a file of weights holds: plain containers with tensors in them, and the format's name in words.
+
+    ``names`` are the classes and functions that a pickle asks for; none of them is imported.
+    """
 
     content: Mapping[str, Any]
     format: str
+    names: tuple[str, ...] = ()
 
 
 Reader = Callable[[Path], Contents | Model]
@@ -64,5 +69,6 @@ def read_file(path: Path) -> Contents | Model:
     """
     if not path.exists():
         raise RequestError(f"no such file: {path}")
+    refuse_foreign(path)
     known = readers()
     return known.get(path.suffix.lower(), known[".pt"])(path)

@@ -1,22 +1,54 @@
-"""PyTorch's own files: state dicts, and checkpoints that hold one."""
+"""PyTorch's own files: state dicts, checkpoints that hold one, whole modules, TorchScript; none of it is run."""
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
+from typing import Any
 
 from rftools.errors import RequestError
 from rftools.loading.formats import Contents, reader
+from rftools.loading.stub import Found, read_stub
+from rftools.loading.stub.archive import check_archive
 
 
 @reader(".pt", ".pth", ".ckpt", ".bin")
 def read_torch(path: Path) -> Contents:
-    """Tensors and plain containers; nothing in the file is ever run."""
+    """Tensors and plain containers as PyTorch reads them; what it refuses is read with stand-ins for its classes."""
     from rftools.models import read_torch_file
+    from rftools.models.checkpoint import MoreThanTensors
 
-    content = read_torch_file(path)
-    if not isinstance(content, dict):
-        raise RequestError(f"{path.name} holds a {type(content).__name__}, not a state dict or a checkpoint")
-    return Contents(content, "PyTorch file")
+    _check_sizes(path)
+    try:
+        found = Found(read_torch_file(path), (), "PyTorch file")
+    except MoreThanTensors as refusal:
+        found = read_stub(path)
+        if not holds_tensors(found.content):
+            raise refusal from None
+    if not isinstance(found.content, dict):
+        raise RequestError(f"{path.name} holds a {type(found.content).__name__}, not a state dict or a checkpoint")
+    return Contents(found.content, found.kind, found.names)
+
+
+def _check_sizes(path: Path) -> None:
+    """An archive's limits, before PyTorch makes room for what it says."""
+    if zipfile.is_zipfile(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                check_archive(archive, path.name)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+            raise RequestError(f"{path.name} is truncated or damaged: {error}") from error
+
+
+def holds_tensors(content: Any) -> bool:
+    """Whether there is a tensor in it, or in what it holds."""
+    import torch
+
+    if isinstance(content, torch.Tensor):
+        return True
+    if isinstance(content, dict):
+        return any(holds_tensors(value) for value in content.values())
+    return isinstance(content, (list, tuple)) and any(holds_tensors(value) for value in content)
 
 
 @reader(".pt2")

@@ -1,0 +1,206 @@
+"""PyTorch's files as data: the zip archive of today, TorchScript's, the stream of pickles of old, a plain pickle."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rftools.errors import RequestError
+from rftools.loading.limits import check
+from rftools.loading.stub.inert import FUNCTIONS, Function, Inert, as_plain, stand_in
+from rftools.loading.stub.scan import scan_limited
+from rftools.loading.stub.tensors import Storage, rebuild, storage_type
+
+MAGIC = 0x1950A86A20F9469CFC6C  # of the stream of pickles (torch.serialization)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a file holds, the names in its pickle, and which kind of file it is."""
+
+    content: Any
+    names: tuple[str, ...]
+    kind: str
+
+
+def read_stub(path: Path, *, values: bool = True) -> Found:
+    """What lies in a PyTorch file; nothing is imported or run.
+
+    Without ``values`` tensors are on the meta device: only what describes them is read.
+
+    Raises:
+        RequestError: damaged, or over a limit.
+    """
+    try:
+        with path.open("rb") as stream:
+            zipped = stream.read(2) == b"PK"
+        return _from_archive(path, values) if zipped else _from_stream(path, values)
+    except RequestError:
+        raise
+    except Exception as error:  # whatever a damaged file makes zipfile, pickle and torch raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RequestError(f"{path.name} is truncated or damaged: {reason}") from error
+
+
+class _Unpickler(pickle.Unpickler):
+    """Finds every name in our own table, or makes a stand-in of it."""
+
+    def __init__(self, data: bytes, where: str, storage: Callable[[Any], Any]) -> None:
+        super().__init__(io.BytesIO(data), encoding="utf-8", errors="replace")
+        self.storage = storage
+        made = rebuild(where)
+        functions = {
+            **FUNCTIONS,
+            "torch._utils._rebuild_tensor_v2": made,
+            "torch._utils._rebuild_tensor": made,
+            "torch._utils._rebuild_parameter": _first,
+            "torch._utils._rebuild_parameter_with_state": _first,
+            "torch._tensor._rebuild_from_type_v2": _of_type,
+        }
+        self.table: dict[str, Any] = {name: Function(call) for name, call in functions.items()}
+
+    def find_class(self, module: str, name: str) -> Any:
+        full = f"{module}.{name}"
+        if full not in self.table:
+            self.table[full] = stand_in(module, name)
+        return self.table[full]
+
+    def persistent_load(self, given: Any) -> Any:
+        if isinstance(given, tuple) and len(given) > 1 and given[0] == "module":  # a class and its source, of old
+            return given[1]
+        return self.storage(given)
+
+
+def _first(value: Any = None, *_: Any) -> Any:
+    return value
+
+
+def _of_type(function: Any = None, _: Any = None, arguments: Any = (), *__: Any) -> Any:
+    known = isinstance(function, Function) and isinstance(arguments, tuple)
+    return function(*arguments) if known else Inert(function, arguments)
+
+
+def _read(data: bytes, where: str, storage: Callable[[Any], Any]) -> tuple[Any, tuple[str, ...], int]:
+    found = scan_limited(data, where)
+    value = _Unpickler(data[: found.end], where, storage).load()
+    return value, found.names, found.end
+
+
+def _parts(given: Any) -> tuple[str, str, int] | None:
+    """The storage's type, its key and its length, of a persistent id ``("storage", type, key, place, length)``."""
+    if not isinstance(given, tuple) or len(given) < 5 or given[0] != "storage" or not isinstance(given[4], int):
+        return None
+    kind = getattr(given[1], "name", "")
+    return str(kind).rpartition(".")[2], str(given[2]), given[4]
+
+
+def _from_archive(path: Path, values: bool) -> Found:
+    with zipfile.ZipFile(path) as archive:
+        check_archive(archive, path.name)
+        pickles = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise RequestError(f"{path.name} is a zip archive that PyTorch did not write (no data.pkl)")
+        check("pickle", archive.getinfo(pickles[0]).file_size, path.name)
+        folder = pickles[0].rpartition("/")[0]
+        storage = _Stored(archive, f"{folder}/data/", path.name, values)
+        value, names, _ = _read(archive.read(pickles[0]), path.name, storage)
+        scripted = f"{folder}/constants.pkl" in archive.namelist()
+        return Found(as_plain(value, path.name), names, "TorchScript archive" if scripted else "PyTorch archive")
+
+
+def check_archive(archive: zipfile.ZipFile, where: str) -> None:
+    """The limits of archives: entries, and what packed ones expand to.
+
+    Raises:
+        RequestError: over one of them.
+    """
+    entries = archive.infolist()
+    check("entries", len(entries), where)
+    packed = sum(entry.file_size for entry in entries if entry.compress_type != zipfile.ZIP_STORED)
+    check("expansion", packed, where)
+
+
+class _Stored:
+    """The storages of an archive, each read once, when it is first asked for."""
+
+    def __init__(self, archive: zipfile.ZipFile, folder: str, where: str, values: bool) -> None:
+        self.archive, self.folder, self.where, self.values = archive, folder, where, values
+        self.read: dict[str, torch.Tensor] = {}
+
+    def __call__(self, given: Any) -> Any:
+        parts = _parts(given)
+        dtype = storage_type(parts[0]) if parts else None
+        if parts is None or dtype is None:
+            return Inert(given)
+        try:
+            size = self.archive.getinfo(self.folder + parts[1]).file_size
+        except KeyError:
+            raise RequestError(f"{self.where} is damaged: the numbers of a tensor are missing") from None
+        count = size // dtype.itemsize
+        return Storage(dtype, count, (lambda: self._numbers(parts[1], size, dtype)) if self.values else None)
+
+    def _numbers(self, key: str, size: int, dtype: torch.dtype) -> torch.Tensor:
+        if key not in self.read:
+            self.read[key] = torch.frombuffer(bytearray(self.archive.read(self.folder + key)), dtype=torch.uint8)
+        return self.read[key][: size // dtype.itemsize * dtype.itemsize].view(dtype)
+
+
+def _from_stream(path: Path, values: bool) -> Found:
+    """The stream of old: a number, a version, the machine, the object, the storages' keys, the storages."""
+    data = path.read_bytes()
+    first, names, end = _read(data, path.name, Inert)
+    if first != MAGIC:
+        return Found(as_plain(first, path.name), names, "pickle")
+    for _ in range(2):
+        end += scan_limited(data[end:], path.name).end
+    keys: dict[str, int] = {}
+    begin = end
+    end += scan_limited(data[end:], path.name).end
+    after, _, length = _read(data[end:], path.name, Inert)
+    place = end + length
+    sizes = _sizes(data, begin, path.name)
+    for key in after if isinstance(after, list) else []:
+        keys[str(key)] = place + 8
+        place += 8 + sizes.get(str(key), 0)
+    value, names, _ = _read(data[begin:], path.name, _InStream(data, keys, path.name, values))
+    return Found(as_plain(value, path.name), names, "PyTorch file of before 1.6")
+
+
+def _sizes(data: bytes, begin: int, where: str) -> dict[str, int]:
+    """The bytes of each storage that the object asks for."""
+    found: dict[str, int] = {}
+
+    def note(given: Any) -> Any:
+        parts = _parts(given)
+        dtype = storage_type(parts[0]) if parts else None
+        if parts and dtype:
+            found[parts[1]] = max(0, parts[2]) * dtype.itemsize
+        return Inert(given)
+
+    _read(data[begin:], where, note)
+    return found
+
+
+class _InStream:
+    """The storages of a stream, by where each begins."""
+
+    def __init__(self, data: bytes, places: dict[str, int], where: str, values: bool) -> None:
+        self.data, self.places, self.where, self.values = bytearray(data) if values else data, places, where, values
+
+    def __call__(self, given: Any) -> Any:
+        parts = _parts(given)
+        dtype = storage_type(parts[0]) if parts else None
+        if parts is None or dtype is None:
+            return Inert(given)
+        place, count = self.places.get(parts[1]), parts[2]
+        if place is None or count < 0 or place + count * dtype.itemsize > len(self.data):
+            raise RequestError(f"{self.where} is truncated: the numbers of a tensor are missing")
+        read = lambda: torch.frombuffer(self.data, dtype=dtype, count=count, offset=place)  # noqa: E731
+        return Storage(dtype, count, read if self.values and count else None)
