@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 import rftools as rf
-from rftools.erf.api import examined
+from rftools.erf.chosen import Window
 from rftools.erf.intervals import measure_all
+from rftools.erf.measured import effective_maps
 from rftools.erf.measures.registry import REGISTRY, Definition
-from rftools.erf.request import Asked
-from rftools.erf.sampling import Promise, grown
-from rftools.erf.targets import Place
+from rftools.erf.precision import PrecisionGoal, grown
+from rftools.erf.request import Request
 
 POOL = 20_000
 IMAGES = 50
@@ -64,19 +64,19 @@ NETS: dict[str, tuple[Callable[[], nn.Sequential], str]] = {
 }
 
 
-def pool(build: Callable[[], nn.Sequential], noise: str, count: int = POOL) -> tuple[NDArray[np.float32], Place]:
+def pool(build: Callable[[], nn.Sequential], noise: str, count: int = POOL) -> tuple[NDArray[np.float32], Window]:
     """The maps of ``count`` images of the net's last layer, cut to its window, and where that lies."""
     torch.manual_seed(3)
     net = build()
-    asked = Asked(str(len(net) - 1), input_size=(3, 20, 20), count=count, batch_size=256, seed=1)
-    found = examined(net, noise, asked)
-    (name,) = found.survey.maps
-    place = found.places[name]
-    return found.survey.maps[name][(slice(None), *place.box)], place
+    asked = Request(str(len(net) - 1), input_size=(3, 20, 20), count=count, batch_size=256, seed=1)
+    found = effective_maps(net, noise, asked)
+    (name,) = found.sample.maps
+    place = found.windows[name]
+    return found.sample.maps[name][(slice(None), *place.box)], place
 
 
 def covered(
-    maps: NDArray[np.float32], place: Place, definitions: dict[str, Definition], repeats: int, images: int = IMAGES
+    maps: NDArray[np.float32], place: Window, definitions: dict[str, Definition], repeats: int, images: int = IMAGES
 ) -> dict[str, float]:
     """In which share of repeats the interval of each measure holds the value from all maps."""
     truth = {
@@ -108,10 +108,10 @@ def between(drawn: NDArray[np.float32], first: int, last: int) -> dict[str, NDAr
     return {"layer": drawn[first:last]}
 
 
-def kept(maps: NDArray[np.float32], place: Place, precision: float, repeats: int) -> tuple[dict[str, float], float]:
+def kept(maps: NDArray[np.float32], place: Window, precision: float, repeats: int) -> tuple[dict[str, float], float]:
     """How often the value where --precision stopped is within its promise, and the mean of the images taken."""
     definitions = {name: REGISTRY[name] for name in PRECISE}
-    promise = Promise(precision, 2000, {"layer": place}, definitions)
+    promise = PrecisionGoal(precision, 2000, {"layer": place}, definitions)
     truth = measure_all(maps.mean(0, dtype=np.float64)[None], place.frame, definitions, seed=0)
     hits, taken = dict.fromkeys(PRECISE, 0), 0
     draw = np.random.default_rng(8)

@@ -31,34 +31,37 @@ from torch import nn
 import rftools as rf
 from rftools.capture import Graph, capture
 from rftools.erf.maps.gradients import layer_maps
-from rftools.erf.maps.seeds import Target
-from rftools.erf.targets import choose
+from rftools.erf.maps.options import MapOptions
+from rftools.runtime.outputs import call_of
+from rftools.units import Unit, choose, unit_of
 
 Maps = dict[str, torch.Tensor]
 FALLBACK = "torchvision:swin_t"  # windows of tokens are folded into the batch: no rule
 MMAP_THRESHOLD = -3  # of mallopt
 
 
-def ours(module: nn.Module, x: torch.Tensor, targets: list[Target], graph: Graph | None) -> Maps:
-    found = layer_maps(module, x, targets, aggregation="abs", device=x.device, batch_size=len(x), seed=0, graph=graph)
+def ours(module: nn.Module, x: torch.Tensor, targets: list[Unit], graph: Graph | None) -> Maps:
+    found = layer_maps(module, x, targets, MapOptions(device=x.device, batch_size=len(x)), graph=graph)
     return {name: torch.from_numpy(maps).mean(0) for name, maps in found.items()}
 
 
-def captum_loop(module: nn.Module, x: torch.Tensor, targets: list[Target]) -> Maps:
+def captum_loop(module: nn.Module, x: torch.Tensor, targets: list[Unit]) -> Maps:
     modules = dict(module.named_modules())
     found = {}
     for target in targets:
-        method = NeuronGradient(module, modules[target.path])
-        gradient = method.attribute(x.clone().requires_grad_(), lambda y, t=target: t.rows(t.unit(y)).sum(1))
-        found[target.name] = gradient.detach().abs().mean((0, 1)).cpu()
+        method = NeuronGradient(module, modules[call_of(target.layer)[0]])
+        gradient = method.attribute(x.clone().requires_grad_(), lambda y, t=target: t.rows(t.of(y)).sum(1))
+        found[target.layer] = gradient.detach().abs().mean((0, 1)).cpu()
     return found
 
 
-def shared_forward(module: nn.Module, x: torch.Tensor, targets: list[Target]) -> Maps:
+def shared_forward(module: nn.Module, x: torch.Tensor, targets: list[Unit]) -> Maps:
     modules, outputs = dict(module.named_modules()), {}
     x = x.clone().requires_grad_()
     handles = [
-        modules[t.path].register_forward_hook(lambda _m, _a, y, name=t.name: outputs.update({name: y}) or y.clone())
+        modules[call_of(t.layer)[0]].register_forward_hook(
+            lambda _m, _a, y, name=t.layer: outputs.update({name: y}) or y.clone()
+        )
         for t in targets
     ]
     try:
@@ -68,8 +71,8 @@ def shared_forward(module: nn.Module, x: torch.Tensor, targets: list[Target]) ->
             handle.remove()
     found = {}
     for t in targets:
-        (gradient,) = torch.autograd.grad(t.unit(outputs[t.name]).sum(), x, retain_graph=True)
-        found[t.name] = gradient.abs().mean((0, 1)).cpu()
+        (gradient,) = torch.autograd.grad(t.of(outputs[t.layer]).sum(), x, retain_graph=True)
+        found[t.layer] = gradient.abs().mean((0, 1)).cpu()
     return found
 
 
@@ -176,15 +179,15 @@ def compare(options: argparse.Namespace, model: str, pixels: int, device: torch.
     report(ways, len(targets), options.repeats, device, kept_by_forward(module, x))
 
 
-def weighted(module: nn.Module, size: tuple[int, ...], graph: Graph) -> list[Target]:
+def weighted(module: nn.Module, size: tuple[int, ...], graph: Graph) -> list[Unit]:
     """All layers that hold weights."""
     rows = choose(rf.theoretical(module, input_size=size, graph=graph), module, None)
-    return [Target(r.name, r.unit_dims, r.place) for r in rows if r.unit]
+    return [unit_of(r) for r in rows if r.unit]
 
 
-def convolutions(module: nn.Module, size: tuple[int, ...], graph: Graph) -> list[Target]:
+def convolutions(module: nn.Module, size: tuple[int, ...], graph: Graph) -> list[Unit]:
     kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    return [t for t in weighted(module, size, graph) if isinstance(module.get_submodule(t.path), kinds)]
+    return [t for t in weighted(module, size, graph) if isinstance(module.get_submodule(call_of(t.layer)[0]), kinds)]
 
 
 def report(ways: dict[str, Way], layers: int, repeats: int, device: torch.device, kept: int) -> None:

@@ -3,7 +3,7 @@
 from rftools.erf.api import effective
 from rftools.erf.comparison import EffectiveComparison, compare
 from rftools.erf.ellipses import effective_orientation
-from rftools.erf.measures.registry import Frame, measure
+from rftools.erf.measures import Frame, measure
 from rftools.erf.result import EffectiveLayer, EffectiveResult, Measure
 
 __all__ = [

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.erf.api import Examined, examined
-from rftools.erf.images import Given
+from rftools.erf.chosen import Window
+from rftools.erf.images import ImageSource
 from rftools.erf.intervals import Difference, Sided, differences
-from rftools.erf.request import Asked
+from rftools.erf.measured import EffectiveMaps, effective_maps
+from rftools.erf.request import Options, Request, Where, request
 from rftools.erf.result import EffectiveLayer, EffectiveResult, write_maps
-from rftools.erf.targets import Place
 from rftools.errors import RequestError
 from rftools.loading import Model
 from rftools.results import ModelInfo, Result, plain
@@ -121,10 +121,14 @@ class EffectiveComparison(Result[ComparedLayer]):
 
 def compare(
     models: Sequence[Model | nn.Module],
-    images: Given | Dataset[Any] = None,
+    images: ImageSource | Dataset[Any] = None,
+    layers: Sequence[str] | str | None = Request.layers,
+    unit: Where | Mapping[str, Where] | None = Request.unit,
+    aggregation: str = Request.aggregation,
+    device: str = Request.device,
     *,
     labels: Sequence[str] | None = None,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> EffectiveComparison:
     """Effective fields of two or more models on the same images, and which differences from the first one hold.
 
@@ -134,9 +138,8 @@ def compare(
 
     Args:
         models: two or more, with inputs of one size; layers are matched by name.
-        images: as `rftools.effective` takes them.
         labels: what the models are called in tables and plots; by default their names.
-        options: those of `rftools.effective`, except ``precision``.
+        images, layers, unit, aggregation, device, options: as for `rftools.effective`, except ``precision``.
 
     Raises:
         RequestError: fewer than two models, inputs of different sizes, no layer in common, or what `effective` raises.
@@ -149,38 +152,45 @@ def compare(
     """
     if len(models) < 2:
         raise RequestError(f"a comparison takes two models or more, not {len(models)}")
-    if options.get("precision") is not None:
+    asked = request({"layers": layers, "unit": unit, "aggregation": aggregation, "device": device} | options)
+    if asked.precision is not None:
         raise RequestError("a precision is of one model; leave it out where several are compared")
-    asked = Asked(**options)
-    first = examined(models[0], images, asked)
-    kept, found = [first.result()], list[Mapping[str, Mapping[str, Difference]]]()
-    for model in () if first.taker.log.interrupted else models[1:]:
-        other = _unless_interrupted(model, images, asked)
-        if other is None:
+    kept = _maps_of(models, images, asked)
+    return _compared(kept, labels, len(models))
+
+
+def _maps_of(models: Sequence[Model | nn.Module], images: Any, asked: Request) -> list[EffectiveMaps]:
+    """The maps of the models that were done before an interruption; those of at least two."""
+    kept = [effective_maps(models[0], images, asked)]
+    for model in models[1:]:
+        if kept[-1].source.log.interrupted or (other := _unless_interrupted(model, images, asked)) is None:
             break
-        _same_inputs(first, other)
-        found.append(_differences(first, other))
-        kept.append(other.result())
-        if other.taker.log.interrupted:
-            break
-    if not found:
+        _same_inputs(kept[0], other)
+        kept.append(other)
+    if len(kept) < 2:
         raise KeyboardInterrupt
-    common = [row.key for row in kept[0] if row.images and all(_has(result, row.key) for result in kept[1:])]
+    return kept
+
+
+def _compared(kept: Sequence[EffectiveMaps], labels: Sequence[str] | None, asked: int) -> EffectiveComparison:
+    found = [_differences(kept[0], other) for other in kept[1:]]
+    results = [maps.result() for maps in kept]
+    common = [row.key for row in results[0] if row.images and all(_has(result, row.key) for result in results[1:])]
     if not common:
         raise RequestError("the models have no measured layer of the same name in common; name layers that they share")
-    every = dict.fromkeys(row.key for result in kept for row in result)
-    names = tuple(labels or (result.model.name for result in kept))[: len(kept)]
+    every = dict.fromkeys(row.key for result in results for row in result)
+    names = tuple(labels or (result.model.name for result in results))[: len(results)]
     return EffectiveComparison(
-        model=kept[0].model,
-        input_size=kept[0].input_size,
+        model=results[0].model,
+        input_size=results[0].input_size,
         layers=tuple(
-            ComparedLayer(name, tuple(result[name] for result in kept), tuple(changes[name] for changes in found))
+            ComparedLayer(name, tuple(result[name] for result in results), tuple(changes[name] for changes in found))
             for name in common
         ),
         labels=_distinct(names),
-        results=tuple(kept),
+        results=tuple(results),
         left_out=tuple(name for name in every if name not in common),
-        partial=len(kept) < len(models),
+        partial=len(results) < asked,
     )
 
 
@@ -188,29 +198,29 @@ def _has(result: EffectiveResult, key: str) -> bool:
     return any(row.key == key and row.images for row in result)
 
 
-def _unless_interrupted(model: Model | nn.Module, images: Any, asked: Asked) -> Examined | None:
+def _unless_interrupted(model: Model | nn.Module, images: Any, asked: Request) -> EffectiveMaps | None:
     """None where it was interrupted: a model of which a part is done is left out."""
     try:
-        found = examined(model, images, asked)
+        found = effective_maps(model, images, asked)
     except KeyboardInterrupt:
         return None
-    return None if found.survey.partial else found
+    return None if found.sample.partial else found
 
 
-def _same_inputs(first: Examined, other: Examined) -> None:
-    sizes = [part.subject.require_input_size() for part in (first, other)]
+def _same_inputs(first: EffectiveMaps, other: EffectiveMaps) -> None:
+    sizes = [part.model.require_input_size() for part in (first, other)]
     if sizes[0] != sizes[1]:
         one, two = ("x".join(map(str, size)) for size in sizes)
         raise RequestError(
-            f"{first.subject.name} takes inputs of {one}, {other.subject.name} of {two}; give both one --input-size"
+            f"{first.model.name} takes inputs of {one}, {other.model.name} of {two}; give both one --input-size"
         )
 
 
-def _differences(first: Examined, other: Examined) -> dict[str, Mapping[str, Difference]]:
+def _differences(first: EffectiveMaps, other: EffectiveMaps) -> dict[str, Mapping[str, Difference]]:
     """Of each layer that both have, of each measure."""
-    sides = [(part.survey.maps, part.places) for part in (first, other)]
+    sides = [(part.sample.maps, part.windows) for part in (first, other)]
     shared = [name for name in sides[0][0] if name in sides[1][0]]
-    seed = first.taker.plan.seed
+    seed = first.source.options.seed
     found: dict[str, Mapping[str, Difference]] = {}
     for name in shared:
         one, two = (_cut(*side, name) for side in sides)
@@ -218,7 +228,7 @@ def _differences(first: Examined, other: Examined) -> dict[str, Mapping[str, Dif
     return found
 
 
-def _cut(maps: Mapping[str, NDArray[np.float32]], where: Mapping[str, Place], name: str) -> Sided:
+def _cut(maps: Mapping[str, NDArray[np.float32]], where: Mapping[str, Window], name: str) -> Sided:
     return maps[name][(slice(None), *where[name].box)], where[name].frame
 
 

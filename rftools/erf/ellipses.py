@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.capture import capture
-from rftools.erf.images import Given, gather
+from rftools.erf.images import ImageSource, gather
 from rftools.erf.maps.channels import channel_maps
-from rftools.erf.maps.seeds import Target
-from rftools.erf.targets import choose
 from rftools.errors import RequestError
 from rftools.loading import Model, as_model
 from rftools.runtime.device import pick_device
 from rftools.trf import LayerField, theoretical
+from rftools.units import choose, unit_of
 from rftools.weights import LayerOrientation, OrientationResult
 from rftools.weights.orientation import blank, describe, from_axes
 from rftools.weights.results import FilterOrientation
@@ -33,7 +32,7 @@ Floats = NDArray[np.float64]
 
 def effective_orientation(
     model: Model | nn.Module,
-    images: Given | Dataset[Any] = None,
+    images: ImageSource | Dataset[Any] = None,
     layers: Sequence[str] | str | None = None,
     *,
     input_size: tuple[int, ...] | None = None,
@@ -76,9 +75,8 @@ def effective_orientation(
     given = gather(images, subject, count=count, seed=seed)
     found = []
     for place, row in enumerate(rows):
-        target = Target(row.name, row.unit_dims, row.place)
         maps = channel_maps(
-            subject.module, given.inputs, target, device=pick_device(device), batch_size=batch_size, graph=graph
+            subject.module, given.inputs, unit_of(row), device=pick_device(device), batch_size=batch_size, graph=graph
         )
         found.append(_layer(row, maps, seed))
         if progress is not None:

@@ -50,10 +50,10 @@ def _pixels(image: torch.Tensor, norm: Normalisation | None) -> NDArray[np.uint8
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
 
 
-Given = torch.Tensor | NDArray[Any] | str | Path | Sequence[str | Path] | None
+ImageSource = torch.Tensor | NDArray[Any] | str | Path | Sequence[str | Path] | None
 
 
-def gather(given: Given | Dataset[Any], model: Model, *, count: int, seed: int, strict: bool = False) -> Images:
+def gather(given: ImageSource | Dataset[Any], model: Model, *, count: int, seed: int, strict: bool = False) -> Images:
     """Inputs from whatever was given; noise where nothing was.
 
     Raises:

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypedDict
 
 from rftools.capture import Inputs
 from rftools.erf.initialise import check_init
 from rftools.erf.maps.attribution import check_method
-from rftools.erf.maps.seeds import AGGREGATIONS
-from rftools.erf.measures.registry import REGISTRY, Definition
-from rftools.erf.sampling import Progress
+from rftools.erf.maps.options import AGGREGATIONS, MapOptions
+from rftools.erf.measures import REGISTRY, Definition
 from rftools.errors import RequestError, closest
+from rftools.runtime.device import pick_device
 
 Where = tuple[int, ...] | str
+Progress = Callable[[int, int], None]
+
+
+class Options(TypedDict, total=False):
+    """The further options of `effective` and `compare`; `effective` says what each means, `Request` its default."""
+
+    input_size: tuple[int, ...] | None
+    count: int | None
+    batch_size: int
+    seed: int
+    strict: bool
+    method: str
+    measures: Sequence[str] | None
+    precision: float | None
+    max_images: int | None
+    random_weights: int | None
+    init: str
+    progress: Progress | None
+    channel: int | Sequence[int] | None
+    grid: tuple[int, ...] | None
+    inputs: Inputs | None
+    of: int | str
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What `effective` and `compare` take beside models and images; `effective` says what each of them means."""
+class Request:
+    """All that `effective` and `compare` take beside models and images, with the defaults."""
 
     layers: Sequence[str] | str | None = None
     unit: Where | Mapping[str, Where] | None = None
@@ -48,6 +72,10 @@ class Asked:
             return None
         return (self.channel,) if isinstance(self.channel, int) else tuple(dict.fromkeys(self.channel))
 
+    @property
+    def map_options(self) -> MapOptions:
+        return MapOptions(self.aggregation, self.method, pick_device(self.device), self.batch_size, self.seed)
+
     def check(self) -> None:
         """Raise `RequestError` for what no model could answer."""
         check_method(self.method)
@@ -57,6 +85,25 @@ class Asked:
         _check_weights(self.random_weights, self.init, self.precision)
         _check_channels(self.channels)
         _check_grid(self.grid, self.unit)
+
+
+def request(options: Mapping[str, Any]) -> Request:
+    """The options as a `Request` that could be answered.
+
+    Raises:
+        RequestError: an option that there is not, or a value that none can have.
+
+    >>> request({"aggregatoin": "abs"})
+    Traceback (most recent call last):
+    rftools.errors.RequestError: no option 'aggregatoin' (closest: aggregation); help(rf.effective) explains them all
+    """
+    known = [field.name for field in dataclasses.fields(Request)]
+    for name in options:
+        if name not in known:
+            raise RequestError(f"no option {name!r}{closest(name, known)}; help(rf.effective) explains them all")
+    found = Request(**options)
+    found.check()
+    return found
 
 
 def definitions(names: Sequence[str] | None) -> dict[str, Definition]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rftools.files import atomic_write
 from rftools.results import Result, plain
+from rftools.units import tag_of
 
 
 @dataclass(frozen=True)
@@ -22,16 +23,6 @@ class Measure:
     low: float | None
     high: float | None
     unit: str
-
-
-def tag_of(unit: Sequence[int], channel: int | None, cell: Sequence[int] | None) -> str:
-    """What tells a layer's rows apart: an at sign and the unit where there are several, a colon and the channel.
-
-    >>> tag_of((3, 4), 7, (0, 1)), tag_of((3, 4), None, None)
-    ('@3,4:7', '')
-    """
-    where = "" if cell is None else f"@{','.join(map(str, unit))}"
-    return where if channel is None else f"{where}:{channel}"
 
 
 @dataclass(frozen=True)

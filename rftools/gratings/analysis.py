@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.erf.maps.seeds import Target
-from rftools.erf.targets import centre_of, choose
 from rftools.errors import RequestError, closest
 from rftools.gratings.filters import describe
 from rftools.gratings.intervals import METHOD
@@ -22,6 +20,7 @@ from rftools.gratings.stimuli import NYQUIST, Place, Sweep, as_input, default_fr
 from rftools.loading import Model, as_model
 from rftools.runtime.device import pick_device
 from rftools.trf import LayerField, theoretical
+from rftools.units import centre_of, choose, unit_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -98,9 +97,9 @@ def tuning(
     total = sum(math.prod(task.sweep.shape) for task in tasks)
     done, found = 0, {}
     for task in tasks:
-        targets = [Target(row.name, row.unit_dims, row.place) for row in task.rows]
+        units = [unit_of(row) for row in task.rows]
         batches = _counted(_batches(task, subject, batch_size), done, total, progress)
-        outputs = respond(subject.module, batches, targets, pick_device(device))
+        outputs = respond(subject.module, batches, units, pick_device(device))
         done += math.prod(task.sweep.shape)
         for row in task.rows:
             own = describe(row, task.place, task.sweep, outputs[row.name], response, seed)

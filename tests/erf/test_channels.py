@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from rftools.capture import capture
 from rftools.erf.maps.attribution import attribution_maps
 from rftools.erf.maps.channels import channel_maps
 from rftools.erf.maps.gradients import layer_maps
-from rftools.erf.maps.seeds import AGGREGATIONS, Target
+from rftools.erf.maps.options import AGGREGATIONS, MapOptions
+from rftools.units import Unit, unit_of
 
 CPU = torch.device("cpu")
 
@@ -44,10 +46,10 @@ class Net(nn.Module):
         return self.mix(y.permute(0, 2, 3, 1))
 
 
-def plain(module: nn.Module, x: torch.Tensor, target: Target) -> NDArray[np.float64]:
+def plain(module: nn.Module, x: torch.Tensor, target: Unit) -> NDArray[np.float64]:
     """The oracle: hooks, and a backward pass for every channel of every image."""
     kept: list[torch.Tensor] = []
-    handle = module.get_submodule(target.path).register_forward_hook(lambda _m, _a, y: kept.append(y))
+    handle = module.get_submodule(target.layer).register_forward_hook(lambda _m, _a, y: kept.append(y))
     found = []
     for image in x.split(1):
         leaf = image.clone().requires_grad_()
@@ -63,9 +65,9 @@ def plain(module: nn.Module, x: torch.Tensor, target: Target) -> NDArray[np.floa
     return torch.stack(found).mean(0).double().numpy()
 
 
-def targets(module: nn.Module, size: tuple[int, ...], names: tuple[str, ...]) -> list[Target]:
+def targets(module: nn.Module, size: tuple[int, ...], names: tuple[str, ...]) -> list[Unit]:
     rows = rf.theoretical(module, input_size=size)
-    return [Target(name, rows[name].unit_dims, rows[name].place) for name in names]
+    return [unit_of(rows[name]) for name in names]
 
 
 LAYERS = ("stem.0", "left", "right", "head", "mix")
@@ -103,12 +105,12 @@ def test_a_channel_is_a_target_of_its_own(aggregation: str) -> None:
     """By the cone, by autograd and, worked out by hand, from the channel's own gradient."""
     net, size = Net().double().eval(), (3, 33, 30)
     (whole,) = targets(net, size, ("head",))
-    chosen = [Target(whole.name, whole.dims, whole.place, channel=c, tag=f", {c}") for c in (7, 2)]
+    chosen = [replace(whole, channel=c) for c in (7, 2)]
     x = torch.randn(2, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    options: dict[str, Any] = {"aggregation": aggregation, "device": CPU, "batch_size": 2, "seed": 3}
-    inside = layer_maps(net, x, [*chosen, whole], graph=capture(net, size), **options)
-    outside = layer_maps(net, x, [*chosen, whole], **options)
-    assert list(inside) == list(outside) == ["head, 7", "head, 2", "head"]
+    options = MapOptions(aggregation, device=CPU, batch_size=2, seed=3)
+    inside = layer_maps(net, x, [*chosen, whole], options, graph=capture(net, size))
+    outside = layer_maps(net, x, [*chosen, whole], options)
+    assert list(inside) == list(outside) == ["head:7", "head:2", "head"]
     leaf = x.clone().requires_grad_()
     units = net.head(F.silu(net.left(y := net.stem(leaf)) + net.right(y)))[:, :, whole.place[0], whole.place[1]]
     for target in chosen:
@@ -130,26 +132,23 @@ def test_a_channel_is_a_target_of_its_own(aggregation: str) -> None:
 def test_captum_takes_a_channel_too() -> None:
     net, size = Net().double().eval(), (3, 33, 30)
     (whole,) = targets(net, size, ("head",))
-    target = Target(whole.name, whole.dims, whole.place, channel=4)
+    target = replace(whole, channel=4)
     x = torch.randn(1, *size, dtype=torch.float64)
-    options: dict[str, Any] = {"aggregation": "abs", "device": CPU, "batch_size": 1, "seed": 0}
-    found = attribution_maps(net, x, [target], method="gradient", **options)["head"]
-    np.testing.assert_allclose(found, layer_maps(net, x, [target], **options)["head"], rtol=0, atol=1e-12 * found.max())
+    options = MapOptions("abs", device=CPU, batch_size=1, seed=0)
+    found = attribution_maps(net, x, [target], options)["head:4"]
+    np.testing.assert_allclose(found, layer_maps(net, x, [target], options)["head:4"], rtol=0, atol=1e-12 * found.max())
 
 
 @pytest.mark.parametrize("graph", [True, False])
 def test_a_channel_that_is_not_there_is_named(graph: bool) -> None:
     net, size = Net().eval(), (3, 33, 30)
     (whole,) = targets(net, size, ("head",))
-    target = Target(whole.name, whole.dims, whole.place, channel=10)
+    target = replace(whole, channel=10)
     with pytest.raises(rf.RequestError, match="layer 'head' has channels 0 to 9; 10 is none"):
         layer_maps(
             net,
             torch.rand(1, *size),
             [target],
+            MapOptions(batch_size=1),
             graph=capture(net, size) if graph else None,
-            aggregation="abs",
-            device=CPU,
-            batch_size=1,
-            seed=0,
         )

@@ -16,14 +16,14 @@ from torch import fx, nn
 
 import rftools as rf
 from rftools.capture import Graph, capture
-from rftools.erf.maps.cone import Cone, Unit, without_rule
+from rftools.erf.maps.cone import Cone, NodeUnit, without_rule
 from rftools.erf.maps.gradients import by_cone, cone_of, layer_maps
-from rftools.erf.maps.seeds import AGGREGATIONS, Target
-from rftools.erf.targets import choose
+from rftools.erf.maps.options import AGGREGATIONS, MapOptions
 from rftools.models import NETS
 from rftools.trf.asked import spatial_dims
 from rftools.trf.engine import walk
 from rftools.trf.field import Field
+from rftools.units import Unit, choose, unit_of
 from tests.random_nets import INPUT, RandomNet, draw_net, smallest
 
 CPU = torch.device("cpu")
@@ -75,7 +75,7 @@ def all_units(graph: Graph, place: float = 0.5) -> list[Unit]:
         if isinstance(field, Field):
             dims = tuple(spatial_dims(field.merged()))
             shape = layer.node.meta["val"].shape
-            units.append(Unit(layer.node, dims, tuple(min(int(shape[d] * place), shape[d] - 1) for d in dims)))
+            units.append(NodeUnit(layer.node, dims, tuple(min(int(shape[d] * place), shape[d] - 1) for d in dims)))
     return units
 
 
@@ -320,10 +320,10 @@ def maps_both_ways(
     rows = rf.theoretical(module, input_size=size)
     leaves = {name for name, child in module.named_modules() if not list(child.children())}
     chosen = [row for row in choose(rows, module, names) if row.unit and row.name.partition("#")[0] in leaves]
-    targets = [Target(row.name, row.unit_dims, row.place) for row in chosen]
+    targets = [unit_of(row) for row in chosen]
     x = torch.randn(images, *size, dtype=dtype, generator=torch.Generator().manual_seed(1))
-    options: dict[str, Any] = {"aggregation": aggregation, "device": CPU, "batch_size": images, "seed": 3}
-    whole = layer_maps(module, x, targets, **options)
+    options = MapOptions(aggregation, device=CPU, batch_size=images, seed=3)
+    whole = layer_maps(module, x, targets, options)
     with torch.no_grad():
         cone = cone_of(graph, module, targets, CPU, images, most=math.inf)
     assert cone is not None
@@ -476,11 +476,11 @@ def test_values_are_worked_out_in_windows_alone_where_the_image_is_large() -> No
 
 def test_the_cone_is_taken_where_it_is_less_work_and_the_graph_is_the_modules() -> None:
     small, other = (nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3)) for _ in range(2))
-    targets = [Target("2", (2, 3), (5, 5))]
+    targets = [Unit("2", (2, 3), (5, 5))]
     graph = capture(small, (1, 32, 32))
     assert cone_of(graph, small, targets, CPU, 1) is not None
     assert cone_of(graph, other, targets, CPU, 1) is None
-    assert cone_of(capture(small, (1, 5, 5)), small, [Target("2", (2, 3), (0, 0))], CPU, 1) is None
+    assert cone_of(capture(small, (1, 5, 5)), small, [Unit("2", (2, 3), (0, 0))], CPU, 1) is None
 
 
 def test_a_net_with_many_operators_without_a_rule_is_not_even_planned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -490,7 +490,7 @@ def test_a_net_with_many_operators_without_a_rule_is_not_even_planned(monkeypatc
     net, plain = Function(2, cumulated), Function(2, torch.relu)
     assert without_rule(capture(net, (3, 32, 32))) == 0.5
     assert without_rule(capture(plain, (3, 32, 32))) == 0
-    targets = [Target("before", (2, 3), (16, 16)), Target("after", (2, 3), (16, 16))]
+    targets = [Unit("before", (2, 3), (16, 16)), Unit("after", (2, 3), (16, 16))]
     assert cone_of(capture(plain, (3, 32, 32)), plain, targets, CPU, 1) is not None
     monkeypatch.setattr("rftools.erf.maps.gradients.Cone", None)
     assert cone_of(capture(net, (3, 32, 32)), net, targets, CPU, 1) is None
@@ -498,11 +498,11 @@ def test_a_net_with_many_operators_without_a_rule_is_not_even_planned(monkeypatc
 
 def test_what_comes_after_the_last_layer_asked_for_does_not_run() -> None:
     net, x = Function(2, torch.relu), torch.rand(2, 3, 9, 9)
-    options: dict[str, Any] = {"aggregation": "abs", "device": CPU, "batch_size": 2, "seed": 0}
-    targets = [Target("before", (2, 3), (4, 4))]
-    wanted = layer_maps(net, x, targets, **options)["before"]
+    options = MapOptions("abs", device=CPU, batch_size=2, seed=0)
+    targets = [Unit("before", (2, 3), (4, 4))]
+    wanted = layer_maps(net, x, targets, options)["before"]
     net.after.register_forward_pre_hook(lambda *_: pytest.fail("the last layer ran"))
-    assert np.array_equal(layer_maps(net, x, targets, **options)["before"], wanted)
+    assert np.array_equal(layer_maps(net, x, targets, options)["before"], wanted)
     assert wanted.any()
 
 
@@ -545,6 +545,6 @@ def test_other_methods_and_foreign_modules_take_modules_only() -> None:
     net, x = Block(), torch.randn(1, 2, 9, 9)
     with pytest.raises(rf.RequestError, match="'/add' is no module's own output, which the method 'occlusion' needs"):
         rf.effective(net, x, layers="/add", method="occlusion")
-    options: dict[str, Any] = {"aggregation": "abs", "device": CPU, "batch_size": 1, "seed": 0}
+    options = MapOptions("abs", device=CPU, batch_size=1, seed=0)
     with pytest.raises(rf.RequestError, match="'/add' is no module's own output"):
-        layer_maps(net, x, [Target("/add", (2, 3), (4, 4))], graph=capture(Block(), (2, 9, 9)), **options)
+        layer_maps(net, x, [Unit("/add", (2, 3), (4, 4))], options, graph=capture(Block(), (2, 9, 9)))

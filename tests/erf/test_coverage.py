@@ -8,19 +8,19 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from rftools.erf.api import examined
+from rftools.erf.chosen import Window
 from rftools.erf.intervals import measure_all
+from rftools.erf.measured import effective_maps
 from rftools.erf.measures.registry import REGISTRY
-from rftools.erf.request import Asked
-from rftools.erf.sampling import Promise, grown
-from rftools.erf.targets import Place
+from rftools.erf.precision import PrecisionGoal, grown
+from rftools.erf.request import Request
 
 SMOOTH = ("radius_50", "relative_size", "ellipse_major", "gaussian_r2", "hole_energy")
 STEPPED = ("area_side_50",)
 
 
 @pytest.fixture(scope="module")
-def pool() -> tuple[NDArray[np.float32], Place]:
+def pool() -> tuple[NDArray[np.float32], Window]:
     """The maps of 4,000 images, which are all the images there are: their mean is the truth."""
     torch.manual_seed(3)
     net = nn.Sequential(
@@ -30,14 +30,14 @@ def pool() -> tuple[NDArray[np.float32], Place]:
         nn.ReLU(),
         nn.Conv2d(8, 8, 3, padding=1),
     )
-    found = examined(
-        net, "white", Asked("4", input_size=(3, 12, 12), count=4000, batch_size=256, measures=["radius_50"])
+    found = effective_maps(
+        net, "white", Request("4", input_size=(3, 12, 12), count=4000, batch_size=256, measures=["radius_50"])
     )
-    place = found.places["4"]
-    return found.survey.maps["4"][(slice(None), *place.box)], place
+    place = found.windows["4"]
+    return found.sample.maps["4"][(slice(None), *place.box)], place
 
 
-def test_intervals_hold_the_truth(pool: tuple[NDArray[np.float32], Place]) -> None:
+def test_intervals_hold_the_truth(pool: tuple[NDArray[np.float32], Window]) -> None:
     """Within three standard errors of the 93 to 97 % that 1,000 repeats show; steps hold it nearly always.
 
     Maps of 50 images are rougher than that of all: without the bias taken off, gaussian_r2 holds it in two of three.
@@ -59,10 +59,10 @@ def test_intervals_hold_the_truth(pool: tuple[NDArray[np.float32], Place]) -> No
     assert hits["area_side_50"] / repeats >= 0.97, hits
 
 
-def test_precision_keeps_its_promise(pool: tuple[NDArray[np.float32], Place]) -> None:
+def test_precision_keeps_its_promise(pool: tuple[NDArray[np.float32], Window]) -> None:
     maps, place = pool
     definitions = {name: REGISTRY[name] for name in ("radius_50", "ellipse_major")}
-    promise = Promise(0.02, 1000, {"layer": place}, definitions)
+    promise = PrecisionGoal(0.02, 1000, {"layer": place}, definitions)
     truth = measure_all(maps.mean(0, keepdims=True), place.frame, definitions, seed=0)
     draw, kept = np.random.default_rng(1), 0
     for repeat in range(60):

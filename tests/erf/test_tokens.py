@@ -14,9 +14,9 @@ from torchvision.models.swin_transformer import SwinTransformer
 from torchvision.models.vision_transformer import VisionTransformer
 
 import rftools as rf
-from rftools.erf.targets import choose
 from rftools.plots import describe
 from rftools.plots.scene import Points
+from rftools.units import choose
 from tests.cli.test_cli import run
 from tests.erf.test_targets import Maps, by_hand
 

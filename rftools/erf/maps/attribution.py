@@ -13,11 +13,12 @@ from torch.overrides import TorchFunctionMode
 
 from rftools.erf.maps.batches import Log, Maps, in_batches
 from rftools.erf.maps.gradients import aggregate, without_hook
-from rftools.erf.maps.seeds import Target
+from rftools.erf.maps.options import MapOptions, Progress
 from rftools.errors import RequestError, closest
 from rftools.runtime.evaluation import dtype_of, frozen
-from rftools.runtime.outputs import layer_outputs
+from rftools.runtime.outputs import call_of, layer_outputs
 from rftools.runtime.randomness import seeded
+from rftools.units import Unit
 
 METHODS = ("gradient", "integrated-gradients", "deconvolution", "guided-backprop", "occlusion", "gradient-shap")
 RELU_METHODS = ("deconvolution", "guided-backprop")
@@ -35,17 +36,13 @@ def check_method(method: str) -> None:
 def attribution_maps(
     module: nn.Module,
     inputs: torch.Tensor,
-    targets: Sequence[Target],
+    units: Sequence[Unit],
+    options: MapOptions,
     *,
-    method: str,
-    aggregation: str,
-    device: torch.device,
-    batch_size: int,
-    seed: int,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
     log: Log | None = None,
 ) -> Maps:
-    """Each target's map of every image, ``(N, *spatial)``, by one of captum's attributions to the unit's channel sum.
+    """Each unit's map of every image, ``(N, *spatial)``, by one of captum's attributions to the unit's channel sum.
 
     ``integrated-gradients`` (arXiv:1703.01365): from zero in 50 steps; ``gradient-shap`` (arXiv:1705.07874): five
     samples between the image and zero; ``deconvolution`` (arXiv:1311.2901) and ``guided-backprop`` (arXiv:1412.6806)
@@ -53,39 +50,40 @@ def attribution_maps(
     side is set to zero. Input channels are aggregated as gradients' are.
 
     Raises:
-        RequestError: no such method; a target or a relu that is no module where the method needs modules.
+        RequestError: no such method; a unit or a relu that is no module where the method needs modules.
     """
-    if unseen := without_hook(module, targets):
+    method, device = options.method, options.device
+    if unseen := without_hook(module, units):
         raise RequestError(f"{unseen[0]!r} is no module's own output, which the method {method!r} needs")
     check_method(method)
     if method in RELU_METHODS:
         with frozen(module, device):
-            require_relu_modules(module, inputs[:1].to(device, dtype_of(module, inputs)), targets, method)
+            require_relu_modules(module, inputs[:1].to(device, dtype_of(module, inputs)), units, method)
 
     def work(batch: torch.Tensor, start: int) -> Maps:
         x = batch.to(device, dtype_of(module, batch))
         found = {}
-        with seeded(seed + start), torch.enable_grad():
-            for target in targets:
-                values = explain(module, x, target, method)
+        with seeded(options.seed + start), torch.enable_grad():
+            for unit in units:
+                values = explain(module, x, unit, method)
                 if not bool(values.isfinite().all()):
                     bad = start + int((~values.isfinite()).flatten(1).any(1).nonzero()[0])
-                    raise RequestError(f"the attribution of layer {target.name!r} is not finite at image {bad}")
-                found[target.key] = aggregate(values.detach(), aggregation)
+                    raise RequestError(f"the attribution of layer {unit.layer!r} is not finite at image {bad}")
+                found[unit.key] = aggregate(values.detach(), options.aggregation)
         return found
 
     with frozen(module, device), _out_of_place(module):
-        return in_batches(inputs, batch_size, work, progress, log)
+        return in_batches(inputs, options.batch_size, work, progress, log)
 
 
-def explain(module: nn.Module, x: torch.Tensor, target: Target, method: str) -> torch.Tensor:
+def explain(module: nn.Module, x: torch.Tensor, unit: Unit, method: str) -> torch.Tensor:
     """Captum's attribution ``(N, C, *spatial)`` of one unit, the sum of its channels."""
     from captum import attr
 
-    if target.call:
-        raise RequestError(f"{target.name!r} is a module's second call, which captum can't tell apart; name another")
-    select = unit_sum(target)
-    layer = module.get_submodule(target.path)
+    if call_of(unit.layer)[1]:
+        raise RequestError(f"{unit.layer!r} is a module's second call, which captum can't tell apart; name another")
+    select = unit_sum(unit)
+    layer = module.get_submodule(call_of(unit.layer)[0])
     zeros = torch.zeros_like(x[:1])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that hooks are set, and that inputs get gradients
@@ -96,7 +94,7 @@ def explain(module: nn.Module, x: torch.Tensor, target: Target, method: str) -> 
         if method == "gradient-shap":
             return attr.NeuronGradientShap(module, layer).attribute(x, select, baselines=zeros, n_samples=SAMPLES)
         if method == "occlusion":
-            return _occlusion(module, x, target, select)
+            return _occlusion(module, x, unit, select)
         kinds = {
             "gradient": attr.NeuronGradient,
             "deconvolution": attr.NeuronDeconvolution,
@@ -105,26 +103,26 @@ def explain(module: nn.Module, x: torch.Tensor, target: Target, method: str) -> 
         return kinds[method](module, layer).attribute(x, select)
 
 
-def _occlusion(module: nn.Module, x: torch.Tensor, target: Target, select: Any) -> torch.Tensor:
+def _occlusion(module: nn.Module, x: torch.Tensor, unit: Unit, select: Any) -> torch.Tensor:
     from captum.attr import Occlusion
 
     sides = [max(1, n // WINDOWS) for n in x.shape[2:]]
 
-    def unit(given: torch.Tensor) -> torch.Tensor:
-        return select(layer_outputs(module, given, [target.name])[target.name])
+    def response(given: torch.Tensor) -> torch.Tensor:
+        return select(layer_outputs(module, given, [unit.layer])[unit.layer])
 
     with torch.no_grad():
-        return Occlusion(unit).attribute(
+        return Occlusion(response).attribute(
             x, (x.shape[1], *sides), strides=(x.shape[1], *sides), baselines=0, perturbations_per_eval=4
         )
 
 
-def unit_sum(target: Target) -> Callable[[torch.Tensor], torch.Tensor]:
+def unit_sum(unit: Unit) -> Callable[[torch.Tensor], torch.Tensor]:
     """What captum's ``neuron_selector`` takes: outputs to one value an image, the unit's sum over channels."""
 
     def select(output: torch.Tensor) -> torch.Tensor:
         weights = torch.ones_like(output)
-        return (target.unit(output) * target.only(target.unit(weights))).reshape(len(output), -1).sum(1)
+        return (unit.of(output) * unit.only(unit.of(weights))).reshape(len(output), -1).sum(1)
 
     return select
 
@@ -142,27 +140,27 @@ def _out_of_place(module: nn.Module) -> Iterator[None]:
             child.inplace = True  # type: ignore[assignment]
 
 
-def require_relu_modules(module: nn.Module, x: torch.Tensor, targets: Sequence[Target], method: str) -> None:
-    """Raise `RequestError` where a relu that is a function lies before a target: captum changes modules only."""
+def require_relu_modules(module: nn.Module, x: torch.Tensor, units: Sequence[Unit], method: str) -> None:
+    """Raise `RequestError` where a relu that is a function lies before a unit: captum changes modules only."""
     if not any(isinstance(child, nn.ReLU) for child in module.modules()):
         name = type(module).__name__
         raise RequestError(
             f"{method} changes what nn.ReLU modules pass back, and {name} has none; make its relus modules, or take "
             "--method gradient or integrated-gradients"
         )
-    for name, place in functional_relus(module, x, targets).items():
+    for name, place in functional_relus(module, x, units).items():
         raise RequestError(
             f"{method} needs each relu as an nn.ReLU module, and {place or type(module).__name__} calls it as a "
             f"function before layer {name!r}; make it a module, name an earlier layer, or take --method gradient"
         )
 
 
-def functional_relus(module: nn.Module, x: torch.Tensor, targets: Sequence[Target]) -> dict[str, str]:
-    """The targets that come after a relu called as a function, each with the path of the module that called it."""
+def functional_relus(module: nn.Module, x: torch.Tensor, units: Sequence[Unit]) -> dict[str, str]:
+    """The layers that come called as a function, each with the path of the module that called it."""
     running: list[str] = []
     culprits: list[str] = []
     after: dict[str, str] = {}
-    wanted = {target.path: target.name for target in targets}
+    wanted = {call_of(unit.layer)[0]: unit.layer for unit in units}
     names = {child: path for path, child in module.named_modules()}
 
     def enter(child: nn.Module, _args: Any) -> None:

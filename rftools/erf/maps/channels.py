@@ -14,39 +14,39 @@ from torch import nn
 from rftools.capture import Graph
 from rftools.erf.maps.cone import Box, Cone, cut
 from rftools.erf.maps.gradients import TAPED, cone_of, gradient_of
-from rftools.erf.maps.seeds import Target
 from rftools.errors import RequestError
 from rftools.runtime.evaluation import dtype_of, frozen
 from rftools.runtime.outputs import layer_outputs
+from rftools.units import Unit
 
 
 def channel_maps(
     module: nn.Module,
     inputs: torch.Tensor,
-    target: Target,
+    unit: Unit,
     *,
     device: torch.device,
     batch_size: int,
     graph: Graph | None = None,
 ) -> NDArray[np.floating[Any]]:
-    """The map of every channel of the target's unit, ``(channels, *spatial)``: mean over images and input channels of
+    """The map of every channel of the unit, ``(channels, *spatial)``: mean over images and input channels of
     ``|d y_c / d x|``. With the module's captured ``graph`` the channels go back together, inside the unit's window;
     otherwise, and where that is no less work, in one backward pass a channel. In the module's own precision.
     """
     total: torch.Tensor | None = None
-    size = 1 if 0 in target.dims else max(1, batch_size)
+    size = 1 if 0 in unit.dims else max(1, batch_size)
     with frozen(module, device):
-        cone = None if graph is None else _worth(cone_of(graph, module, [target], device, size, math.inf))
+        cone = None if graph is None else _worth(cone_of(graph, module, [unit], device, size, math.inf))
         if cone is not None and not cone.plan.batchable:
             size = 1
         for start in range(0, len(inputs), size):
             batch = inputs[start : start + size].to(device)
             x = batch.to(dtype_of(module, batch))
-            own = one_by_one(module, x, target) if cone is None else by_cone(cone, x, target)
+            own = one_by_one(module, x, unit) if cone is None else by_cone(cone, x, unit)
             total = own if total is None else total + own
     assert total is not None
     if not bool(total.isfinite().all()):
-        raise RequestError(f"the gradient of layer {target.name!r} is not finite")
+        raise RequestError(f"the gradient of layer {unit.layer!r} is not finite")
     maps: NDArray[np.floating[Any]] = (total / len(inputs)).cpu().numpy()
     return maps
 
@@ -61,21 +61,21 @@ def _worth(cone: Cone | None) -> Cone | None:
     return cone if cone.plan.share_of_work() <= TAPED else None
 
 
-def one_by_one(module: nn.Module, x: torch.Tensor, target: Target) -> torch.Tensor:
+def one_by_one(module: nn.Module, x: torch.Tensor, unit: Unit) -> torch.Tensor:
     """Sums over the batch of each channel's ``|d y_c / d x|``, input channels averaged: a backward pass a channel."""
     x = x.requires_grad_(True)
     with torch.enable_grad():
-        channels = target.rows(target.unit(layer_outputs(module, x, [target.name])[target.name])).sum(0)
+        channels = unit.rows(unit.of(layer_outputs(module, x, [unit.layer])[unit.layer])).sum(0)
         one, last = torch.ones_like(channels[0]), len(channels) - 1
         gradients = (gradient_of(y, one, x, c < last) for c, y in enumerate(channels))
         return torch.stack([gradient.abs().mean(1).sum(0).detach() for gradient in gradients])
 
 
-def by_cone(cone: Cone, x: torch.Tensor, target: Target) -> torch.Tensor:
+def by_cone(cone: Cone, x: torch.Tensor, unit: Unit) -> torch.Tensor:
     """The same sums, all channels in one walk back as far as memory allows."""
     with cone.forward(x) as taken:
-        unit = taken.units[0]
-        count = target.rows(unit).shape[1]
+        values = taken.units[0]
+        count = unit.rows(values).shape[1]
         found = x.new_zeros((count, *x.shape[2:]))
         for first in range(0, count, taken.most(0)):
             chosen = range(first, min(count, first + taken.most(0)))
@@ -84,5 +84,5 @@ def by_cone(cone: Cone, x: torch.Tensor, target: Target) -> torch.Tensor:
                 whole = tuple((0, n) for n in x.shape[2:])
                 cut(found, whole, box)[first + row].add_(gradient.abs().mean(1).sum(0))
 
-            taken.back({0: torch.stack([replace(target, channel=c).only(torch.ones_like(unit)) for c in chosen])}, sink)
+            taken.back({0: torch.stack([replace(unit, channel=c).only(torch.ones_like(values)) for c in chosen])}, sink)
     return found

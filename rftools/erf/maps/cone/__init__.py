@@ -3,6 +3,6 @@
 from rftools.erf.maps.cone.base import without_rule
 from rftools.erf.maps.cone.boxes import Box, cut
 from rftools.erf.maps.cone.maps import Cone, Pass
-from rftools.erf.maps.cone.plan import Unit
+from rftools.erf.maps.cone.plan import NodeUnit
 
-__all__ = ["Box", "Cone", "Pass", "Unit", "cut", "without_rule"]
+__all__ = ["Box", "Cone", "NodeUnit", "Pass", "cut", "without_rule"]

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import fx
 
-from rftools.erf.maps.cone.base import NotWindowed, Rule, Setting, Share, argument, source, windowed
+from rftools.erf.maps.cone.base import NotWindowed, Setting, Share, WindowedRule, argument, source, windowed
 from rftools.erf.maps.cone.boxes import Box, Span
 from rftools.erf.maps.cone.convolution import many
 
@@ -16,7 +16,7 @@ LARGEST = 4096  # positions along an axis up to which its matrix is worth having
 Matrices = list[torch.Tensor | None]
 
 
-class Separable(Rule):
+class Separable(WindowedRule):
     """``y = (A1 x A2 x ...) x`` over the spatial axes; None stands for an axis that is left alone."""
 
     def __init__(self, node: fx.Node, setting: Setting, matrices: Matrices) -> None:
@@ -54,7 +54,9 @@ def _row_spans(matrix: torch.Tensor) -> list[Span]:
     return found
 
 
-def _separable(node: fx.Node, setting: Setting, per_axis: Callable[[fx.Node, int, int], torch.Tensor | None]) -> Rule:
+def _separable(
+    node: fx.Node, setting: Setting, per_axis: Callable[[fx.Node, int, int], torch.Tensor | None]
+) -> WindowedRule:
     x = source(node, setting)
     shape = tuple(x.meta["val"].shape)
     if len(shape) < 3 or len(shape) != node.meta["val"].ndim or max(shape[2:]) > LARGEST:
@@ -79,7 +81,7 @@ def _only(values: Sequence[Any], axis: int, neutral: Any) -> list[Any]:
 
 
 @windowed("avg_pool1d", "avg_pool2d", "avg_pool3d")
-def avg_pool(node: fx.Node, setting: Setting) -> Rule:
+def avg_pool(node: fx.Node, setting: Setting) -> WindowedRule:
     if argument(node, setting, "divisor_override") is not None:
         raise NotWindowed
 
@@ -104,7 +106,7 @@ def avg_pool(node: fx.Node, setting: Setting) -> Rule:
 
 
 @windowed("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
-def adaptive_avg_pool(node: fx.Node, setting: Setting) -> Rule:
+def adaptive_avg_pool(node: fx.Node, setting: Setting) -> WindowedRule:
     def along(node: fx.Node, axis: int, rank: int) -> torch.Tensor | None:
         out, n = int(node.meta["val"].shape[2 + axis]), int(cast(fx.Node, node.args[0]).meta["val"].shape[2 + axis])
         if out == n:
@@ -115,7 +117,7 @@ def adaptive_avg_pool(node: fx.Node, setting: Setting) -> Rule:
     return _separable(node, setting, along)
 
 
-def upsample(node: fx.Node, setting: Setting) -> Rule:
+def upsample(node: fx.Node, setting: Setting) -> WindowedRule:
     if getattr(node.target, "_overloadname", "") != "vec":
         raise NotWindowed
 
@@ -152,7 +154,7 @@ windowed(
 
 
 @windowed("pad", "constant_pad_nd")
-def pad(node: fx.Node, setting: Setting) -> Rule:
+def pad(node: fx.Node, setting: Setting) -> WindowedRule:
     pads = [int(p) for p in argument(node, setting, "pad")]
     mode = argument(node, setting, "mode", "constant")
     if any(pads[2 * (len(node.meta["val"].shape) - 2) :]):
@@ -170,7 +172,7 @@ def pad(node: fx.Node, setting: Setting) -> Rule:
     return _separable(node, setting, along)
 
 
-def _moved(node: fx.Node, setting: Setting, order: Callable[[int, int], torch.Tensor | None]) -> Rule:
+def _moved(node: fx.Node, setting: Setting, order: Callable[[int, int], torch.Tensor | None]) -> WindowedRule:
     """An operator that takes elements from other places of the same axis: ``order(dim, n)`` says which."""
 
     def along(node: fx.Node, axis: int, rank: int) -> torch.Tensor | None:
@@ -182,7 +184,7 @@ def _moved(node: fx.Node, setting: Setting, order: Callable[[int, int], torch.Te
 
 
 @windowed("flip")
-def flip(node: fx.Node, setting: Setting) -> Rule:
+def flip(node: fx.Node, setting: Setting) -> WindowedRule:
     dims = [d % node.meta["val"].ndim for d in argument(node, setting, "dims")]
     if min(dims) < 2:
         raise NotWindowed
@@ -190,7 +192,7 @@ def flip(node: fx.Node, setting: Setting) -> Rule:
 
 
 @windowed("roll")
-def roll(node: fx.Node, setting: Setting) -> Rule:
+def roll(node: fx.Node, setting: Setting) -> WindowedRule:
     dims = [d % node.meta["val"].ndim for d in argument(node, setting, "dims", ())]
     if not dims or min(dims) < 2:
         raise NotWindowed

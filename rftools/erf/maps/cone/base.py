@@ -54,7 +54,7 @@ class NotWindowed(Exception):
     """The operator, called in this way, has no windowed rule."""
 
 
-class Rule:
+class WindowedRule:
     """A node's operator on boxes.
 
     ``inputs`` are the nodes that it differentiates for. ``croppable``: its values can be worked out on a box alone.
@@ -150,7 +150,7 @@ def out_of_place(target: Any) -> Any:
     return getattr(packet, schema.overload_name or "default", None) if packet is not None else None
 
 
-Builder = Callable[[fx.Node, Setting], Rule]
+Builder = Callable[[fx.Node, Setting], WindowedRule]
 BUILDERS: dict[str, Builder] = {}
 
 
@@ -197,7 +197,7 @@ def without_rule(graph: Graph) -> float:
     return sum(qualified_name(node) not in BUILDERS for node in ops) / max(1, len(ops))
 
 
-def build(node: fx.Node, setting: Setting) -> Rule | None:
+def build(node: fx.Node, setting: Setting) -> WindowedRule | None:
     """The windowed rule of a node; None where the operator has none."""
     builder = BUILDERS.get(qualified_name(operator_of(node)))
     if builder is None:

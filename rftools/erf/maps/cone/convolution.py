@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import fx
 
 from rftools.capture import op_name, operators
-from rftools.erf.maps.cone.base import NotWindowed, Rule, Setting, Share, argument, source, windowed
+from rftools.erf.maps.cone.base import NotWindowed, Setting, Share, WindowedRule, argument, source, windowed
 from rftools.erf.maps.cone.boxes import Box, Patch, Span, cut, widen
 
 CONV = (F.conv1d, F.conv2d, F.conv3d)
@@ -41,7 +41,7 @@ def fitted(values: torch.Tensor, dim: int, has: Span, wants: Span) -> torch.Tens
     return values
 
 
-class _Kernel(Rule):
+class _Kernel(WindowedRule):
     heavy = True
     croppable = True
 
@@ -217,11 +217,11 @@ windowed(*operators.TRANSPOSED)(Transposed)
 
 
 @windowed(*operators.GENERAL)
-def convolution(node: fx.Node, setting: Setting) -> Rule:
+def convolution(node: fx.Node, setting: Setting) -> WindowedRule:
     return (Transposed if argument(node, setting, "transposed") else Convolution)(node, setting)
 
 
-class Linear(Rule):
+class Linear(WindowedRule):
     """A matrix on the last dimension."""
 
     heavy = True

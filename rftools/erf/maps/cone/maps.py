@@ -11,7 +11,7 @@ import torch
 from rftools.capture import Graph
 from rftools.capture.shapes import shape_of
 from rftools.erf.maps.cone.boxes import Box, Cotangent, cut
-from rftools.erf.maps.cone.plan import Plan, Unit, make_plan
+from rftools.erf.maps.cone.plan import NodeUnit, Plan, make_plan
 from rftools.erf.maps.cone.walk import Walk, forget, forward
 
 BUDGET = 0.06  # gradients under way, as a share of one forward pass's values
@@ -24,7 +24,7 @@ Sink = Callable[[int, int, torch.Tensor, Box], None]
 class Cone:
     """The windowed gradients of units of one graph."""
 
-    def __init__(self, graph: Graph, units: Sequence[Unit], device: torch.device) -> None:
+    def __init__(self, graph: Graph, units: Sequence[NodeUnit], device: torch.device) -> None:
         self.plan: Plan = make_plan(graph, units, device)
 
     def maps(self, x: torch.Tensor, seed: SeedOf, aggregate: Aggregate) -> Mapping[int, torch.Tensor]:
@@ -113,7 +113,7 @@ def _whole_channels(part: torch.Tensor, gradient: Cotangent, channels: int) -> t
     return whole
 
 
-def _index(unit: Unit) -> tuple[Any, ...]:
+def _index(unit: NodeUnit) -> tuple[Any, ...]:
     """Where the unit lies in the output on its own box."""
     index: list[Any] = [slice(None)] * len(shape_of(unit.node))
     for dim, place in zip(unit.dims, unit.place, strict=True):

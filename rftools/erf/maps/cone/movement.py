@@ -10,11 +10,20 @@ from torch import fx
 
 from rftools.capture import op_name
 from rftools.capture.shapes import shape_of
-from rftools.erf.maps.cone.base import NotWindowed, Rule, Setting, Share, argument, operator_of, source, windowed
+from rftools.erf.maps.cone.base import (
+    NotWindowed,
+    Setting,
+    Share,
+    WindowedRule,
+    argument,
+    operator_of,
+    source,
+    windowed,
+)
 from rftools.erf.maps.cone.boxes import Box, Patch, Span, cut, full_box, sizes, widen
 
 
-class Concatenation(Rule):
+class Concatenation(WindowedRule):
     """Side by side along one dimension; a part may be a constant (a class token), or come twice."""
 
     croppable = True
@@ -71,7 +80,7 @@ class Concatenation(Rule):
 windowed("cat", "concat")(Concatenation)
 
 
-class Slice(Rule):
+class Slice(WindowedRule):
     """A part of one dimension, every ``step``-th element of it; one part of a chunk or a split."""
 
     croppable = True
@@ -102,7 +111,7 @@ class Slice(Rule):
 
 
 @windowed("slice")
-def slice_(node: fx.Node, setting: Setting) -> Rule:
+def slice_(node: fx.Node, setting: Setting) -> WindowedRule:
     dim = int(argument(node, setting, "dim", 0))
     n = source(node, setting).meta["val"].shape[dim]
     start = int(argument(node, setting, "start") or 0)
@@ -111,7 +120,7 @@ def slice_(node: fx.Node, setting: Setting) -> Rule:
     return Slice(node, setting, dim, min(start + n if start < 0 else start, n), int(argument(node, setting, "step", 1)))
 
 
-class Select(Rule):
+class Select(WindowedRule):
     """One place of a dimension, which the output then lacks."""
 
     croppable = True
@@ -136,7 +145,7 @@ class Select(Rule):
 windowed("select")(Select)
 
 
-class Whole(Rule):
+class Whole(WindowedRule):
     """A slice that takes everything, written by ``x[:, ...]``."""
 
     croppable = True
@@ -155,14 +164,14 @@ class Whole(Rule):
 
 
 @windowed("chunk", "split", "split_with_sizes")
-def part(node: fx.Node, setting: Setting) -> Rule:
+def part(node: fx.Node, setting: Setting) -> WindowedRule:
     op = operator_of(node)
     dim = int(argument(op, setting, "dim", 0))
     before = op.meta["val"][: cast(int, node.args[1])]
     return Slice(node, setting, dim, sum(int(v.shape[dim]) for v in before))
 
 
-class Permutation(Rule):
+class Permutation(WindowedRule):
     """Dimensions in another order; the batch stays first."""
 
     croppable = True
@@ -195,7 +204,7 @@ class Permutation(Rule):
 windowed("permute", "transpose")(Permutation)
 
 
-class Reshape(Rule):
+class Reshape(WindowedRule):
     """Another shape: dimensions shared at either end keep their part of the box, those between are filled."""
 
     croppable = True
@@ -237,7 +246,7 @@ class Reshape(Rule):
 windowed("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze")(Reshape)
 
 
-class Mean(Rule):
+class Mean(WindowedRule):
     """The mean (or sum) over dimensions, which the gradient then fills."""
 
     def __init__(self, node: fx.Node, setting: Setting) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import fx
 
-from rftools.erf.maps.cone.base import NotWindowed, Rule, Setting, Share, argument, source, windowed
+from rftools.erf.maps.cone.base import NotWindowed, Setting, Share, WindowedRule, argument, source, windowed
 from rftools.erf.maps.cone.boxes import Box, Patch, cut, full_box, widen
 
 
-class PerPosition(Rule):
+class PerPosition(WindowedRule):
     """A function along the last dimensions at every position of the others: layer norm, softmax."""
 
     def __init__(self, node: fx.Node, setting: Setting, mixed: Sequence[int]) -> None:
@@ -44,14 +44,14 @@ class PerPosition(Rule):
 
 
 @windowed("layer_norm")
-def layer_norm(node: fx.Node, setting: Setting) -> Rule:
+def layer_norm(node: fx.Node, setting: Setting) -> WindowedRule:
     rank = len(node.meta["val"].shape)
     count = len(argument(node, setting, "normalized_shape"))
     return PerPosition(node, setting, range(rank - count, rank))
 
 
 @windowed("group_norm", "instance_norm")
-def group_norm(node: fx.Node, setting: Setting) -> Rule:
+def group_norm(node: fx.Node, setting: Setting) -> WindowedRule:
     """Statistics over each image: the gradient fills all of it."""
     if not argument(node, setting, "use_input_stats", True):
         raise NotWindowed
@@ -59,5 +59,5 @@ def group_norm(node: fx.Node, setting: Setting) -> Rule:
 
 
 @windowed("softmax", "_softmax", "log_softmax")
-def softmax(node: fx.Node, setting: Setting) -> Rule:
+def softmax(node: fx.Node, setting: Setting) -> WindowedRule:
     return PerPosition(node, setting, [int(argument(node, setting, "dim")) % node.meta["val"].ndim])

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import fx
 
 from rftools.capture import op_name
-from rftools.erf.maps.cone.base import NotWindowed, Rule, Setting, Share, argument, source, windowed
+from rftools.erf.maps.cone.base import NotWindowed, Setting, Share, WindowedRule, argument, source, windowed
 from rftools.erf.maps.cone.boxes import Box, Patch, Span, cut, widen
 
 
-class Pixels(Rule):
+class Pixels(WindowedRule):
     """Channels to finer positions (``pixel_shuffle``) or back: blocks of ``fine`` by ``fine`` positions."""
 
     croppable = True
@@ -50,7 +50,7 @@ class Pixels(Rule):
 windowed("pixel_shuffle", "pixel_unshuffle")(Pixels)
 
 
-class ChannelShuffle(Rule):
+class ChannelShuffle(WindowedRule):
     """Channels in another order, all of them."""
 
     croppable = True

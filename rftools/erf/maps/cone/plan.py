@@ -18,7 +18,7 @@ import rftools.erf.maps.cone.pixels
 import rftools.erf.maps.cone.pooling  # noqa: F401  (these register their rules)
 from rftools.capture import Graph
 from rftools.capture.shapes import shape_of
-from rftools.erf.maps.cone.base import Rule, Setting, build, operator_of
+from rftools.erf.maps.cone.base import Setting, WindowedRule, build, operator_of
 from rftools.erf.maps.cone.boxes import Box, full_box, union, volume
 from rftools.erf.maps.cone.pointwise import Scale, Unary
 from rftools.erf.maps.cone.tape import Tape
@@ -32,7 +32,7 @@ TAPED = 64.0  # multiplications an element that an operator without a rule is ta
 
 
 @dataclass(frozen=True)
-class Unit:
+class NodeUnit:
     """One unit of a node: its index ``place`` along the tensor dimensions ``dims``; all channels together."""
 
     node: fx.Node
@@ -52,9 +52,9 @@ class Plan:
     """The nodes between the input and the units, each with its rule or its tape."""
 
     setting: Setting
-    units: tuple[Unit, ...]
+    units: tuple[NodeUnit, ...]
     nodes: tuple[fx.Node, ...]
-    rules: Mapping[fx.Node, Rule]
+    rules: Mapping[fx.Node, WindowedRule]
     tapes: Mapping[fx.Node, Tape]
     passed: frozenset[fx.Node]
     need: Mapping[fx.Node, Box]
@@ -64,7 +64,7 @@ class Plan:
         return self.setting.graph.inputs[0]
 
     @property
-    def steps(self) -> list[Rule | Tape]:
+    def steps(self) -> list[WindowedRule | Tape]:
         return [*self.rules.values(), *self.tapes.values()]
 
     @property
@@ -125,7 +125,7 @@ class Constants(Evaluator):
         return value.to(self.device) if isinstance(value, torch.Tensor) else value
 
 
-def make_plan(graph: Graph, units: Sequence[Unit], device: torch.device) -> Plan:
+def make_plan(graph: Graph, units: Sequence[NodeUnit], device: torch.device) -> Plan:
     """Rules for everything between the input and the units, and the boxes on which values are needed."""
     reached = _reached(graph)
     setting = Setting(graph, Constants(graph, device), reached)
@@ -145,7 +145,7 @@ def _reached(graph: Graph) -> frozenset[fx.Node]:
     return frozenset(found)
 
 
-def _live(graph: Graph, units: Sequence[Unit], reached: frozenset[fx.Node]) -> set[fx.Node]:
+def _live(graph: Graph, units: Sequence[NodeUnit], reached: frozenset[fx.Node]) -> set[fx.Node]:
     found = {unit.node for unit in units} & reached
     for node in reversed(graph.nodes):
         if node in found:
@@ -153,8 +153,8 @@ def _live(graph: Graph, units: Sequence[Unit], reached: frozenset[fx.Node]) -> s
     return found
 
 
-def _steps(nodes: Sequence[fx.Node], setting: Setting) -> tuple[dict[fx.Node, Rule], dict[fx.Node, Tape]]:
-    rules: dict[fx.Node, Rule] = {}
+def _steps(nodes: Sequence[fx.Node], setting: Setting) -> tuple[dict[fx.Node, WindowedRule], dict[fx.Node, Tape]]:
+    rules: dict[fx.Node, WindowedRule] = {}
     tapes: dict[fx.Node, Tape] = {}
     for node in nodes:
         if not _is_tensor(node) and node.target is not operator.getitem:
@@ -170,7 +170,7 @@ def _steps(nodes: Sequence[fx.Node], setting: Setting) -> tuple[dict[fx.Node, Ru
 
 
 def _fuse(
-    nodes: Sequence[fx.Node], rules: Mapping[fx.Node, Rule], targets: set[fx.Node], live: set[fx.Node]
+    nodes: Sequence[fx.Node], rules: Mapping[fx.Node, WindowedRule], targets: set[fx.Node], live: set[fx.Node]
 ) -> frozenset[fx.Node]:
     """Batch normalisations whose factor the activation after them takes over."""
     passed = set()

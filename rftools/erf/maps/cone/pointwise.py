@@ -11,7 +11,16 @@ from torch import fx
 
 from rftools.capture import op_name
 from rftools.capture.operators import ARITHMETIC, COPIES, RUNNING_NORMS, UNARY
-from rftools.erf.maps.cone.base import NotWindowed, Rule, Setting, Share, argument, operator_of, source, windowed
+from rftools.erf.maps.cone.base import (
+    NotWindowed,
+    Setting,
+    Share,
+    WindowedRule,
+    argument,
+    operator_of,
+    source,
+    windowed,
+)
 from rftools.erf.maps.cone.boxes import Box, Patch, cut, sizes
 
 
@@ -25,7 +34,7 @@ def scaled(values: torch.Tensor, factor: torch.Tensor, images: int, own: bool) -
     return (apart.mul_(factor) if own else apart * factor).flatten(0, 1)
 
 
-class Scale(Rule):
+class Scale(WindowedRule):
     """``y = a x + b`` with one factor a channel: batch normalisation with its running statistics."""
 
     croppable = True
@@ -61,7 +70,7 @@ class Scale(Rule):
 
 
 @windowed(*RUNNING_NORMS)
-def batch_norm(node: fx.Node, setting: Setting) -> Rule:
+def batch_norm(node: fx.Node, setting: Setting) -> WindowedRule:
     op = operator_of(node)
     x = source(node, setting)
     mean, var = (argument(op, setting, name) for name in ("running_mean", "running_var"))
@@ -72,7 +81,7 @@ def batch_norm(node: fx.Node, setting: Setting) -> Rule:
     return Scale(node, setting, [x])
 
 
-class Unary(Rule):
+class Unary(WindowedRule):
     """A function of each element, with its derivative kept."""
 
     croppable = True
@@ -128,7 +137,7 @@ class ByChannel(Unary):
 windowed("prelu")(ByChannel)
 
 
-class Identity(Rule):
+class Identity(WindowedRule):
     """The same values: a copy, or dropout in evaluation mode."""
 
     croppable = True
@@ -151,7 +160,7 @@ class Identity(Rule):
 windowed(*COPIES, "dropout", "feature_dropout", "alpha_dropout")(Identity)
 
 
-class Binary(Rule):
+class Binary(WindowedRule):
     """Sum, difference, product and quotient, with broadcasting; either side may be a constant."""
 
     croppable = True

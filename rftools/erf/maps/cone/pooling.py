@@ -9,7 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import fx
 
-from rftools.erf.maps.cone.base import NotWindowed, Rule, Setting, Share, argument, operator_of, source, windowed
+from rftools.erf.maps.cone.base import (
+    NotWindowed,
+    Setting,
+    Share,
+    WindowedRule,
+    argument,
+    operator_of,
+    source,
+    windowed,
+)
 from rftools.erf.maps.cone.boxes import Box, Patch, Span, cut, sizes
 from rftools.erf.maps.cone.convolution import clipped, many
 from rftools.erf.maps.cone.pointwise import per_target
@@ -21,7 +30,7 @@ def _pool(rank: int, x: torch.Tensor, *how: Any) -> tuple[torch.Tensor, torch.Te
     return y, winners
 
 
-class MaxPool(Rule):
+class MaxPool(WindowedRule):
     """Keeps which element won, as an index into the flattened frame that was pooled."""
 
     croppable = True

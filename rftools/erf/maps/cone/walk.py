@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from rftools.erf.maps.cone.base import Rule, Share, operator_of
+from rftools.erf.maps.cone.base import Share, WindowedRule, operator_of
 from rftools.erf.maps.cone.boxes import Box, Cotangent, Patch, cut, full_box, joined, sizes, stack, union, volume
 from rftools.erf.maps.cone.plan import Plan
 
@@ -121,7 +121,7 @@ class Walk:
         if rule is not None:
             rule.rest()
 
-    def _shares(self, node: fx.Node, rule: Rule | None, group: Cotangent) -> Sequence[tuple[fx.Node, Share]]:
+    def _shares(self, node: fx.Node, rule: WindowedRule | None, group: Cotangent) -> Sequence[tuple[fx.Node, Share]]:
         if rule is not None:
             if node in self.plan.passed:
                 return [(rule.inputs[0], Share(0, group.box, group.values, group.own))]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Held:
+class FixedInputs:
     """A call's arguments, of which number ``example.of`` is looked at and the others stay as they are."""
 
     example: Example
@@ -64,7 +64,7 @@ def _beside(tensor: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     return own.expand(len(x), *own.shape[1:]) if own.ndim and len(own) == 1 else own
 
 
-def held(model: Model, inputs: Inputs | None, of: int | str, seed: int) -> Held | None:
+def fixed_inputs(model: Model, inputs: Inputs | None, of: int | str, seed: int) -> FixedInputs | None:
     """What the net is called with; None where it takes one input. Sizes stand for a sample of white noise.
 
     Raises:
@@ -84,8 +84,8 @@ def held(model: Model, inputs: Inputs | None, of: int | str, seed: int) -> Held 
             )
     drawn = _noise(example.tensors, given, seed)
     if isinstance(whole, Mapping):
-        return Held(Example((), dict(zip(names, drawn, strict=True)), example.of), names, given)
-    return Held(Example(tuple(drawn), {}, example.of), names, given)
+        return FixedInputs(Example((), dict(zip(names, drawn, strict=True)), example.of), names, given)
+    return FixedInputs(Example(tuple(drawn), {}, example.of), names, given)
 
 
 def _noise(tensors: Sequence[torch.Tensor], given: Sequence[bool], seed: int) -> list[torch.Tensor]:
@@ -96,7 +96,7 @@ def _noise(tensors: Sequence[torch.Tensor], given: Sequence[bool], seed: int) ->
     ]
 
 
-def looked_at(model: Model, fixed: Held) -> Model:
+def of_one_input(model: Model, fixed: FixedInputs) -> Model:
     """The model with the size of the input that is looked at; a normalisation for another number of channels goes."""
     size = tuple(int(n) for n in fixed.example.tensors[fixed.example.of].shape[1:])
     norm = model.normalisation
@@ -105,7 +105,7 @@ def looked_at(model: Model, fixed: Held) -> Model:
 
 
 @contextlib.contextmanager
-def holding(module: nn.Module, fixed: Held | None) -> Iterator[None]:
+def with_fixed(module: nn.Module, fixed: FixedInputs | None) -> Iterator[None]:
     """Inside the block the module takes the one input alone; its forward is its own again afterwards."""
     if fixed is None:
         yield
