@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from rftools.capture import Graph, Inputs, capture
 from rftools.capture.shapes import shape_of
+from rftools.errors import check_options
 from rftools.loading import Model, as_model
 from rftools.trf.asked import Where
 from rftools.trf.input_range import input_range_of
 from rftools.trf.result import TheoreticalResult
 from rftools.trf.rows import explore
 from rftools.trf.rules import Rule
+from rftools.trf.shortcuts import without_short_step
 from rftools.trf.surviving import with_paths, with_surviving
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+class Known(TypedDict, total=False):
+    """What `theoretical` need not work out again."""
+
+    graph: Graph | None
 
 
 def theoretical(
@@ -29,7 +38,7 @@ def theoretical(
     inputs: Inputs | None = None,
     of: int | str = 0,
     paths: Sequence[str] = (),
-    graph: Graph | None = None,
+    **known: Unpack[Known],
 ) -> TheoreticalResult:
     """The theoretical receptive field of every layer, per input axis, exact or said not to be.
 
@@ -49,10 +58,10 @@ def theoretical(
             their batch. Fields are in the pixels of the input ``of``; the others are taken as constants.
         paths: layers of which the unit's paths are counted pixel by pixel (``.paths``, shares of all of them): the
             field of a linear net whose weights are all alike.
-        graph: the module's captured graph, where the caller has it already.
+        known: what the caller has already: ``graph``, the module's captured graph.
 
     Raises:
-        RequestError: the model does not take the input, or no layer's map holds the unit.
+        RequestError: the model does not take the input, no layer's map holds the unit, or an option that there is not.
 
     >>> import torch, rftools as rf
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.Conv2d(8, 8, 3, stride=2, padding=1))
@@ -66,7 +75,8 @@ def theoretical(
     subject = as_model(model, input_size)
     if inputs is None:
         inputs = [subject.require_input_size(), *subject.other_inputs]
-    graph = graph or capture(subject.module, inputs=inputs, of=of)
+    check_options(known, Known, "theoretical")
+    graph = known.get("graph") or capture(subject.module, inputs=inputs, of=of)
     size = shape_of(graph.inputs[0])[1:]
     own = _own_rules(rules)
     net = explore(subject.module, graph, own)
@@ -85,4 +95,11 @@ def theoretical(
 
 
 def _own_rules(rules: Mapping[str, Rule] | None) -> dict[str, Rule]:
-    return {name.replace("::", "."): function for name, function in (rules or {}).items()}
+    own = {name.replace("::", "."): function for name, function in (rules or {}).items()}
+    for name in without_short_step(own):
+        warnings.warn(
+            f"the rule for {name} replaces one whose step back is short; walks back take longer through it, "
+            f"unless like({name!r}) marks a rule that reads the same elements",
+            stacklevel=3,
+        )
+    return own

@@ -13,7 +13,7 @@ from torch import fx
 
 from rftools.capture.shapes import shape_of
 from rftools.trf.flow import Flow
-from rftools.trf.rules import Rule, make_call
+from rftools.trf.rules import RULES, Rule, make_call
 from rftools.trf.rules.elementwise import elementwise
 from rftools.trf.rules.movement import cat
 from rftools.trf.rules.products import linear
@@ -44,10 +44,23 @@ def summed(cotangent: torch.Tensor, dim: int) -> torch.Tensor:
     return slim.sum(dim, keepdim=True)
 
 
+def without_short_step(own: Mapping[str, Rule]) -> list[str]:
+    """The operators whose registered rule has a short step back that the caller's rule does not keep."""
+    short = {elementwise, cat, linear, pool, *CONVOLUTIONS}
+    return [name for name, rule in own.items() if RULES.get(name) in short and _kept(rule) is rule is not RULES[name]]
+
+
+def _kept(rule: Rule) -> Rule:
+    """The rule whose step back is taken: the one that a caller's rule is said to be like, or itself."""
+    found: Rule = getattr(rule, "stands_for", rule)
+    return found
+
+
 def shortcut(
     node: fx.Node, rule: Rule, cotangents: Sequence[torch.Tensor | None], inputs: Sequence[fx.Node]
 ) -> Step | None:
     """A node's step where it is short; None for all others."""
+    rule = _kept(rule)
     cotangent = cotangents[0] if len(cotangents) == 1 else None
     if cotangent is None or not isinstance(node.meta["val"], torch.Tensor):
         return None
@@ -106,7 +119,7 @@ def _one_to_one(node: fx.Node, shape: Sequence[int], cotangent: torch.Tensor) ->
 
 def passes_on(node: fx.Node, rule: Rule) -> bool:
     """Whether a short step hands its cotangent on as it is, so that booleans stay booleans."""
-    given = _given(node)
+    given, rule = _given(node), _kept(rule)
     return rule is cat or (rule is elementwise and len(set(given)) == len(given))
 
 

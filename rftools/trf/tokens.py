@@ -23,7 +23,7 @@ from rftools.trf.axis import Axis, Part
 from rftools.trf.engine import NO_FIELD, Evaluator
 from rftools.trf.field import Field
 from rftools.trf.positions import NEAR, Position
-from rftools.trf.rules import Answer, Rule, find_rule, make_call
+from rftools.trf.rules import Answer, NoRule, Rule, find_rule, make_call
 from rftools.trf.shortcuts import narrow
 
 
@@ -114,8 +114,8 @@ def _of_node(
         return None
     try:
         answer: Any = rule(make_call(node, known, evaluate, Position))
-    except Exception:
-        return None  # a rule that can not be worked out on positions leaves its tensor without any
+    except (NoRule, NotImplementedError, AttributeError):
+        return None  # a rule that says no, or asks more of a field than a carrier has, leaves its tensor without places
     return _checked(answer, node)
 
 

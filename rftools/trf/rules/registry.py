@@ -10,7 +10,7 @@ import torch
 from torch import fx
 
 from rftools.capture.shapes import shape_of as shape_of  # read from here before; callers take it from its home
-from rftools.errors import RequestError
+from rftools.errors import RequestError, closest
 from rftools.trf.field import Field
 
 Answer = Field | Sequence[Field | None] | None
@@ -119,6 +119,29 @@ def rule(*names: str) -> Callable[[R], R]:
         return function
 
     return register
+
+
+def like(name: str) -> Callable[[R], R]:
+    """Mark a rule that reads the same elements as the registered operator ``name``, whose short step back it keeps.
+
+    >>> from rftools.trf import Call, like
+    >>> from rftools.trf.rules import RULES
+    >>> @like("aten.relu")
+    ... def watched(call: Call):
+    ...     print(call.shape)
+    ...     return RULES["aten.relu"](call)
+
+    Raises:
+        RequestError: no such operator has a rule.
+    """
+    if name not in RULES:
+        raise RequestError(f"no rule for {name!r} is registered{closest(name, RULES)}")
+
+    def mark(function: R) -> R:
+        function.stands_for = RULES[name]  # type: ignore[attr-defined]
+        return function
+
+    return mark
 
 
 def make_call(
