@@ -1,4 +1,4 @@
-"""A second carrier for the same rules: a tensor whose gradient is the exact support, pixel by pixel.
+"""A second carrier (see `carrier`) for the same rules: a tensor whose gradient is the exact support, pixel by pixel.
 
 Every rule is written in a few moves (windows, reductions, reshapes, unions). Done on a tensor with coefficients that
 are never negative, the same moves give a linear map whose transpose carries a unit's support back to the input.

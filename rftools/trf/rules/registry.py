@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 from torch import fx
 
 from rftools.capture.shapes import shape_of as shape_of  # read from here before; callers take it from its home
 from rftools.errors import RequestError, closest
+from rftools.trf.carrier import Carrier
 from rftools.trf.field import Field
 
 Answer = Field | Sequence[Field | None] | None
@@ -31,7 +32,7 @@ class Call:
     arguments: Mapping[str, Any]
     fields: Mapping[fx.Node, Answer]
     evaluate: Callable[[Any], Any]
-    carrier: type = Field
+    carrier: type[Carrier] = Field
 
     def __getitem__(self, name: str) -> Any:
         """An argument as the graph has it; the schema's default where it was left out."""
@@ -47,7 +48,7 @@ class Call:
 
     def field_of(self, value: Any) -> Field | None:
         answer = self.fields.get(value) if isinstance(value, fx.Node) else None
-        return cast(Field, answer) if isinstance(answer, self.carrier) else None
+        return answer if isinstance(answer, self.carrier) else None
 
     def main(self, name: str) -> Field:
         """The field of the tensor that the operator works on; a constant there is not handled by most rules."""
@@ -145,7 +146,7 @@ def like(name: str) -> Callable[[R], R]:
 
 
 def make_call(
-    node: fx.Node, fields: Mapping[fx.Node, Answer], evaluate: Callable[[Any], Any], carrier: type = Field
+    node: fx.Node, fields: Mapping[fx.Node, Answer], evaluate: Callable[[Any], Any], carrier: type[Carrier] = Field
 ) -> Call:
     """The call of ``node`` with its arguments by name; ``carrier`` is what its rule is worked out on."""
     return Call(node, _by_name(node), fields, evaluate, carrier)
