@@ -14,7 +14,7 @@ from rftools._version import __version__
 
 if TYPE_CHECKING:
     from rftools.checks import check
-    from rftools.erf import effective
+    from rftools.erf import compare, effective
     from rftools.errors import RequestError
     from rftools.gratings import tuning
     from rftools.loading import Model, load
@@ -27,6 +27,7 @@ _HOME = {
     "Model": "loading",
     "RequestError": "errors",
     "check": "checks",
+    "compare": "erf",
     "effective": "erf",
     "load": "loading",
     "orientation": "weights",
@@ -44,6 +45,7 @@ __all__ = [
     "RequestError",
     "__version__",
     "check",
+    "compare",
     "effective",
     "load",
     "orientation",

@@ -32,8 +32,9 @@ def effective(
     bootstrap interval over the images.
 
     Args:
-        images: ``(N, C, *spatial)`` inputs, a path to pictures or arrays, a data set, ``white`` or ``pink`` noise
-            (the default: ``count`` images of white noise).
+        images: ``(N, C, *spatial)`` inputs, a path to pictures or arrays, a list of pictures, a data set or its name
+            (``patches``, ``cifar10``: the held-out part), a data loader, or ``white`` or ``pink`` noise. By default the
+            held-out part of the data that a checkpoint of ours was trained on, and white noise for other models.
         layers: names or patterns (``layer4.*``; with a slash, ``layer1.*/add``, of operators between modules); by
             default all layers that hold weights and have a map.
         unit: the output index; by default the centre of each layer's map. Of layers of tokens (vision transformers) it
@@ -43,7 +44,8 @@ def effective(
 
     Options, each with its default:
         input_size (the model's own): ``(C, *spatial)``, of a plain module that is given no images.
-        count (32, or 4 a draw of random weights): images at most where there are more, or noise images to make.
+        count (all of a tensor, an array or a list; else 32, or 4 a draw of random weights): how many images to take at
+            most, or to make of noise.
         batch_size (16): images that go through the net at once; halved where memory runs out.
         seed (0): of noise, of which of many files are taken, of random signs, weights and resampling.
         strict (False): stop at a picture that can't be read instead of leaving it out.

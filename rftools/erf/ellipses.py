@@ -36,7 +36,7 @@ def effective_orientation(
     layers: Sequence[str] | str | None = None,
     *,
     input_size: tuple[int, ...] | None = None,
-    count: int = 8,
+    count: int | None = None,
     batch_size: int = 8,
     device: str = "auto",
     seed: int = 0,
@@ -72,7 +72,7 @@ def effective_orientation(
         raise RequestError("this net's input has one axis, and a line has no orientation; 2-D and 3-D nets have one")
     graph = capture(subject.module, inputs=[size, *subject.other_inputs])
     rows = choose(theoretical(subject, graph=graph), subject.module, layers)
-    given = gather(images, subject, count=count, seed=seed)
+    given = gather(images, subject, count=count, usual=8, seed=seed)
     found = []
     for place, row in enumerate(rows):
         maps = channel_maps(

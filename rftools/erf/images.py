@@ -1,9 +1,10 @@
-"""The pictures that gradients are taken at: files, arrays, or noise."""
+"""The images that gradients are taken at: files, arrays, data sets by name or object, or noise."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,100 +12,58 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rftools.erf.noise import NOISES, noise
+from rftools.erf.pictures import ENDINGS, Images, from_files, from_pictures
 from rftools.errors import RequestError, closest
-from rftools.loading import Model, Normalisation
+from rftools.loading import Model
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-NOISES = ("white", "pink")
+DATA = ("patches", "cifar10", "cifar100", "mnist5k")  # data sets that have a name
+COUNT = 32  # images, where nothing else is said
+ImageSource = torch.Tensor | NDArray[Any] | str | Path | Iterable[Any] | None
 
 
-@dataclass(frozen=True)
-class Images:
-    """Inputs ``(N, C, *spatial)`` as the net takes them, where they are from, and which files were skipped."""
-
-    inputs: torch.Tensor
-    source: str
-    normalisation: Normalisation | None = None
-    skipped: tuple[str, ...] = ()
-
-
-def pictures(images: Images) -> dict[str, NDArray[np.uint8]]:
-    """The ``first`` image and the ``mean`` of all as ``height x width x 3`` pixels, where they have two axes."""
-    inputs = images.inputs
-    if inputs.ndim != 4 or inputs.shape[1] not in (1, 3):
-        return {}
-    return {"first": _pixels(inputs[0], images.normalisation), "mean": _pixels(inputs.mean(0), images.normalisation)}
-
-
-def _pixels(image: torch.Tensor, norm: Normalisation | None) -> NDArray[np.uint8]:
-    """The normalisation undone; without one, what is within 0..1 stays and the rest is stretched to it."""
-    values = image.double().numpy()
-    if norm is not None:
-        values = values * np.reshape(norm.std, (-1, 1, 1)) + np.reshape(norm.mean, (-1, 1, 1))
-    elif values.min() < 0 or values.max() > 1:
-        values = (values - values.min()) / max(float(np.ptp(values)), 1e-12)
-    pixels = np.clip(values * 255, 0, 255).astype(np.uint8).transpose(1, 2, 0)
-    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
-
-
-ImageSource = torch.Tensor | NDArray[Any] | str | Path | Sequence[str | Path] | None
-
-
-def gather(given: ImageSource | Dataset[Any], model: Model, *, count: int, seed: int, strict: bool = False) -> Images:
-    """Inputs from whatever was given; noise where nothing was.
+def gather(
+    given: ImageSource | Dataset[Any],
+    model: Model,
+    *,
+    count: int | None = None,
+    usual: int = COUNT,
+    seed: int = 0,
+    strict: bool = False,
+) -> Images:
+    """Inputs from whatever was given: the first ``count`` of a tensor, an array or a list (without a count all),
+    ``count`` (or ``usual``) of everything else. None stands for the data that the model was trained on, or noise.
 
     Raises:
-        RequestError: no pictures, unreadable ones (with ``strict``), a wrong channel count, mixed sizes.
+        RequestError: no pictures, unreadable ones (with ``strict``), a wrong channel count, mixed sizes, something that
+            is no images.
     """
-    size = model.require_input_size()
+    some = usual if count is None else count
+    if some < 1:
+        raise RequestError(f"{some} images were asked for; it takes at least one")
     if given is None:
-        given = "white"
-    if isinstance(given, str) and given in NOISES:
-        return noise(given, model, count=count, seed=seed)
+        return _trained_on(model, some, seed)
     if isinstance(given, torch.Tensor):
-        return Images(_fitting(given.detach().float(), size, "the images"), "tensor")
+        return _first(given.detach().float(), "tensor", model, count)
     if isinstance(given, np.ndarray):
-        return Images(_fitting(torch.from_numpy(np.ascontiguousarray(given)).float(), size, "the images"), "array")
+        return _first(torch.from_numpy(np.ascontiguousarray(given)).float(), "array", model, count)
+    if isinstance(given, str) and given in NOISES:
+        return noise(given, model, count=some, seed=seed)
+    if isinstance(given, str) and given in DATA and not Path(given).exists():
+        return _by_name(given, model, some, seed)
     if isinstance(given, (str, Path)):
-        return _from_path(Path(given), model, count, strict, seed)
-    if isinstance(given, Sequence) and all(isinstance(item, (str, Path)) for item in given):
-        return _from_files([Path(item) for item in given], f"{len(given)} files", model, strict)
-    return _from_dataset(given, size, count)
+        return _from_path(Path(given), model, count, some, strict, seed)
+    if isinstance(given, Sequence) and given and all(isinstance(item, (str, Path)) for item in given):
+        files = [Path(item) for item in given][:count]
+        return from_files(files, f"{len(files)} files", model, strict)
+    return _from_items(given, model, count, some)
 
 
-def noise(kind: str, model: Model, *, count: int, seed: int) -> Images:
-    """White noise, or pink (power falling as 1/f^2, as in photographs): evenly spread or standardised pixels of 0..1
-    put through the model's normalisation; standard normal where the model has none.
-    """
-    size = model.require_input_size()
-    if count < 1:
-        raise RequestError(f"{count} images were asked for; it takes at least one")
-    draw = np.random.default_rng(seed)
-    values = draw.standard_normal((count, *size))
-    if kind == "pink":
-        values = _pink(values)
-    norm = model.normalisation
-    if norm is not None:
-        pixels = draw.random((count, *size)) if kind == "white" else np.clip(0.5 + values / 6, 0, 1)
-        shape = (1, -1, *[1] * (len(size) - 1))
-        values = (pixels - np.reshape(norm.mean, shape)) / np.reshape(norm.std, shape)
-    return Images(torch.from_numpy(values).float(), f"{kind} noise", norm)
-
-
-def _pink(white: NDArray[np.float64]) -> NDArray[np.float64]:
-    axes = tuple(range(2, white.ndim))
-    shape = white.shape[2:]
-    squares = np.zeros(shape)
-    for axis, n in enumerate(shape):
-        squares = squares + (np.fft.fftfreq(n) ** 2).reshape([-1 if a == axis else 1 for a in range(len(shape))])
-    frequency = np.sqrt(squares)
-    frequency.flat[0] = np.inf
-    filtered = np.fft.ifftn(np.fft.fftn(white, axes=axes) / frequency, axes=axes).real
-    result: NDArray[np.float64] = filtered / filtered.std(axis=axes, keepdims=True)
-    return result
+def _first(inputs: torch.Tensor, source: str, model: Model, count: int | None, what: str = "the images") -> Images:
+    return Images(_fitting(inputs, model.require_input_size(), what)[:count], source)
 
 
 def _fitting(inputs: torch.Tensor, size: tuple[int, ...], what: str) -> torch.Tensor:
@@ -122,20 +81,59 @@ def _fitting(inputs: torch.Tensor, size: tuple[int, ...], what: str) -> torch.Te
     return inputs
 
 
-def _from_path(path: Path, model: Model, count: int, strict: bool, seed: int) -> Images:
+def _trained_on(model: Model, count: int, seed: int) -> Images:
+    """Held-out pictures of the data that a checkpoint names; white noise where it names none, or they are not here."""
+    name = model.metadata.get("data")
+    if name is None:
+        return noise("white", model, count=count, seed=seed)
+    try:
+        found = _held_out(str(name), model, count, seed)
+    except RequestError:
+        instead = noise("white", model, count=count, seed=seed)
+        return replace(instead, source=f"white noise, since {name}, which it was trained on, is not at hand")
+    return replace(found, source=f"{found.source}, of the data that it was trained on")
+
+
+def _by_name(name: str, model: Model, count: int, seed: int) -> Images:
+    """Held-out pictures of a data set; of ``patches`` white noise where the package that has them is missing."""
+    from importlib.util import find_spec
+
+    if name == "patches" and find_spec("skimage") is None:
+        instead = noise("white", model, count=count, seed=seed)
+        return replace(instead, source="white noise, since patches need the package scikit-image")
+    return _held_out(name, model, count, seed)
+
+
+def _held_out(name: str, model: Model, count: int, seed: int) -> Images:
+    """Pictures of a data set's test part, drawn by the seed, resized and normalised as files are."""
+    from PIL import Image
+
+    from rftools.models.data import load_data
+
+    data = load_data(name, "test")
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(data))[:count])
+    pixels = data.images[chosen].permute(0, 2, 3, 1).numpy()
+    pictures = [Image.fromarray(own[..., 0] if own.shape[-1] == 1 else own) for own in pixels]
+    return from_pictures(pictures, f"{name}, held out ({len(chosen)} of {len(data)})", model)
+
+
+def _from_path(path: Path, model: Model, count: int | None, some: int, strict: bool, seed: int) -> Images:
     if not path.exists():
-        raise RequestError(f"no such file or folder: {path}{closest(str(path), NOISES)}; noise is white or pink")
+        known = (*NOISES, *DATA)
+        raise RequestError(
+            f"no such file or folder: {path}{closest(str(path), known)}; noise is white or pink, data {', '.join(DATA)}"
+        )
     if path.suffix.lower() in {".npy", ".npz"}:
-        return Images(_fitting(_read_array(path), model.require_input_size(), path.name), path.name)
+        return _first(_read_array(path), path.name, model, count, path.name)
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
         if not files:
             raise RequestError(f"no images in {path} ({', '.join(ENDINGS)})")
         # Files are often sorted by class: a few of many are drawn, not the first ones.
-        order = np.random.default_rng(seed).permutation(len(files)) if count < len(files) else range(len(files))
-        chosen = [files[i] for i in order[:count]]
-        return _from_files(chosen, f"{path.name}/ ({len(chosen)} of {len(files)})", model, strict)
-    return _from_files([path], path.name, model, strict=True)
+        order = np.random.default_rng(seed).permutation(len(files)) if some < len(files) else range(len(files))
+        chosen = [files[i] for i in order[:some]]
+        return from_files(chosen, f"{path.name}/ ({len(chosen)} of {len(files)})", model, strict)
+    return from_files([path], path.name, model, strict=True)
 
 
 def _read_array(path: Path) -> torch.Tensor:
@@ -147,54 +145,62 @@ def _read_array(path: Path) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(array)).float()
 
 
-def _from_files(files: Sequence[Path], source: str, model: Model, strict: bool) -> Images:
-    """Pictures resized to the input (short side, then the centre) and normalised as the model says."""
-    from PIL import Image, UnidentifiedImageError
-
-    channels, *side = model.require_input_size()
-    if len(side) != 2 or channels not in (1, 3):
-        raise RequestError(
-            f"picture files need a net that takes 1 or 3 channels of two axes; give arrays (NPY, NPZ) to {model.name}"
-        )
-    height, width = side
-    kept, skipped = [], []
-    for file in files:
-        try:
-            with Image.open(file) as opened:
-                picture = opened.convert("RGB" if channels == 3 else "L")
-        except (OSError, UnidentifiedImageError) as error:
-            if strict:
-                raise RequestError(f"{file.name} is no picture that can be read: {error}") from error
-            skipped.append(file.name)
-            continue
-        scale = max(height / picture.height, width / picture.width)
-        new = (max(width, round(picture.width * scale)), max(height, round(picture.height * scale)))
-        picture = picture.resize(new, Image.Resampling.BILINEAR)
-        left, top = (new[0] - width) // 2, (new[1] - height) // 2
-        pixels = np.asarray(picture.crop((left, top, left + width, top + height)), dtype=np.float32) / 255
-        kept.append(pixels.reshape(height, width, channels).transpose(2, 0, 1))
-    if not kept:
-        raise RequestError(f"none of {len(files)} files is a picture that can be read ({skipped[0]} and so on)")
-    inputs = torch.from_numpy(np.stack(kept))
-    norm = model.normalisation
-    if norm is not None:
-        mean, std = (torch.tensor(v).reshape(1, -1, 1, 1) for v in (norm.mean, norm.std))
-        inputs = (inputs - mean) / std
-    return Images(inputs, source, norm, tuple(skipped))
-
-
-def _from_dataset(given: Any, size: tuple[int, ...], count: int) -> Images:
-    try:
-        items = [given[i] for i in range(min(count, len(given)))]
-    except TypeError:
-        raise RequestError(
-            f"images are a tensor, an array, a path, paths, white, pink or a data set, not {type(given).__name__}"
-        ) from None
-    tensors = [torch.as_tensor(item[0] if isinstance(item, (tuple, list)) else item).float() for item in items]
-    if not tensors:
-        raise RequestError("the data set is empty")
+def _from_items(given: Any, model: Model, count: int | None, some: int) -> Images:
+    """Images one by one: of a list, a data set, a data loader (whose batches are taken apart) or an iterator."""
+    most = count if isinstance(given, (list, tuple)) else some
+    items = [_image_of(item) for item in islice(_each(given), most)]
+    if not items:
+        raise RequestError("the images are none: the data set or list is empty")
+    source = f"{len(items)} pictures" if isinstance(given, (list, tuple)) else type(given).__name__
+    pictures = [_as_picture(item) for item in items]
+    if all(picture is not None for picture in pictures):
+        return from_pictures(pictures, source, model)
+    tensors = [_as_tensor(item) for item in items]
     if len({tuple(t.shape) for t in tensors}) > 1:
         first, other = tensors[0], next(t for t in tensors if t.shape != tensors[0].shape)
         a, b = ("x".join(map(str, t.shape)) for t in (first, other))
         raise RequestError(f"images of mixed sizes: {a} and {b}; resize them to one")
-    return Images(_fitting(torch.stack(tensors), size, "the data set's images"), type(given).__name__)
+    return Images(_fitting(torch.stack(tensors), model.require_input_size(), "the data set's images"), source)
+
+
+def _each(given: Any) -> Iterator[Any]:
+    """The items one by one; a loader's batches are taken apart."""
+    from torch.utils.data import DataLoader
+
+    if isinstance(given, DataLoader):
+        for batch in given:
+            images = _image_of(batch)
+            yield from images if given.batch_size is not None else [images]
+    elif isinstance(given, (dict, set, bytes)) or not (hasattr(given, "__iter__") or hasattr(given, "__getitem__")):
+        raise RequestError(
+            "images are a tensor, an array, a path, a list of pictures or paths, a data set, a data loader, or a name "
+            f"({', '.join((*NOISES, *DATA))}), not {type(given).__name__}"
+        )
+    elif hasattr(given, "__len__") and hasattr(given, "__getitem__"):
+        yield from (given[i] for i in range(len(given)))
+    else:
+        yield from given
+
+
+def _image_of(item: Any) -> Any:
+    """The image of a pair of image and label."""
+    return item[0] if isinstance(item, (tuple, list)) and len(item) else item
+
+
+def _as_picture(item: Any) -> Any:
+    """A PIL image, also of an array of bytes with channels last; None of anything else."""
+    from PIL import Image
+
+    if isinstance(item, Image.Image):
+        return item
+    last = getattr(item, "ndim", 0) == 2 or (getattr(item, "ndim", 0) == 3 and item.shape[-1] in (3, 4))
+    if isinstance(item, np.ndarray) and item.dtype == np.uint8 and last:
+        return Image.fromarray(item)
+    return None
+
+
+def _as_tensor(item: Any) -> torch.Tensor:
+    try:
+        return torch.as_tensor(item).float()
+    except (TypeError, ValueError, RuntimeError):
+        raise RequestError(f"an image is a tensor, an array or a picture, not {type(item).__name__}") from None

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from rftools.capture import capture
 from rftools.erf.chosen import ChosenUnit, Window, chosen_units, windows
 from rftools.erf.fixed_inputs import fixed_inputs, of_one_input
-from rftools.erf.images import ImageSource, gather, pictures
+from rftools.erf.images import COUNT, ImageSource, gather
 from rftools.erf.intervals import METHOD, measure_all
 from rftools.erf.measures import Definition
+from rftools.erf.pictures import pictures
 from rftools.erf.precision import PrecisionGoal, until_precise
 from rftools.erf.request import Request, definitions
 from rftools.erf.result import EffectiveLayer, EffectiveResult, Measure
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.utils.data import Dataset
 
-COUNT = 32  # images, where nothing else is said
 DRAWN = 4  # images a draw of random weights, where the count is not given
 MOST = 1000  # images that --precision spends at most, where nothing else is said
 
@@ -132,15 +133,14 @@ def effective_maps(model: Model | nn.Module, images: ImageSource | Dataset[Any],
 def _sample(model: Model, source: MapSource, images: Any, asked: Request, chosen: Sequence[ChosenUnit]) -> Sample:
     """The maps of all images, of as many as it takes, or over draws of random weights."""
     draws = asked.random_weights
-    goal = None
-    count = asked.count or COUNT
+    goal, count, usual = None, asked.count, COUNT
     if asked.precision is not None:
         wanted = definitions(asked.measures or ["radius_50"])
         goal = PrecisionGoal(asked.precision, asked.max_images or MOST, windows(chosen, model), wanted)
-        count = goal.most
+        count, usual = None, goal.most
     elif draws is not None:
-        count = draws * (asked.count or DRAWN)
-    given = gather(images, model, count=count, seed=asked.seed, strict=asked.strict)
+        count, usual = None if asked.count is None else draws * asked.count, draws * DRAWN
+    given = gather(images, model, count=count, usual=usual, seed=asked.seed, strict=asked.strict)
     if goal is not None:
         return until_precise(model, source, given, goal)
     return of_all_images(model, source, given) if draws is None else over_draws(model, source, given, draws, asked.init)
@@ -148,7 +148,8 @@ def _sample(model: Model, source: MapSource, images: Any, asked: Request, chosen
 
 def _sized(model: Model, images: Any) -> Model:
     """A plain module takes its input size from the images it is given."""
-    shape = getattr(images, "shape", None)
+    first = images[0] if isinstance(images, (list, tuple)) and images else None
+    shape = (1, *first.shape) if isinstance(first, torch.Tensor) else getattr(images, "shape", None)
     if model.input_size is None and shape is not None and len(shape) > 2:
         return dataclasses.replace(model, input_size=tuple(int(n) for n in shape[1:]))
     return model

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from rftools.erf.chosen import Window
-from rftools.erf.images import Images
 from rftools.erf.intervals import half_width, measure_all
 from rftools.erf.measures import Definition
+from rftools.erf.pictures import Images
 from rftools.erf.sampling import Maps, MapSource, Sample, length
 from rftools.loading import Model
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from rftools.capture import Graph
 from rftools.erf.fixed_inputs import FixedInputs, with_fixed
-from rftools.erf.images import Images
 from rftools.erf.initialise import initialise, rebound
 from rftools.erf.maps.attribution import attribution_maps
 from rftools.erf.maps.batches import Log
 from rftools.erf.maps.gradients import layer_maps
 from rftools.erf.maps.options import MapOptions
+from rftools.erf.pictures import Images
 from rftools.erf.request import Progress
 from rftools.loading import Model
 from rftools.units import Unit
