@@ -445,3 +445,83 @@ def test_two_layers_of_one_name_get_paths_of_their_own(tmp_path: Path) -> None:
         ("body_1", 5),
         ("body_1#1", 7),
     ]
+
+
+@pytest.mark.parametrize("name", ["layers", "steps", "inputs", "held", "outputs", "fixed", "images", "forward", "type"])
+def test_layers_may_have_any_name(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, [node("Conv", "x", f"{name}.0.weight")], (1, 3, 9, 8), {f"{name}.0.weight": W})
+    kept = f"{name}_.0" if name in ("forward", "type") else f"{name}.0"
+    model = rf.load(path)
+    assert [row.name for row in rf.sparsity(model).layers] == [kept]
+    wanted = nn.functional.conv2d(torch.ones(1, 3, 9, 8), torch.from_numpy(W))
+    assert torch.equal(model.module(torch.ones(1, 3, 9, 8)), wanted)
+
+
+HUGE = np.array([1 << 20, 1 << 20], dtype=np.int64)
+HOSTILE: dict[str, tuple[list[Any], dict[str, Any], str]] = {
+    "stride of zero": ([node("Conv", "x", "w", strides=[0, 1])], {"w": W}, "its kernel, strides or dilations are none"),
+    "too few strides": ([node("Conv", "x", "w", strides=[1])], {"w": W}, "its kernel, strides or dilations are none"),
+    "groups of zero": ([node("Conv", "x", "w", group=0)], {"w": W}, "are no 0 groups"),
+    "a shape of 2^40": (
+        [node("ConstantOfShape", "s", to="c"), node("Add", "x", "c")],
+        {"s": HUGE},
+        "asks for 10995116",
+    ),
+    "tiled": ([node("Tile", "w", "s", to="c"), node("Add", "x", "c")], {"w": W[0, 0], "s": HUGE}, "at most 67108864"),
+    "expanded": (
+        [node("Expand", "w", "s", to="c"), node("Add", "x", "c")],
+        {"w": W[0, 0, 0, :1], "s": HUGE},
+        "at most",
+    ),
+    "a long range": (
+        [node("Range", "a", "b", "d", to="c"), node("Add", "x", "c")],
+        {"a": np.float32(0), "b": np.float32(1e12), "d": np.float32(1)},
+        "at most 67108864",
+    ),
+    "outer product": (
+        [node("Mul", "a", "b", to="c"), node("Add", "x", "c")],
+        {"a": np.ones((1 << 14, 1), np.float32), "b": np.ones((1, 1 << 14), np.float32)},
+        "asks for 268435456",
+    ),
+    "doubled again and again": (
+        [node("Concat", *([f"c{i}"] * 2), to=f"c{i + 1}", axis=0) for i in range(40)] + [node("Add", "x", "c40")],
+        {"c0": np.ones(4, np.float32)},
+        "at most 67108864",
+    ),
+    "shapes that do not fit": (
+        [node("Add", "a", "b", to="c"), node("Add", "x", "c")],
+        {"a": W, "b": W[:2]},
+        "no valid",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_graph_is_one_line(tmp_path: Path, case: str) -> None:
+    nodes, constants, message = HOSTILE[case]
+    with pytest.raises(rf.RequestError, match=message) as caught:
+        rf.load(written(tmp_path, nodes, (1, 3, 9, 8), constants))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_input_beyond_the_limit_is_not_tried(tmp_path: Path) -> None:
+    path = written(tmp_path, [node("Conv", "x", "w")], (1, 3, 1 << 20, 1 << 20), {"w": W})
+    with pytest.raises(rf.RequestError, match="numbers of one input; at most 268435456"):
+        rf.load(path)
+
+
+@pytest.mark.parametrize("place", ["../outside.bin", "/etc/hostname", "a/../../outside.bin"])
+def test_external_data_outside_the_folder_is_refused(tmp_path: Path, place: str) -> None:
+    (tmp_path / "outside.bin").write_bytes(W.tobytes())
+    (tmp_path / "net" / "a").mkdir(parents=True)
+    path = written(tmp_path / "net", [node("Conv", "x", "w")], (1, 3, 9, 8), {"w": W})
+    model = onnx.load(path)
+    (tensor,) = model.graph.initializer
+    tensor.ClearField("raw_data")
+    tensor.ClearField("float_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", place
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(rf.RequestError, match="is not a whole ONNX file"):
+        rf.load(path)

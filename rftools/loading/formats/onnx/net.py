@@ -27,7 +27,8 @@ class OnnxNet(nn.Module):
     """The steps of an ONNX graph in order.
 
     ``images`` is the number of images that the file fixes, None where it leaves it open. Shapes that the file fixes
-    with it are scaled for another number; ``takes_one_batch`` says that this would not be the same net.
+    with it are scaled for another number, unless ``takes_one_batch`` says that this would not be the same net.
+    Its own names begin with an underscore: a graph's layers may have any other (``layers.0``, ``inputs``).
     """
 
     def __init__(
@@ -39,65 +40,70 @@ class OnnxNet(nn.Module):
         images: int | None,
     ) -> None:
         super().__init__()
-        self.steps, self.inputs, self.outputs, self.images = tuple(steps), tuple(inputs), tuple(outputs), images
+        self._steps, self._inputs, self._outputs, self._images = tuple(steps), tuple(inputs), tuple(outputs), images
         self.takes_one_batch = False
-        self.fixed = dict(constants)
-        self.layers: dict[int, str] = {}
+        self._fixed = dict(constants)
+        self._layers: dict[int, str] = {}
         self._put_layers(Paths())
         self._put_constants()
-        self._last_use = {name: i for i, step in enumerate(self.steps) for name in step.inputs}
+        self._last_use = {name: i for i, step in enumerate(self._steps) for name in step.inputs}
 
     def _put_layers(self, paths: Paths) -> None:
         """Torch's own layers for the steps that hold weights; the same weights twice are one layer called twice."""
         known: dict[tuple[Any, ...], str] = {}
-        for number, step in enumerate(self.steps):
-            layer = layer_of(step, self.fixed)
+        for number, step in enumerate(self._steps):
+            layer = layer_of(step, self._fixed)
             if layer is None:
                 continue
             key = (step.op, step.inputs[1:], repr(sorted(step.attributes.items())))
             if key not in known:
                 known[key] = paths.new(step)
                 _put(self, known[key], layer)
-            self.layers[number] = known[key]
+            self._layers[number] = known[key]
 
     def _put_constants(self) -> None:
         """Numbers with a fraction move with the module's device and precision; shapes and indices stay NumPy's."""
-        used = {name for n, step in enumerate(self.steps) if n not in self.layers for name in step.inputs}
-        self.held: dict[str, str] = {}
-        for name, value in list(self.fixed.items()):
-            if name not in used and name not in self.outputs:
-                del self.fixed[name]
+        used = {name for n, step in enumerate(self._steps) if n not in self._layers for name in step.inputs}
+        self._held: dict[str, str] = {}
+        for name, value in list(self._fixed.items()):
+            if name not in used and name not in self._outputs:
+                del self._fixed[name]
             elif value.dtype.kind == "f" and value.size > 1:
-                self.held[name] = f"constant_{len(self.held)}"
-                self.register_buffer(self.held[name], torch.from_numpy(np.array(value)))
+                self._held[name] = f"_constant_{len(self._held)}"
+                self.register_buffer(self._held[name], torch.from_numpy(np.array(value)))
+
+    @property
+    def images_fixed(self) -> int | None:
+        """The number of images that the file fixes."""
+        return self._images
 
     def forward(self, *inputs: torch.Tensor) -> Any:
-        values: dict[str, Value] = dict(zip(self.inputs, inputs, strict=True))
+        values: dict[str, Value] = dict(zip(self._inputs, inputs, strict=True))
         factor = self._factor(len(inputs[0]))
-        for number, step in enumerate(self.steps):
+        for number, step in enumerate(self._steps):
             found = self._run(number, step, values, factor)
             several = found if isinstance(found, (tuple, list)) else (found,)
             values.update((name, value) for name, value in zip(step.outputs, several, strict=False) if name)
             for name in step.inputs:
-                if self._last_use[name] == number and name not in self.outputs:
+                if self._last_use[name] == number and name not in self._outputs:
                     values.pop(name, None)
-        found = [values[name] for name in self.outputs]
+        found = [values[name] for name in self._outputs]
         return found[0] if len(found) == 1 else tuple(found)
 
     def _factor(self, images: int) -> int:
-        if self.images in (None, images):
+        if self._images in (None, images):
             return 1
-        if self.takes_one_batch or images % (self.images or 1):
-            raise RequestError(f"this ONNX file is made for {self.images} image(s) at a time, not for {images}")
-        return images // (self.images or 1)
+        if self.takes_one_batch or images % (self._images or 1):
+            raise RequestError(f"this ONNX file is made for {self._images} image(s) at a time, not for {images}")
+        return images // (self._images or 1)
 
     def _run(self, number: int, step: Step, values: Mapping[str, Value], factor: int) -> Any:
-        if number in self.layers:
+        if number in self._layers:
             x = values[step.inputs[0]]
             assert isinstance(x, torch.Tensor)
-            return self.get_submodule(self.layers[number])(_padded(step, x, self.get_submodule(self.layers[number])))
+            return self.get_submodule(self._layers[number])(_padded(step, x, self.get_submodule(self._layers[number])))
         given = [self._value(step, name, values) for name in step.inputs]
-        if factor != 1 and step.op in ("Reshape", "Expand") and step.inputs[1] in self.fixed:
+        if factor != 1 and step.op in ("Reshape", "Expand") and step.inputs[1] in self._fixed:
             given[1] = _scaled(given[1], factor)
         if step.op == "Shape":
             assert given[0] is not None
@@ -109,9 +115,9 @@ class OnnxNet(nn.Module):
     def _value(self, step: Step, name: str, values: Mapping[str, Value]) -> Value | None:
         if not name:
             return None
-        if name in self.held and step.op not in SIZES:
-            return self.get_buffer(self.held[name])
-        return self.fixed[name] if name in self.fixed else values[name]
+        if name in self._held and step.op not in SIZES:
+            return self.get_buffer(self._held[name])
+        return self._fixed[name] if name in self._fixed else values[name]
 
 
 def _scaled(shape: Any, factor: int) -> NDArray[np.int64]:
@@ -163,6 +169,8 @@ def _convolution(step: Step, weight: NDArray[Any], bias: NDArray[Any] | None) ->
     w = windows(step, weight.shape[2:], weight.shape[2:])
     padding = tuple(before for before, _ in w.pads) if fixed and w.even else (0,) * len(w.kernel)
     groups = step.get("group", 1)
+    if groups < 1 or weight.shape[0] % groups:
+        raise RequestError(f"ONNX operator Conv ({step.name}): {weight.shape[0]} filters are no {groups} groups")
     made = _CONV[weight.ndim - 2](
         weight.shape[1] * groups,
         weight.shape[0],

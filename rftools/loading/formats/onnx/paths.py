@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
+from torch import nn
+
 from rftools.loading.formats.onnx.step import Step
+
+TAKEN = frozenset(dir(nn.Module)) | {"training", "images_fixed", "takes_one_batch"}  # what a module has already
 
 
 class Paths:
@@ -59,4 +63,4 @@ def _joined(scopes: list[str]) -> str:
 def _clean(path: str) -> str:
     """Only what an attribute path may hold, and no empty part."""
     parts = [re.sub(r"\W", "_", part) for part in path.split(".")]
-    return ".".join(part for part in parts if part) or "layer"
+    return ".".join(f"{part}_" if part in TAKEN else part for part in parts if part) or "layer"

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from rftools.errors import RequestError, missing_package
 from rftools.files import sha256_of
 from rftools.loading.formats import reader
-from rftools.loading.formats.onnx.net import OnnxNet, evaluated
+from rftools.loading.formats.onnx.folding import Constants, folded
+from rftools.loading.formats.onnx.net import OnnxNet
 from rftools.loading.formats.onnx.step import OPERATORS, Step
+from rftools.loading.limits import check
 from rftools.loading.model import Model
 
-RANDOM = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial"})
 ON_SHAPES = frozenset({"Shape", "ConstantOfShape", "Range", "NonZero", "Mod", "ReduceProd"})  # never on pixels
-Constants = dict[str, NDArray[Any]]
 
 
 @reader(".onnx")
@@ -33,9 +32,21 @@ def read_onnx(path: Path) -> Model:
         RequestError: no such file; no ONNX file; the package onnx is missing; nothing of the graph can be run.
     """
     graph, opset = _graph_of(path)
+    try:
+        return _from_graph(graph, opset, path)
+    except RequestError:
+        raise
+    except MemoryError as error:
+        raise RequestError(f"{path.name} asks for more memory than there is") from error
+    except Exception as error:  # a graph may break any rule of any operator
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        raise RequestError(f"{path.name} is no valid ONNX graph: {reason}") from error
+
+
+def _from_graph(graph: Any, opset: int, path: Path) -> Model:
+    check("steps", len(graph.node), path.name)
     constants = _initializers(graph, path)
-    steps = [_step(node, opset) for node in graph.node]
-    steps = _folded(steps, constants)
+    steps = folded([_step(node, opset) for node in graph.node], constants, path.name)
     inputs = [value for value in graph.input if value.name not in constants]
     if not inputs:
         raise RequestError(f"{path.name} takes no input; there is nothing whose field could be asked for")
@@ -45,6 +56,8 @@ def read_onnx(path: Path) -> Model:
         raise RequestError(f"{path.name}: none of its operators can be read (the first is {steps[0].op})")
     images, size = _shape(inputs[0])
     others = tuple(_shape(value)[1] for value in inputs[1:])
+    for known in (size, *others):
+        check("input", (images or 1) * prod(known or ()), path.name)
     module = OnnxNet(_needed(kept, outputs), constants, [value.name for value in inputs], outputs, images).eval()
     _settle_images(module, size, others)
     return Model(
@@ -97,24 +110,6 @@ def _text_or(value: Any) -> Any:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _folded(steps: Sequence[Step], constants: Constants) -> list[Step]:
-    """Steps that follow from constants alone are worked out; the rest is left."""
-    left = []
-    for step in steps:
-        known = all(name in constants for name in step.inputs if name)
-        if not known or step.op in RANDOM or any(_is_graph(value) for value in step.attributes.values()):
-            left.append(step)
-            continue
-        found = evaluated(step, [constants[name] if name else None for name in step.inputs])
-        several = found if isinstance(found, tuple) else (found,)
-        constants.update((name, np.asarray(value)) for name, value in zip(step.outputs, several, strict=False) if name)
-    return left
-
-
-def _is_graph(value: Any) -> bool:
-    return type(value).__name__ == "GraphProto"
-
-
 def _readable(steps: Sequence[Step], known: set[str]) -> tuple[list[Step], tuple[str, ...]]:
     """The steps that can be run, and the operators that can't (not those that only follow from them)."""
     kept: list[Step] = []
@@ -161,13 +156,14 @@ def _shape(value: Any) -> tuple[int | None, tuple[int, ...] | None]:
 
 def _settle_images(module: OnnxNet, size: tuple[int, ...] | None, others: Sequence[tuple[int, ...] | None]) -> None:
     """Whether more images than the file fixes give what each gives alone."""
-    if module.images is None or size is None or None in others:
+    if module.images_fixed is None or size is None or None in others:
         return
     sizes = [size, *(other for other in others if other is not None)]
     generator = torch.Generator().manual_seed(0)
-    two = [torch.randn(2 * module.images, *each, generator=generator) for each in sizes]
+    images = module.images_fixed
+    two = [torch.randn(2 * images, *each, generator=generator) for each in sizes]
     with torch.no_grad():
-        alone = [_tensors(module(*(part[i * module.images :][: module.images] for part in two))) for i in range(2)]
+        alone = [_tensors(module(*(part[i * images :][:images] for part in two))) for i in range(2)]
         try:
             together = _tensors(module(*two))
             parts = list(zip(together, *alone, strict=True))

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from rftools.errors import RequestError
 from rftools.loading.formats.onnx.step import Step, Value, operator, tensor
 
 
@@ -35,6 +36,8 @@ def windows(step: Step, kernel: Sequence[int], spatial: Sequence[int] | None = N
     """``spatial`` (the input's size) is needed where the margins follow from it (auto_pad SAME)."""
     axes = len(kernel)
     strides, dilations = step.get("strides", [1] * axes), step.get("dilations", [1] * axes)
+    if len(strides) != axes or len(dilations) != axes or min(*kernel, *strides, *dilations) < 1:
+        raise RequestError(f"ONNX operator {step.op} ({step.name}): its kernel, strides or dilations are none")
     mode = step.get("auto_pad", "NOTSET")
     flat = step.get("pads", [0] * (2 * axes)) if mode == "NOTSET" else [0] * (2 * axes)
     pads = [(flat[i], flat[i + axes]) for i in range(axes)]
