@@ -141,7 +141,10 @@ class Text(Mark):
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: what it measures, in which unit, and its ticks where they are not numbers."""
+    """One axis: what it measures, in which unit, and its ticks where they are not numbers.
+
+    Without ``limits`` it shows all that its panel holds, shares in per cent from 0 to 100, sizes from 0 with ``zero``.
+    """
 
     label: str = ""
     unit: str | None = None
@@ -150,6 +153,7 @@ class Axis:
     ticks: tuple[tuple[float, str], ...] | None = None
     reversed: bool = False
     integer: bool = False
+    zero: bool = False
     visible: bool = True
 
     @property

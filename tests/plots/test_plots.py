@@ -362,7 +362,8 @@ def test_row_zero_is_on_top_in_both() -> None:
     result = drawn.theoretical()
     bottom, top = plot(result, "window").axes[0].get_ylim()
     assert bottom > top
-    assert plot(result, "window", backend="plotly").layout.yaxis.autorange == "reversed"
+    first, last = plot(result, "window", backend="plotly").layout.yaxis.range
+    assert first > last
 
 
 def test_an_ellipse_leans_the_way_its_angle_says() -> None:

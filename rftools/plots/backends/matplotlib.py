@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rftools.plots import scene as sc
 from rftools.plots.backends.matplotlib_marks import Marks
+from rftools.plots.ranges import shown
 from rftools.plots.theme import Theme
 
 if TYPE_CHECKING:
@@ -103,8 +104,11 @@ class _Panel(Marks):
         if self.panel.polar:
             self._polar_frame()
         else:
-            self._axis(self.axes.xaxis, self.panel.x, self.axes.set_xlim, self.axes.set_xscale)
-            self._axis(self.axes.yaxis, self.panel.y, self.axes.set_ylim, self.axes.set_yscale)
+            self._axis(self.axes.xaxis, self.panel.x, self.axes.set_xscale)
+            self._axis(self.axes.yaxis, self.panel.y, self.axes.set_yscale)
+            self.axes.set(xlim=shown(self.panel, "x"), ylim=shown(self.panel, "y"))
+            for axis, given in ((self.axes.xaxis, self.panel.x), (self.axes.yaxis, self.panel.y)):
+                axis.set_inverted(given.reversed)
             self._tilt_long_ticks()
             if self.panel.equal:
                 self.axes.set_aspect("equal", adjustable="box")
@@ -126,7 +130,7 @@ class _Panel(Marks):
                 self.panel.title, color=colour("text"), fontsize=10, loc="center" if self.panel.polar else "left"
             )
 
-    def _axis(self, axis: Any, given: sc.Axis, limits: Callable[..., Any], scale: Callable[..., Any]) -> None:
+    def _axis(self, axis: Any, given: sc.Axis, scale: Callable[..., Any]) -> None:
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
         if not given.visible:
@@ -140,10 +144,6 @@ class _Panel(Marks):
         if given.ticks is not None:
             axis.set_ticks([at for at, _ in given.ticks], [drawable(text) for _, text in given.ticks])
         axis.set_label_text(given.title, color=self.theme.colour("text"), fontsize=9)
-        if given.limits is not None:
-            limits(*given.limits)
-        if given.reversed:
-            axis.set_inverted(True)
         axis.set_visible(given.visible)
         if self.panel.equal or given.ticks is not None:
             axis.grid(False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rftools.plots import scene as sc
 from rftools.plots.backends.plotly_marks import Marks, plain_text
+from rftools.plots.ranges import shown
 from rftools.plots.theme import FONTS, Theme
 
 if TYPE_CHECKING:
@@ -98,14 +99,14 @@ class _Panel(Marks):
         if self.panel.polar:
             self._polar()
         else:
-            self._axis(self.panel.x, self.figure.update_xaxes)
-            self._axis(self.panel.y, self.figure.update_yaxes)
+            self._axis(self.panel.x, shown(self.panel, "x"), self.figure.update_xaxes)
+            self._axis(self.panel.y, shown(self.panel, "y"), self.figure.update_yaxes)
             if self.panel.equal:
                 anchor = next(self.figure.select_xaxes(**self.cell)).plotly_name.replace("axis", "")
                 self.figure.update_yaxes(scaleanchor=anchor, constrain="domain", **self.cell)
                 self.figure.update_xaxes(constrain="domain", **self.cell)
 
-    def _axis(self, axis: sc.Axis, update: Any) -> None:
+    def _axis(self, axis: sc.Axis, limits: tuple[float, float], update: Any) -> None:
         style: dict[str, Any] = {
             "title": plain_text(axis.title),
             "gridcolor": self.theme.colour("grid"),
@@ -119,11 +120,8 @@ class _Panel(Marks):
         }
         if axis.log:
             style |= {"type": "log", "dtick": 1}
-        if axis.limits is not None:
-            low, high = (math.log10(v) for v in axis.limits) if axis.log else axis.limits
-            style["range"] = [high, low] if axis.reversed else [low, high]
-        elif axis.reversed:
-            style["autorange"] = "reversed"
+        low, high = (math.log10(v) for v in limits) if axis.log else limits
+        style["range"] = [high, low] if axis.reversed else [low, high]
         if axis.ticks is not None:
             style |= {"tickvals": [at for at, _ in axis.ticks], "ticktext": [plain_text(t) for _, t in axis.ticks]}
         update(**style, **self.cell)

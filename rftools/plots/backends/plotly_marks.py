@@ -174,13 +174,23 @@ class Marks:
     @mark.register
     def _(self, mark: sc.Rule) -> None:
         draw = self.figure.add_hline if mark.axis == "y" else self.figure.add_vline
-        draw(
-            mark.value,
-            line={"color": self.theme.colour(mark.colour), "dash": mark.dash, "width": 1.5},
-            annotation={"text": plain_text(mark.label or ""), "font": {"color": self.theme.colour(mark.colour)}},
-            annotation_position="top left",
-            **self.cell,
+        colour = self.theme.colour(mark.colour)
+        draw(mark.value, line={"color": colour, "dash": mark.dash, "width": 1.5}, **self.cell)
+        if mark.label:
+            self._rule_label(mark, colour)
+
+    def _rule_label(self, mark: sc.Rule, colour: str) -> None:
+        """A label's place on a logarithmic axis is an exponent, though the line's is a value."""
+        along = self.panel.y if mark.axis == "y" else self.panel.x
+        place = math.log10(mark.value) if along.log else mark.value
+        x, y = (
+            next(select(**self.cell)).plotly_name for select in (self.figure.select_xaxes, self.figure.select_yaxes)
         )
+        refs = {"xref": x.replace("axis", ""), "yref": y.replace("axis", "")}
+        refs["xref" if mark.axis == "y" else "yref"] += " domain"
+        at = {"x": 0, "y": place} if mark.axis == "y" else {"x": place, "y": 1}
+        corner = {"xanchor": "left", "yanchor": "bottom" if mark.axis == "y" else "top", "showarrow": False}
+        self.figure.add_annotation(text=plain_text(mark.label or ""), font={"color": colour}, **at, **refs, **corner)
 
     @mark.register
     def _(self, mark: sc.Text) -> None:

@@ -61,7 +61,7 @@ def growth(result: EffectiveResult, measure: str | None = None) -> Scene:
             Panel(
                 title="Effective against theoretical field",
                 x=layer_axis([row.key for row in rows]),
-                y=Axis("side", "px"),
+                y=Axis("side", "px", zero=True),
                 marks=tuple(marks),
             ),
         ),

@@ -91,7 +91,7 @@ def clipped_size(row: EffectiveLayer) -> float | None:
 def measure_axis(result: EffectiveResult, measure: str) -> Axis:
     """A measure's axis, with its unit where it has one."""
     unit = next((row.measures[measure].unit for row in result if measure in row.measures), "1")
-    return Axis(measure, None if unit == "1" else unit)
+    return Axis(measure, None if unit == "1" else unit, zero=unit == "px")
 
 
 def picked(result: EffectiveResult, layer: str | None) -> EffectiveLayer:

@@ -52,9 +52,9 @@ def course(results: Sequence[OrientationResult], layers: Sequence[str] | None = 
         lengths += _curve(x, colour, name, [(r.resultant, r.resultant_low, r.resultant_high) for r in rows])
     return Scene(
         panels=(
-            Panel("All kernels pooled", axis, Axis("anisotropy, 0 isotropic", limits=(0, _top(pooled))), tuple(pooled)),
+            Panel("All kernels pooled", axis, Axis("anisotropy, 0 isotropic", zero=True), tuple(pooled)),
             Panel("Mean kernel", axis, Axis("anisotropy, 1 a line", limits=(0, 1.03)), tuple(single)),
-            Panel("Resultant", axis, Axis("R, 1 one direction", limits=(0, _top(lengths))), tuple(lengths)),
+            Panel("Resultant", axis, Axis("R, 1 one direction", zero=True), tuple(lengths)),
         ),
         columns=3,
         size=(430, 380),
@@ -90,10 +90,3 @@ def _curve(x: tuple[float, ...], colour: str, name: str, found: Sequence[Interva
         Band(colour=colour, x=x, low=low, high=high),
         Line(colour=colour, label=short(name, 24), x=x, y=values, markers=True),
     ]
-
-
-def _top(marks: Sequence[Mark]) -> float:
-    """The upper end of an axis that holds all lines and bands."""
-    values = [v for mark in marks if isinstance(mark, Band) for v in mark.high]
-    values += [v for mark in marks if isinstance(mark, Line) for v in mark.y]
-    return min(1.03, 1.08 * max((v for v in values if v == v), default=1.0)) or 1.0

@@ -50,12 +50,11 @@ def depth(result: OrientationResult) -> Scene:
         Line(colour="series-2", label="resultant R", x=x, y=numbers(r.resultant for r in rows), markers=True),
     ]  # fmt: skip
     lengths += chance_line(rows, x)
-    top = 1.08 * max((m for m in [*lengths[0].high, *lengths[-1].y] if m == m), default=1.0)  # type: ignore[attr-defined]
     kind = "channels' effective fields" if result.of == "effective" else "kernels"
     return Scene(
         panels=(
             Panel("Anisotropy", axis, Axis("0 isotropic, 1 a line", limits=(0, 1.03)), tuple(single)),
-            Panel("Resultant", axis, Axis("0 all directions, 1 one direction", limits=(0, top)), tuple(lengths)),
+            Panel("Resultant", axis, Axis("0 all directions, 1 one direction", zero=True), tuple(lengths)),
         ),
         columns=2,
         size=(470, 380),

@@ -27,11 +27,10 @@ def spherical(result: OrientationResult) -> Scene:
     order = numbers(own.order for _, own, _ in rows if own)
     orders = [Line(colour="series-2", label="order", x=x, y=order, markers=True)]
     orders += chance_line([row for row, _, _ in rows], x)
-    top = 1.08 * max((y for mark in orders for y in mark.y if y == y), default=1.0)
     return Scene(
         panels=(
             Panel("Fractional anisotropy", axis, Axis("0 a ball, 1 a line", limits=(0, 1.03)), tuple(shapes)),
-            Panel("Order of the axes", axis, Axis("0 all round, 1 one direction", limits=(0, top)), tuple(orders)),
+            Panel("Order of the axes", axis, Axis("0 all round, 1 one direction", zero=True), tuple(orders)),
         ),
         columns=2,
         size=(470, 380),

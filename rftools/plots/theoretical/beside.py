@@ -49,7 +49,10 @@ def beside(first: TheoreticalResult, second: TheoreticalResult) -> Scene:
     return Scene(
         panels=(
             Panel(
-                title="Theoretical fields side by side", x=x, y=Axis("field size", "px", log=log), marks=tuple(marks)
+                title="Theoretical fields side by side",
+                x=x,
+                y=Axis("field size", "px", zero=True, log=log),
+                marks=tuple(marks),
             ),
         ),
         caption="Side of the theoretical receptive field, the larger of its axes, in input pixels"

@@ -52,7 +52,7 @@ def growth(result: TheoreticalResult, other: TheoreticalResult | None = None) ->
             Panel(
                 title="Theoretical field through depth",
                 x=layer_axis([row.name for row in rows]),
-                y=Axis("field size", "px", log=bool(sizes) and max(sizes) > 60 * max(1, min(sizes))),
+                y=Axis("field size", "px", zero=True, log=bool(sizes) and max(sizes) > 60 * max(1, min(sizes))),
                 marks=tuple(marks),
             ),
         ),
