@@ -85,6 +85,8 @@ class Heatmap(Mark):
     limits: tuple[float, float] | None = None
     bar: str | None = None  # the colour bar's label
     diverging: bool = False  # colours that part at zero
+    falling: bool = False  # the smallest value is the brightest
+    ticks: Numbers = ()  # of the colour bar
 
 
 @dataclass(frozen=True, eq=False)

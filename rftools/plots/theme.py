@@ -49,9 +49,12 @@ ROLES = (
     "series-6",
     "overlay",
     "overlay-2",
+    "overlay-3",
     "over-dark",
     "over-light",
 )
+#: Roles of lines over maps, and the role of the rim that each is drawn with.
+RIMS = {"over-dark": "over-light", "overlay-3": "over-dark"}
 SERIES = tuple(role for role in ROLES if role.startswith("series-"))
 
 THEMES: Mapping[str, Theme] = {
@@ -71,6 +74,7 @@ THEMES: Mapping[str, Theme] = {
             "series-6": "#3d4752",
             "overlay": "#ff3b1f",
             "overlay-2": "#ffd23f",
+            "overlay-3": "#e6007e",
             "over-dark": "#fdfdfe",
             "over-light": "#101215",
         },
@@ -92,6 +96,7 @@ THEMES: Mapping[str, Theme] = {
             # drawn over pictures and heat maps, which look alike in both themes
             "overlay": "#ff3b20",
             "overlay-2": "#ffd240",
+            "overlay-3": "#e6007f",
             "over-dark": "#fdfdff",
             "over-light": "#101216",
         },

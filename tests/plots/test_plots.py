@@ -149,18 +149,62 @@ def test_window_draws_other_dimensions(shape: tuple[int, ...]) -> None:
 
 def test_map_draws_window_ellipse_and_centre() -> None:
     scene = describe(drawn.effective(), "map", layer="conv2")
-    linear, decades = scene.marks(sc.Heatmap)
+    linear, ranked = scene.marks(sc.Heatmap)
     assert linear.values is not None
-    assert decades.values is not None
+    assert ranked.values is not None
     assert linear.values.max() == 1.0
-    seen = ~np.isnan(decades.values)
-    assert np.allclose(decades.values[seen], np.log10(linear.values[seen]))
-    assert (linear.values[~seen] < 1e-4).all()
+    values = linear.values
+    stronger = [[values[values > value].sum() for value in row] for row in values]  # by counting, pixel by pixel
+    assert np.allclose(ranked.values, 100 * np.array(stronger) / values.sum())
+    assert ranked.ticks == (0.0, 50, 90, 99)
     assert {rect.extent for rect in scene.marks(sc.Rect)} == {(2.5, 17.5, 2.5, 17.5)}
     ellipse = next(scene.marks(sc.Ellipse))
     assert (ellipse.radii, ellipse.angle) == ((3.0, 1.5), 30.0)
     assert ellipse.centre == pytest.approx((10.0, 10.0), abs=0.05)
     assert next(scene.marks(sc.Points)).x == (10.0,)
+
+
+def test_several_layers_are_a_sheet_of_all_of_them() -> None:
+    titles = [panel.title for panel in describe(drawn.effective(), "map").panels]
+    assert titles == ["conv1", "conv2"]
+    assert len(describe(drawn.effective(), "map", layer="conv1").panels) == 2  # of one: by value, by share
+
+
+def test_a_unit_that_looks_back_is_drawn_at_the_end_of_its_window() -> None:
+    """Two taps 4 apart after two taps 8 apart, all of them ones: lags 0, 4, 8 and 12, a quarter of the sum each."""
+    import rftools as rf
+
+    layers = [torch.nn.ConstantPad1d((8, 0), 0.0), torch.nn.Conv1d(1, 1, 2, dilation=8, bias=False)]
+    layers += [torch.nn.ConstantPad1d((4, 0), 0.0), torch.nn.Conv1d(1, 1, 2, dilation=4, bias=False)]
+    for layer in layers[1::2]:
+        torch.nn.init.ones_(layer.weight)
+    net = torch.nn.Sequential(*layers)
+    result = rf.effective(net, torch.rand(2, 1, 64), layers=["3"])
+    scene = describe(result)
+    (place,) = scene.marks(sc.Points)
+    assert (place.x, place.label) == ((32.0,), "the unit's own place")
+    assert scene.title.endswith("half of the gradient lies within 4 samples before it")
+    assert "50 %: 4, 90 %: 12, 99 %: 12 samples" in scene.caption
+    (line,) = describe(result, "profile").marks(sc.Line)
+    assert [x for x, y in zip(line.x, line.y, strict=True) if y] == [0, 4, 8, 12]
+    trf = describe(rf.theoretical(net, input_size=(1, 64)), "window", layer="3")
+    assert trf.title == "3: unit 32 sees 13 samples, all before it"
+    assert next(trf.marks(sc.Points)).x == (32.0,)
+    assert [band.x for band in trf.marks(sc.Band)] == [(at - 0.5, at + 0.5) for at in (20, 24, 28, 32)]
+
+
+def test_three_axes_are_cut_through_the_unit() -> None:
+    import rftools as rf
+
+    torch.manual_seed(0)
+    result = rf.effective(torch.nn.Conv3d(1, 1, (3, 3, 5), padding=(1, 1, 2)), torch.rand(2, 1, 6, 9, 11))
+    scene = describe(result)
+    values = np.abs(result.layers[-1].map)
+    cuts = [values[3], values[:, 4], values[:, :, 5]]
+    for heat, cut in zip(scene.marks(sc.Heatmap), cuts, strict=True):
+        assert np.allclose(np.square(heat.values), cut / values.max())
+    assert [panel.title for panel in scene.panels] == ["frame or depth 3", "row 4", "column 5"]
+    assert scene.panels[1].y.label == "frame or depth"
 
 
 def test_contours_hold_their_share_of_the_sum() -> None:
@@ -172,8 +216,8 @@ def test_contours_hold_their_share_of_the_sum() -> None:
     y, x = np.mgrid[:80, :90]
     blob = np.exp(-0.5 * (((x - 40) / 9) ** 2 + ((y - 35) / 5) ** 2))
     lines = contours(blob)
-    assert [line.label for line in lines] == ["holds 20 %", "holds 50 %", "holds 99 %"]
-    for line, share in zip(lines, (0.2, 0.5, 0.99), strict=True):
+    assert [line.label for line in lines] == ["holds 50 %", "holds 90 %", "holds 99 %"]
+    for line, share in zip(lines, (0.5, 0.9, 0.99), strict=True):
         assert isinstance(line, sc.Line)
         inside = Outline(np.column_stack([line.x, line.y])[:-1]).contains_points(
             np.column_stack([x.ravel(), y.ravel()])
@@ -526,7 +570,7 @@ def test_rows_of_plotly_panels_leave_room_for_titles_and_labels(kind: str) -> No
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_entry_of_the_legend_can_be_seen(theme: str) -> None:
     """On the paper, what the entry is drawn with has the contrast of a graphic (3:1)."""
-    figure = plot(drawn.effective(), "map", backend="plotly", theme=theme)
+    figure = plot(drawn.effective(), "map", backend="plotly", theme=theme, layer="conv2")
     paper = figure.layout.paper_bgcolor
     shown = [trace for trace in figure.data if trace.showlegend]
     assert "one sigma" in {trace.name for trace in shown}

@@ -31,24 +31,13 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
         facecolor=theme.colour("background"),
     )
     FigureCanvasAgg(figure)
-    shared = _shared_legend(scene)
     panels: list[Any] = []
     for index, panel in enumerate(scene.panels):
         projection = {"projection": "polar"} if panel.polar else {}
         axes = figure.add_subplot(scene.rows, scene.columns, index + 1, **projection)
         panels.append(axes)
-        _Panel(axes, panel, theme, legend=shared is None).draw()
-    if shared is not None:
-        handles, labels = panels[shared].get_legend_handles_labels()
-        figure.legend(
-            handles,
-            labels,
-            loc="outside lower center",
-            ncols=4,
-            frameon=False,
-            fontsize=9,
-            labelcolor=theme.colour("text"),
-        )
+        _Panel(axes, panel, theme).draw()
+    _legend(figure, scene, panels, theme)
     layout = figure.get_layout_engine()
     if layout is not None and scene.rows > 1 and any(panel.polar for panel in scene.panels):
         layout.set(hspace=0.08)  # type: ignore[call-arg]  # their titles rise further than the layout sees
@@ -64,12 +53,18 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
     return figure
 
 
-def _shared_legend(scene: sc.Scene) -> int | None:
-    """The panel whose legend, below, serves all panels: there are several, and it names all that the others do."""
-    labels = [{mark.label for mark in panel.marks if mark.label} if panel.legend else set() for panel in scene.panels]
-    most = max(range(len(labels)), key=lambda i: len(labels[i]))
-    named = [own for own in labels if own]
-    return most if len(named) > 1 and all(own <= labels[most] for own in named) else None
+def _legend(figure: Figure, scene: sc.Scene, panels: list[Any], theme: Theme) -> None:
+    """One legend below all panels, where it covers nothing; what several panels name stands in it once."""
+    found: dict[str, Any] = {}
+    for panel, axes in zip(scene.panels, panels, strict=True):
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True) if panel.legend else ():
+            found.setdefault(label, handle)
+    if not found:
+        return
+    letters = max(1, round(scene.columns * scene.size[0] / 6.5))  # that fit into the figure's width
+    columns = max(1, min(len(found), 6, letters // (max(map(len, found)) + 6)))
+    style = {"frameon": False, "fontsize": 9, "labelcolor": theme.colour("text")}
+    figure.legend(found.values(), found, loc="outside lower center", ncols=columns, **style)
 
 
 def drawable(text: str) -> str:
@@ -93,10 +88,6 @@ def _glyphs() -> Mapping[int, int]:
 class _Panel(Marks):
     """Draws one panel's marks onto one matplotlib axes."""
 
-    def __init__(self, axes: Any, panel: sc.Panel, theme: Theme, *, legend: bool) -> None:
-        super().__init__(axes, panel, theme)
-        self.legend = legend and panel.legend
-
     def draw(self) -> None:
         for order, mark in enumerate(self.panel.marks):
             self.mark(mark, order + 2)
@@ -112,8 +103,6 @@ class _Panel(Marks):
             self._tilt_long_ticks()
             if self.panel.equal:
                 self.axes.set_aspect("equal", adjustable="box")
-        if self.legend and any(mark.label for mark in self.panel.marks):
-            self._legend()
 
     def _frame(self) -> None:
         axes, colour = self.axes, self.theme.colour
@@ -165,20 +154,3 @@ class _Panel(Marks):
         if self.panel.y.ticks is not None:
             self.axes.set_yticks([at for at, _ in self.panel.y.ticks], [text for _, text in self.panel.y.ticks])
             self.axes.set_rlabel_position(67.5)
-
-    def _legend(self) -> None:
-        colour = self.theme.colour
-        legend = self.axes.legend(
-            fontsize=8.5,
-            labelcolor=colour("text"),
-            facecolor=colour("background"),
-            edgecolor=colour("grid"),
-            framealpha=0.9,
-            **self._legend_place(),
-        )
-        legend.set_zorder(50)
-
-    def _legend_place(self) -> dict[str, Any]:
-        if self.panel.polar or self.panel.equal:
-            return {"loc": "upper center", "bbox_to_anchor": (0.5, -0.09), "ncols": 2, "frameon": False}
-        return {"loc": "best"}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rftools.plots import scene as sc
-from rftools.plots.theme import COLOURMAP, DIVERGING, Theme
+from rftools.plots.theme import COLOURMAP, DIVERGING, RIMS, Theme
 
 DASHES = {"solid": "-", "dash": (0, (5, 3)), "dot": (0, (1.2, 2))}
 SYMBOLS: dict[str, dict[str, Any]] = {
@@ -42,6 +42,7 @@ class Marks:
             linewidth=1.8,
             label=mark.label,
             zorder=order,
+            path_effects=self._rim(mark, 3.2),
         )
 
     @mark.register
@@ -92,7 +93,7 @@ class Marks:
         image = self.axes.imshow(
             mark.values,
             extent=(left, right, bottom, top),
-            cmap=DIVERGING if mark.diverging else COLOURMAP,
+            cmap=DIVERGING if mark.diverging else COLOURMAP + "_r" * mark.falling,
             vmin=low,
             vmax=high,
             interpolation="none",
@@ -100,7 +101,8 @@ class Marks:
             zorder=1,
         )
         if mark.bar is not None:
-            bar = self.axes.figure.colorbar(image, ax=self.axes, shrink=0.82, pad=0.02)
+            ticks = list(mark.ticks) or None
+            bar = self.axes.figure.colorbar(image, ax=self.axes, shrink=0.82, pad=0.02, ticks=ticks)
             bar.set_label(mark.bar, color=self.theme.colour("text"), fontsize=8.5)
             bar.ax.tick_params(colors=self.theme.colour("muted"), labelsize=8)
             bar.outline.set_visible(False)
@@ -166,12 +168,15 @@ class Marks:
         )
 
     def _outline(self, mark: sc.Mark) -> dict[str, Any]:
+        style: dict[str, Any] = {"fill": False, "edgecolor": self.theme.colour(mark.colour), "linewidth": 2}
+        return style | {"label": mark.label, "zorder": 30, "path_effects": self._rim(mark, 3.6)}
+
+    def _rim(self, mark: sc.Mark, width: float) -> list[Any] | None:
+        """What tells a line from any colour of the map under it: dark around white ones, white around ellipses."""
         from matplotlib.patheffects import withStroke
 
-        style: dict[str, Any] = {"fill": False, "edgecolor": self.theme.colour(mark.colour), "linewidth": 2}
-        if mark.colour == "over-dark":  # white needs a dark rim where the picture is bright
-            style["path_effects"] = [withStroke(linewidth=3.6, foreground=self.theme.colour("over-light"))]
-        return style | {"label": mark.label, "zorder": 30}
+        rim = RIMS.get(mark.colour)
+        return None if rim is None else [withStroke(linewidth=width, foreground=self.theme.colour(rim))]
 
 
 def _rgba(values: Any, colour: str, opacity: float) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rftools.plots import scene as sc
-from rftools.plots.theme import COLOURMAP, DIVERGING, Theme
+from rftools.plots.theme import COLOURMAP, DIVERGING, RIMS, Theme
 
 SYMBOLS = {"circle": "circle", "cross": "cross-thin", "open": "circle-open"}
 
@@ -54,6 +54,7 @@ class Marks:
         if self.panel.polar:
             self._add("Scatterpolar", mark, theta=list(mark.x), r=list(mark.y), **style, **self._hover(mark.hover))
         else:
+            self._rim(mark, list(mark.x), list(mark.y))
             self._add("Scatter", mark, x=list(mark.x), y=list(mark.y), **style, **self._hover(mark.hover))
 
     @mark.register
@@ -115,9 +116,13 @@ class Marks:
             y=y,
             zmin=low,
             zmax=high,
-            colorscale=DIVERGING if mark.diverging else COLOURMAP.capitalize(),
+            colorscale=DIVERGING if mark.diverging else COLOURMAP.capitalize() + "_r" * mark.falling,
             showscale=mark.bar is not None,
-            colorbar={"title": {"text": plain_text(mark.bar or ""), "side": "right"}, **self._bar_place()},
+            colorbar={
+                "title": {"text": plain_text(mark.bar or ""), "side": "right"},
+                "tickvals": list(mark.ticks) or None,
+                **self._bar_place(),
+            },
         )
 
     @mark.register
@@ -158,18 +163,15 @@ class Marks:
         along, across = mark.radii[0] * np.cos(t), mark.radii[1] * np.sin(t)
         x = mark.centre[0] + along * math.cos(turn) - across * math.sin(turn)
         y = mark.centre[1] - (along * math.sin(turn) + across * math.cos(turn))  # y points down
-        if mark.colour == "over-dark":  # white needs a dark rim where the picture is bright
-            rim = {"color": self.theme.colour("over-light"), "width": 5}
-            self._add("Scatter", sc.Mark(), x=x.tolist(), y=y.tolist(), mode="lines", line=rim, hoverinfo="skip")
-            self._rimmed_key(mark)
+        self._rim(mark, x.tolist(), y.tolist())
         line = {"color": self.theme.colour(mark.colour), "width": 2.5}
         self._add("Scatter", mark, x=x.tolist(), y=y.tolist(), mode="lines", line=line, hoverinfo="name")
 
-    def _rimmed_key(self, mark: sc.Mark) -> None:
-        """The legend's entry of a white line: with the rim that it has on the picture, for a legend that is white."""
-        rim = {"color": self.theme.colour("over-light"), "width": 2}
-        key = {"symbol": "circle", "size": 11, "color": self.theme.colour(mark.colour), "line": rim}
-        self._add("Scatter", mark, x=[None], y=[None], mode="markers", marker=key, hoverinfo="skip")
+    def _rim(self, mark: sc.Mark, x: list[float], y: list[float]) -> None:
+        """What tells a line from any colour of the map under it: dark around white ones, white around ellipses."""
+        if mark.colour in RIMS:
+            rim = {"color": self.theme.colour(RIMS[mark.colour]), "width": 5}
+            self._add("Scatter", sc.Mark(), x=x, y=y, mode="lines", line=rim, hoverinfo="skip")
 
     @mark.register
     def _(self, mark: sc.Rule) -> None:

@@ -7,86 +7,92 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.plots.effective.overlays import HELD, beneath, contours, outlines
-from rftools.plots.effective.reading import axes_of, column_axis, flat, frame_of, of_unit, picked, row_axis, value_of
-from rftools.plots.kinds import kind
-from rftools.plots.scene import (
-    Axis,
-    Heatmap,
-    Image,
-    Line,
-    Mark,
-    Panel,
-    Rule,
-    Scene,
-    numbers,
-    short,
+from rftools.plots.effective.overlays import HELD, beneath, contours, outlines, shares_held
+from rftools.plots.effective.reading import (
+    clipped_size,
+    column_axis,
+    flat,
+    frame_of,
+    of_unit,
+    picked,
+    row_axis,
+    value_of,
 )
+from rftools.plots.effective.sequence import sequence
+from rftools.plots.effective.sheet import sheet
+from rftools.plots.effective.slices import slices
+from rftools.plots.kinds import kind
+from rftools.plots.scene import Heatmap, Image, Mark, Panel, Scene, short
 
 if TYPE_CHECKING:
     from rftools.erf.result import EffectiveLayer, EffectiveResult
 
-FLOOR = 1e-4  # the log scale begins at this share of the maximum
-
 
 @kind("rftools.erf", "map", place=1)
 def heat(result: EffectiveResult, layer: str | None = None, image: str = "first") -> Scene:
-    """One layer's map on a linear and a logarithmic scale, with the theoretical window and the one-sigma ellipse; and,
-    where it is known what was looked at, its contours over the ``first`` image or the ``mean`` of all.
+    """One layer's map, by value and by the share of the sum that lies further in, with the theoretical window and the
+    one-sigma ellipse; and, where it is known what was looked at, its contours over the ``first`` image or the ``mean``.
 
-    ``layer`` defaults to the last one; 1-D maps are drawn as curves, 3-D ones as their sum over the first axis.
+    Without ``layer``, several layers are drawn as a sheet of small maps. A map over one axis is drawn as a curve, one
+    over three axes as three slices.
     """
+    if layer is None and sum(bool(row.map.any()) for row in result.central()) > 1:
+        return sheet(result)
     row = picked(result, layer)
+    if row.map.ndim == 1:
+        return sequence(row, flat(row))
+    return slices(row) if row.map.ndim == 3 else _plane(result, row, image)
+
+
+def _plane(result: EffectiveResult, row: EffectiveLayer, image: str) -> Scene:
     shown = flat(row)
-    title = f"{of_unit(row)}, {row.images} image{'s' * (row.images != 1)}"
-    if shown.ndim == 1:
-        return _profile_1d(row, shown, title)
     extent = frame_of(shown)
-    linear = Heatmap(values=shown, extent=extent, limits=(0.0, 1.0), bar="share of the maximum")
-    decades = Heatmap(
-        values=_decades(shown), extent=extent, limits=(float(np.log10(FLOOR)), 0.0), bar="log10 of the share"
-    )
-    x, y = column_axis(extent), row_axis(extent)
     marks = outlines(row, extent)
-    panels = [
-        Panel(title="linear", x=x, y=y, marks=(linear, *marks), equal=True),
-        Panel(title=f"logarithmic, from {FLOOR:g} of the maximum", x=x, y=y, marks=(decades, *marks), equal=True),
-    ]
+    linear = Heatmap(values=shown, extent=extent, limits=(0.0, 1.0), bar="share of the maximum")
     picture = beneath(result, image, shown.shape)
+    panels = [_panel("By value", shown, [linear, *marks]), _panel("By share of the sum", shown, _held(shown, marks))]
     if picture is not None:
-        over = (Image(pixels=picture, extent=extent), *contours(shown), *marks)
         named = "the mean image" if image == "mean" else "the first image"
-        panels.append(Panel(title=f"contours over {named}", x=x, y=y, marks=over, equal=True))
+        over: list[Mark] = [Image(pixels=picture, extent=extent), *contours(shown), *marks]
+        panels.append(_panel(f"Contours over {named}", shown, over))
     return Scene(
         panels=tuple(panels),
         columns=len(panels),
         size=(470, 440),
-        title=title,
-        caption=f"Effective field ({row.aggregation} gradient) of one unit, mean over {row.images} images. The "
-        "rectangle is the theoretical window, the ellipse one standard deviation of the map around its own mean, "
-        "the cross the unit's centre."
-        + (f" Contours hold {', '.join(map(str, HELD))} % of the smoothed map's sum." if picture is not None else ""),
+        title=_title(row),
+        caption=f"Effective field ({row.aggregation} gradient) of one unit, mean over {row.images} "
+        f"image{'s' * (row.images != 1)}: each pixel by its value, and by the share of the sum that pixels of larger "
+        "value hold. The rectangle is the theoretical window, the ellipse one standard deviation of the map around its "
+        f"own mean, the cross the unit's centre; contours hold {', '.join(map(str, HELD))} % of the smoothed map.",
         alt=f"Heat map of the effective field of layer {short(row.name, 60)}; {_measure_words(row)}.",
     )
 
 
-def _decades(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    with np.errstate(divide="ignore"):
-        logs = np.log10(values)
-    return np.where(values >= FLOOR, logs, np.nan)
+def _panel(title: str, shown: NDArray[np.float64], marks: list[Mark]) -> Panel:
+    extent = frame_of(shown)
+    return Panel(title=title, x=column_axis(extent), y=row_axis(extent), marks=tuple(marks), equal=True)
 
 
-def _profile_1d(row: EffectiveLayer, values: NDArray[np.float64], title: str) -> Scene:
-    marks: list[Mark] = [Line(x=numbers(range(len(values))), y=numbers(values), label="effective")]
-    axis = (axes_of(row) or [{}])[0]
-    for edge in axis.get("clipped") or ():
-        marks.append(Rule(colour="series-2", value=float(edge), axis="x", label=None))
-    return Scene(
-        panels=(Panel(title=title, x=Axis("input index", "px"), y=Axis("share of the maximum"), marks=tuple(marks)),),
-        caption=f"Effective field ({row.aggregation} gradient) of one unit, mean over {row.images} inputs; dashed "
-        "lines bound the theoretical window.",
-        alt=f"Curve of the effective field of layer {short(row.name, 60)} over the input.",
+def _held(shown: NDArray[np.float64], marks: list[Mark]) -> list[Mark]:
+    """The map by rank: real nets' values span many decades, so that any scale of values shows one colour."""
+    held = np.where(shown > 0, shares_held(shown), np.nan)
+    heat = Heatmap(
+        values=held,
+        extent=frame_of(shown),
+        limits=(0.0, 100.0),
+        falling=True,
+        ticks=(0.0, *HELD),
+        bar="% of the sum in stronger pixels",
     )
+    return [heat, *contours(shown, rimmed=True), *marks]
+
+
+def _title(row: EffectiveLayer) -> str:
+    """What the map says in a sentence, where its size is known."""
+    radius, side = value_of(row, "radius_50"), clipped_size(row)
+    if radius is None or side is None:
+        return of_unit(row)
+    return f"{of_unit(row)}: half of the gradient lies within {2 * radius:.3g} of {side:.3g} px"
 
 
 def _measure_words(row: EffectiveLayer) -> str:

@@ -23,7 +23,7 @@ from rftools.plots.scene import (
 if TYPE_CHECKING:
     from rftools.erf.result import EffectiveLayer, EffectiveResult
 
-HELD = (20, 50, 99)  # per cent of the sum that contours hold, as area ratios do
+HELD = (50, 90, 99)  # per cent of the sum that contours hold
 DASHES: tuple[Dash, ...] = ("solid", "dash", "dot")
 
 
@@ -44,7 +44,7 @@ def outlines(row: EffectiveLayer, frame: Extent) -> list[Mark]:
     if None not in radii:
         major, minor, angle = (float(v) for v in radii if v is not None)
         marks.append(
-            Ellipse(colour="over-dark", label="one sigma", centre=centroid(row), radii=(major, minor), angle=angle)
+            Ellipse(colour="overlay-3", label="one sigma", centre=centroid(row), radii=(major, minor), angle=angle)
         )
     centre = centre_of(row)
     if centre is not None and len(centre) == 2:
@@ -52,9 +52,9 @@ def outlines(row: EffectiveLayer, frame: Extent) -> list[Mark]:
     return marks
 
 
-def contours(values: NDArray[np.float64]) -> list[Mark]:
+def contours(values: NDArray[np.float64], *, rimmed: bool = False) -> list[Mark]:
     """Lines around the smallest areas that hold `HELD` per cent of the sum, of the map smoothed over an eighth of its
-    own spread (single pixels of a map vary from one to the next).
+    own spread (single pixels of a map vary from one to the next). ``rimmed`` ones are light, to lie over a map.
     """
     from contourpy import contour_generator
     from scipy.ndimage import gaussian_filter
@@ -71,7 +71,8 @@ def contours(values: NDArray[np.float64]) -> list[Mark]:
             place = np.asarray(points, dtype=np.float64) - 1
             x += [*place[:, 0].tolist(), np.nan]
             y += [*place[:, 1].tolist(), np.nan]
-        lines.append(Line(colour="overlay-2", label=f"holds {share} %", x=numbers(x), y=numbers(y), dash=dash))
+        style = {"colour": "over-dark"} if rimmed else {"colour": "overlay-2", "label": f"holds {share} %"}
+        lines.append(Line(x=numbers(x), y=numbers(y), dash=dash, **style))
     return lines
 
 
@@ -84,3 +85,16 @@ def beneath(result: EffectiveResult, image: str, shape: tuple[int, ...]) -> NDAr
         return None
     grey = pixels.astype(np.float64) @ (0.299, 0.587, 0.114)
     return np.repeat((40 + 0.6 * grey).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def shares_held(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each pixel, the share of the sum (%) that pixels of larger value hold: 0 at the maximum.
+
+    >>> shares_held(np.array([[4.0, 1.0], [3.0, 2.0]])).tolist()
+    [[0.0, 90.0], [40.0, 70.0]]
+    """
+    levels, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    sums = np.cumsum((levels * counts)[::-1])[::-1]
+    above = np.append(sums[1:], 0.0)
+    held: NDArray[np.float64] = 100 * above[places].reshape(values.shape) / max(float(sums[0]), 1e-300)
+    return held

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.errors import RequestError
-from rftools.plots.effective.reading import centre_of, flat
+from rftools.plots.effective.places import own_place
+from rftools.plots.effective.reading import flat
 from rftools.plots.kinds import kind
 from rftools.plots.scene import Axis, Line, Panel, Scene, even, numbers, short
 
 if TYPE_CHECKING:
-    from rftools.erf.result import EffectiveResult
+    from rftools.erf.result import EffectiveLayer, EffectiveResult
 
 
 @kind("rftools.erf", "profile", place=4)
@@ -23,9 +24,10 @@ def profile(result: EffectiveResult, layers: tuple[str, ...] = ()) -> Scene:
     rows = even(rows, 6) if rows else []
     if not rows:
         raise RequestError("no layer has an effective map; nothing to draw")
+    unit = "samples" if rows[0].map.ndim == 1 else "px"
     marks = []
     for index, row in enumerate(rows):
-        distance, mean = radial(flat(row), centre_of(row))
+        distance, mean = radial(flat(row), _places(row))
         reach = np.flatnonzero(mean > 1e-3)
         kept = slice(0, int(reach[-1]) + 2 if len(reach) else 1)
         x, y = numbers(distance[kept]), numbers(mean[kept])
@@ -34,14 +36,22 @@ def profile(result: EffectiveResult, layers: tuple[str, ...] = ()) -> Scene:
         panels=(
             Panel(
                 title="Radial profile",
-                x=Axis("distance from the unit's centre", "px"),
+                x=Axis("distance from the unit's own place", unit),
                 y=Axis("mean gradient, share of the largest"),
                 marks=tuple(marks),
             ),
         ),
-        caption="Mean of the effective map over rings one pixel wide around the unit's centre.",
+        caption="Mean of the effective map over rings one pixel wide around the unit's own place: at the end of a "
+        "window that looks back.",
         alt=f"Radial profiles of {len(rows)} layers.",
     )
+
+
+def _places(row: EffectiveLayer) -> list[float] | None:
+    """The unit's own place along the drawn axes."""
+    found = [own_place(row, axis) for axis in range(-min(2, row.map.ndim), 0)]
+    known = [place for place in found if place is not None]
+    return known if len(known) == len(found) else None
 
 
 def radial(values: NDArray[np.float64], centre: list[float] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

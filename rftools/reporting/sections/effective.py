@@ -29,8 +29,15 @@ def analyse(model: Model, known: Analyses) -> EffectiveResult:
 def figures(subject: Subject) -> list[Figure]:
     """Sizes over depth, profiles, the last layer's map and a sheet of maps."""
     result = subject.effective
-    growth = drawn(result, "effective", "growth", measure=MEASURE)
-    return [*growth, *drawn(result, "effective", "profile", "map"), *drawn(result, "effective", "sheet", most=PANELS)]
+    if not result:
+        return []
+    last = next((row.key for row in reversed(result.central()) if row.map.any()), None)
+    return [
+        *drawn(result, "effective", "growth", measure=MEASURE),
+        *drawn(result, "effective", "profile"),
+        *drawn(result, "effective", "map", layer=last),
+        *drawn(result, "effective", "sheet", most=PANELS),
+    ]
 
 
 def _size(row: Any) -> Value | None:
