@@ -71,8 +71,8 @@ def contours(values: NDArray[np.float64], *, rimmed: bool = False) -> list[Mark]
             place = np.asarray(points, dtype=np.float64) - 1
             x += [*place[:, 0].tolist(), np.nan]
             y += [*place[:, 1].tolist(), np.nan]
-        style = {"colour": "over-dark"} if rimmed else {"colour": "overlay-2", "label": f"holds {share} %"}
-        lines.append(Line(x=numbers(x), y=numbers(y), dash=dash, **style))
+        colour, label = ("over-dark", None) if rimmed else ("overlay-2", f"holds {share} %")
+        lines.append(Line(colour=colour, label=label, x=numbers(x), y=numbers(y), dash=dash))
     return lines
 
 

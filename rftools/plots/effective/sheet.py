@@ -43,6 +43,7 @@ def sheet(result: EffectiveResult, most: int = SHEET) -> Scene:
         title=f"Effective fields of {short(result.model.name, 40)}",
         caption="Effective field of each layer's unit as a share of its own maximum, on a square-root "
         "scale; rectangles are theoretical windows. "
+        + ("Of three axes the last two are drawn, summed over the first. " if chosen[0].map.ndim == 3 else "")
         + (f"{len(chosen)} of {len(rows)} layers." if len(chosen) < len(rows) else ""),
         alt=f"Contact sheet of {len(chosen)} effective fields.",
     )

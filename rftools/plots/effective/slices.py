@@ -45,8 +45,8 @@ def _slice(row: EffectiveLayer, values: np.ndarray, places: list[float], held: i
     extent = (-0.5, shown.shape[1] - 0.5, -0.5, shown.shape[0] - 0.5)
     bar = "root of the share of the largest" if held == 2 else None
     marks: list[Mark] = [Heatmap(values=np.sqrt(shown), extent=extent, limits=(0.0, 1.0), bar=bar)]
-    hulls = [axis.get("clipped") for axis in axes_of(row)]
-    if len(hulls) == 3 and hulls[down] and hulls[across]:
+    hulls = [hull for axis in axes_of(row) if (hull := axis.get("clipped")) is not None]
+    if len(hulls) == 3:
         (top, bottom), (left, right) = hulls[down], hulls[across]
         window = (left - 0.5, right + 0.5, top - 0.5, bottom + 0.5)
         marks.append(Rect(colour="overlay", label="theoretical window", extent=window))

@@ -31,7 +31,7 @@ def window(result: TheoreticalResult, layer: str | None = None, picture: NDArray
     if len(sides) == 1:
         return sequence(row, sides[0], reached[0])
     canvas = Canvas.of(sides)
-    tint = Mask(colour="overlay-2", values=np.outer(*reached[-2:]), extent=canvas.frame, opacity=0.42)
+    tint = Mask(colour="overlay-2", values=np.outer(reached[-2], reached[-1]), extent=canvas.frame, opacity=0.42)
     marks = [canvas.picture(picture), tint, *canvas.window(row.axes), canvas.border()]
     if row.unit is not None:
         marks.append(_centre(row))
