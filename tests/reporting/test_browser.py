@@ -146,7 +146,7 @@ def test_hostile_names_stay_text(visit: Any) -> None:
     page = visit("hostile")
     assert page.title() != "owned"
     assert page.locator("h1").inner_text().startswith("<script>document.title='owned'</script>")
-    assert page.evaluate("document.scripts.length") == 3  # the explorer's data and the page's own
+    assert page.evaluate("document.scripts.length") == 4  # the overview's and the explorer's data and the page's own
 
 
 def facts(page: Any) -> dict[str, str]:
@@ -369,3 +369,61 @@ def test_the_page_meets_wcag(visit: Any, name: str) -> None:
         page.evaluate(source + ";0")
         found = page.evaluate("axe.run().then((result) => result.violations.map((v) => v.id))")
         assert found == []
+
+
+STAGE = """() => [...document.querySelectorAll("#op-stage path, #op-stage rect")].map((e) => e.outerHTML)"""
+
+
+def test_the_overview_goes_through_the_layers(visit: Any) -> None:
+    """Slider, chart and explorer choose one layer together; the address keeps it; what is drawn is the page's data."""
+    page = visit("plain")
+    opened = page.evaluate("JSON.parse(document.getElementById('opening-data').textContent)")
+    page.locator("#op-depth").focus()
+    page.keyboard.press("Home")
+    first = opened["layers"][0]
+    assert page.locator("#op-words").inner_text() == first["words"]
+    assert page.locator("#op-stage .inner").get_attribute("d") == first["inner"]
+    assert float(page.locator("#op-stage .sees").get_attribute("width")) == first["window"]["width"]
+    assert page.evaluate("document.getElementById('ex-layer').selectedOptions[0].text").startswith(first["name"])
+    assert f"layer={first['name']}" in page.evaluate("location.hash")
+    before = page.evaluate(STAGE)
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(STAGE) != before
+    assert page.locator("#op-words").inner_text() == opened["layers"][1]["words"]
+    assert page.locator("#op-chart circle.now").first.get_attribute("data-place") == "1"
+
+
+def test_the_chart_and_the_explorer_move_the_overview(visit: Any) -> None:
+    page = visit("plain", width=400, has_touch=True)
+    box = page.locator("#op-chart").bounding_box()
+    page.touchscreen.tap(box["x"] + 0.98 * box["width"], box["y"] + box["height"] / 2)
+    opened = page.evaluate("JSON.parse(document.getElementById('opening-data').textContent)")
+    last = opened["layers"][-1]["name"]
+    assert page.locator("#op-depth").get_attribute("aria-valuetext") == last
+    page.locator("#ex-layer").select_option(index=0)
+    assert page.locator("#op-depth").get_attribute("aria-valuetext") == opened["layers"][0]["name"]
+
+
+def test_the_address_opens_the_overview_at_its_layer(visit: Any) -> None:
+    page = visit("plain", anchor="#layer=0")
+    assert page.locator("#op-depth").get_attribute("aria-valuetext") == "0"
+
+
+@pytest.mark.parametrize("width", [360, 400, 800, 1600])
+def test_the_overviews_words_are_legible(visit: Any, width: int) -> None:
+    """No text of the chart is seen at less than 11 pixels, and none runs out of it."""
+    page = visit("plain", width)
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll("#op-chart text")].map((e) => {
+          const scale = e.getScreenCTM().a;
+          const [a, b] = [e.getBoundingClientRect(), document.getElementById("op-chart").getBoundingClientRect()];
+          return [parseFloat(getComputedStyle(e).fontSize) * scale, a.left >= b.left - 1 && a.right <= b.right + 1];
+        })"""
+    )
+    assert all(size >= 11 and inside for size, inside in sizes), sizes
+
+
+def test_the_overview_stands_without_javascript(visit: Any) -> None:
+    page = visit("plain", java_script_enabled=False)
+    assert page.locator("#op-stage .inner").get_attribute("d").startswith("M")
+    assert page.locator(".sentence").inner_text().startswith("The last convolution")

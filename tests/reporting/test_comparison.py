@@ -125,7 +125,7 @@ def test_the_page_compares(tmp_path: Path) -> None:
     raw = rf.report(results, tmp_path / "r.html").read_text()
     text = html.unescape(raw)
     assert "<b>after" not in raw
-    assert "<b>after: 2 filters in 1 layer lost all weights (conv1)." in text
+    assert "<b>after: 2 filters in 1 layer lost all weights and give a constant (conv1)." in text
     for key in ("theoretical-size", "effective-size", "sparsity-share"):
         assert f'id="{key}"' in raw
     assert "Fewer than two of these models have this result." in text  # no training history here

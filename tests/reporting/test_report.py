@@ -27,6 +27,7 @@ import rftools as rf
 from rftools.cli import main
 from rftools.erf.result import Measure
 from rftools.errors import RequestError
+from rftools.gratings import TuningResult
 from rftools.plots import describe
 from rftools.plots.theme import THEMES
 from rftools.reporting import RULES, Subject, findings
@@ -34,6 +35,7 @@ from rftools.reporting.drawing.explorer import footprints
 from rftools.reporting.drawing.figures import themed
 from rftools.reporting.drawing.pictures import effective_maps, plane, surviving_masks
 from rftools.reporting.findings import Limits
+from rftools.reporting.sources.models import from_model
 from rftools.reporting.sources.results import from_results
 from rftools.trf.layer_field import Surviving
 from tests import drawn
@@ -85,6 +87,7 @@ def page_of(tmp_path: Path, *results: object, **options: object) -> str:
 
 # ---- findings: each rule fires where it should, and is silent where it should not
 
+TUNED = TuningResult(drawn.MODEL, (3, 20, 20), ())
 QUIET = Limits(effective_share=0.01)
 Case = tuple[Callable[[], Subject], Limits, str]
 WIDE = (drawn.axis(31, 1, -15, 3), drawn.axis(31, 1, -15, 3))
@@ -106,12 +109,13 @@ FIRES: dict[str, Case] = {
     "clipped": (
         lambda: subject(theoretical=drawn.theoretical(axes=WIDE)),
         QUIET,
-        "From conv2 on, fields exceed the image: 31 pixels against 20; 1 convolution of 2 look at padding.",
+        "From conv2 on, fields are larger than the image (31 pixels against 20): every unit of 1 convolution of 2 also "
+        "looks at padding.",
     ),
     "objects": (
         lambda: subject(),
         Limits(effective_share=0.01, objects=((8, 9),)),
-        "No convolution's field holds an object of 8x9 pixels.",
+        "No convolution can see an object of 8x9 pixels whole.",
     ),
     "misaligned": (
         lambda: subject(theoretical=drawn.theoretical(aligned=False)),
@@ -121,18 +125,18 @@ FIRES: dict[str, Case] = {
     "gridding": (
         lambda: subject(),
         QUIET,
-        "The deepest local field (conv2) has holes: 11 % of its pixels along an axis reach no unit through any path "
-        "(gridding).",
+        "The field of conv2, the deepest that does not span the image, has holes: along an axis, 11 % of its pixels "
+        "reach the unit by no path (gridding).",
     ),
     "unknown": (
         lambda: subject(theoretical=drawn.theoretical(status="unknown", cause="no rule for aten.fold")),
         QUIET,
-        "1 layer: each has no known field (conv2); the first cause: no rule for aten.fold.",
+        "The field of 1 layer is not known (conv2); the first cause: no rule for aten.fold.",
     ),
     "lost field": (
         lambda: subject(theoretical=_pruned(0.4)),
         QUIET,
-        "Pruning took field from 1 layer of 2: conv2 keeps 40 % of its pixels (7x3 of 15x9 px).",
+        "Pruning took part of the field of 1 layer of 2: conv2 keeps 40 % of its pixels (7x3 of 15x9 px).",
     ),
     "small effective field": (
         lambda: subject(effective=drawn.effective(luo=3.0)),
@@ -143,18 +147,17 @@ FIRES: dict[str, Case] = {
     "partial": (
         lambda: subject(effective=dataclasses.replace(drawn.effective(), partial=True)),
         QUIET,
-        "The measurement of effective fields was interrupted: 2 layers of it are here, and figures may change once "
-        "it is whole.",
+        "The measurement of effective fields was interrupted after 2 layers: the figures may still change.",
     ),
     "dead units": (
         lambda: subject(effective=_dead()),
         QUIET,
-        "The unit of 1 layer has no gradient on any image (conv1).",
+        "Nothing in any of the images moves the measured unit of 1 layer (conv1): its gradient is zero.",
     ),
     "dead filters": (
         lambda: subject(sparsity=drawn.sparsity(dead=3)),
         QUIET,
-        "3 filters in 1 layer lost all weights (conv1).",
+        "3 filters in 1 layer lost all weights and give a constant (conv1).",
     ),
     "dead inputs": (
         lambda: subject(sparsity=_unread(2)),
@@ -164,18 +167,18 @@ FIRES: dict[str, Case] = {
     "anisotropic": (
         lambda: subject(orientation=drawn.orientation(q=0.01)),
         QUIET,
-        "1 layer of 1 is not isotropic beyond chance (conv1); the strongest, conv1, points along 25° "
-        "with resultant 0.30.",
+        "Kernels of 1 of 1 layer with oriented kernels share a direction, more than chance explains (conv1); most of "
+        "all those of conv1, along 25° (resultant 0.30).",
     ),
     "overfitting": (
         lambda: subject(history=({"epoch": 1, "accuracy": 0.9, "val_accuracy": 0.6},)),
         QUIET,
-        "Accuracy is 90 % on training data and 60 % on held-out data.",
+        "Accuracy is 90 % on the training data, but 60 % on held-out data.",
     ),
     "guessing": (
         lambda: subject(history=({"epoch": 1, "val_accuracy": 0.2},), classes=("a", "b", "c", "d")),
         QUIET,
-        "The net guesses: 20.0 % of held-out data against 25.0 % by chance.",
+        "The net guesses: it is right for 20.0 % of the held-out data, and chance alone would be for 25.0 %.",
     ),
 }  # fmt: skip
 
@@ -225,7 +228,7 @@ def test_a_rule_is_silent_where_nothing_is_wrong(name: str) -> None:
 
 def test_nothing_found_is_a_finding() -> None:
     first, *rest = findings(quiet(), QUIET)
-    assert first.sentence.startswith("No rule found anything to object to in what is here: effective, history, orient")
+    assert first.sentence.startswith("Nothing here needs attention: 15 rules looked at effective, history, orient")
     assert all(item.level == "fine" for item in rest)
 
 
@@ -243,6 +246,57 @@ def test_lost_field_at_its_border(share: float, levels: list[str]) -> None:
 def test_an_object_that_fits_is_named_with_its_layer() -> None:
     (item,) = [f for f in findings(quiet(), Limits(objects=((5, 6),))) if f.rule == "objects"]
     assert (item.level, item.sentence) == ("fine", "An object of 5x6 pixels first fits into the field of conv2.")
+
+
+def test_two_of_a_thousand_kernels_are_no_layers_direction() -> None:
+    """A share of oriented kernels is asked for, at its border; a net that is not pruned is told apart first."""
+    row = drawn.orientation(q=0.01).layers[0]
+    for oriented, speaks in ((49, False), (50, True)):
+        few = dataclasses.replace(row, kernels=1000, oriented=oriented)
+        found = findings(subject(orientation=dataclasses.replace(drawn.orientation(), layers=(few,))), QUIET)
+        assert any(item.rule == "anisotropic" for item in found) == speaks
+    whole = dataclasses.replace(drawn.orientation(q=0.01), mass="abs")
+    (item,) = [item for item in findings(subject(orientation=whole), QUIET) if item.rule == "anisotropic"]
+    assert item.level == "fine"
+    assert item.sentence.startswith("Nothing was pruned, so kernels are oriented by the size of their weights alone")
+
+
+def test_a_net_that_is_not_pruned_is_oriented_by_weight() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 4, 5))
+    for share, mass in ((0.0, "abs"), (0.9, "survivors")):
+        net[0].weight.data[torch.rand_like(net[0].weight) < share] = 0
+        made = from_model(net, (1, 16, 16), None)
+        assert made.orientation is not None
+        assert made.orientation.mass == mass
+        assert made.orientation.layers == rf.orientation(net, mass=mass).layers
+
+
+def test_random_weights_are_said_first_and_in_what_rests_on_them(tmp_path: Path) -> None:
+    """No finding about an effective field of random weights is worded as a fact about a trained net."""
+    drawn_ = dataclasses.replace(drawn.MODEL, weights="random, seed 3")
+    small = dataclasses.replace(drawn.effective(luo=3.0), model=drawn_)
+    made = [small, *(dataclasses.replace(make(), model=drawn_) for make in (drawn.theoretical, drawn.orientation))]
+    page = html.unescape(page_of(tmp_path, *made))
+    banner = page.index("Random weights. These weights were never trained (random, seed 3).")
+    assert banner < page.index('<section id="findings"')
+    sentences = {item.rule: item.sentence for item in findings(from_results(made), Limits())}
+    assert sentences["small effective field"].startswith("With random weights: conv2 uses a small part")
+    assert sentences["anisotropic"].startswith("With random weights: ")
+    assert not sentences["gridding"].startswith("With random weights")
+    trained = html.unescape(page_of(tmp_path, drawn.effective(luo=3.0)))
+    assert "Random weights" not in trained
+    assert "With random weights" not in trained
+
+
+def test_every_column_is_explained(tmp_path: Path) -> None:
+    from rftools.reporting.texts import TEXTS
+
+    columns = {column for make in RESULTS for column in make().columns()} | set(TUNED.columns())
+    assert columns <= TEXTS["columns"].keys()
+    page = html.unescape(page_of(tmp_path, *(make() for make in RESULTS)))
+    for column in {column for make in RESULTS for column in make().columns()}:
+        assert f'title="{TEXTS["columns"][column]}"' in page
 
 
 def test_the_limits_are_where_they_say() -> None:
@@ -364,7 +418,7 @@ RESULTS = (drawn.theoretical, drawn.effective, drawn.sparsity, drawn.orientation
 @pytest.mark.filterwarnings("error")
 def test_hostile_names_are_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for limit in (
-        "effective.maps.SHEET",
+        "effective.sheet.SHEET",
         "sparsity.taps.MOST",
         "orientation.roses.MOST",
     ):  # names, not panels, are what matters here

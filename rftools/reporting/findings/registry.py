@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rftools.errors import RequestError
 from rftools.reporting.subject.subject import Subject
@@ -11,6 +11,8 @@ from rftools.reporting.texts import counted, plural, say, text_or
 
 PROBLEM, NOTICE, FINE = "problem", "notice", "fine"
 ORDER = (PROBLEM, NOTICE, FINE)
+NO_THRESHOLD = "-"
+BY_WEIGHTS = ("effective", "orientation")  # parts that say nothing of a trained net where weights are random
 NAMED = 4  # layers named in a sentence before "and n more"
 
 
@@ -35,6 +37,7 @@ class Limits:
     effective_share: float = 0.3  # effective size over theoretical side inside the image
     hole_share: float = 0.1  # of a field's pixels, or of gradient energy
     false_discovery: float = 0.05
+    oriented_share: float = 0.05  # of a layer's kernels that have a direction, below which no direction is spoken of
     lost_share: float = 0.05  # of a layer's field, in pixels
     accuracy_gap: float = 0.15  # training minus held-out accuracy
 
@@ -78,13 +81,21 @@ def findings(subject: Subject, limits: Limits | None = None) -> list[Finding]:
     """All rules' findings on a subject, problems first; never empty: "nothing found" is a finding too."""
     asked = Limits() if limits is None else limits
     applying = [rule for rule in RULES if subject.part(rule.part)]
-    found = [item for rule in applying for item in rule.apply(subject, asked)]
+    found = [_as_measured(item, rule, subject) for rule in applying for item in rule.apply(subject, asked)]
     found.sort(key=lambda item: ORDER.index(item.level))
     if not any(item.level != FINE for item in found):
         parts = sorted({rule.part for rule in applying})
-        words = say("findings.nothing", parts=", ".join(parts) or say("findings.nothing_here"))
-        found.insert(0, Finding("nothing", FINE, words, counted(len(RULES), "rule"), "-", "method"))
+        rules = counted(len(RULES), "rule")
+        words = say("findings.nothing", rules=rules, parts=", ".join(parts) or say("findings.nothing_here"))
+        found.insert(0, Finding("nothing", FINE, words, rules, NO_THRESHOLD, "method"))
     return found
+
+
+def _as_measured(item: Finding, rule: FindingRule, subject: Subject) -> Finding:
+    """A finding that rests on random weights says so: it is no fact about a net that was trained."""
+    if rule.part not in BY_WEIGHTS or not subject.random:
+        return item
+    return replace(item, sentence=say("findings.random", sentence=item.sentence))
 
 
 def named(layers: Sequence[str]) -> str:

@@ -26,7 +26,8 @@ def _lost_field(subject: Subject, limits: Limits) -> Found:
         names = tuple(row.name for _, row in lost)
         yield Finding("lost field", level, words, percent(lost[0][0]), limit, "theoretical", names)
     elif rows:
-        words = say("findings.not_lost", count=counted(len(rows), "layer"))
+        key = "findings.not_lost" if len(rows) > 1 else "findings.not_lost_one"
+        words = say(key, count=counted(len(rows), "layer"), limit=percent(limits.lost_share))
         yield Finding("lost field", FINE, words, percent(min(share for share, _ in rows)), limit, "theoretical")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from rftools.reporting.findings import Finding, Limits, findings
 from rftools.reporting.findings.registry import FINE, ORDER
 from rftools.reporting.page.alignment import Aligned, align, columns, figure, labels, records
-from rftools.reporting.page.facts import summary
+from rftools.reporting.page.facts import banners, summary
 from rftools.reporting.page.method import Provenance, effective_method, made, thresholds
 from rftools.reporting.page.tables import PageTable, cells
 from rftools.reporting.sections import SECTIONS, Section
@@ -26,6 +26,8 @@ def comparison(subjects: Sequence[Subject], limits: Limits, provenance: Provenan
         "kind": say("page.kind_compared"),
         "heading": " / ".join(names),
         "findings": _findings(subjects, names, limits),
+        "opening": None,
+        "banners": banners(subjects, names),
         "summary": [],
         "models": _models(subjects, names),
         "sections": [_section(each, subjects, names, image) for each in SECTIONS if each.quantities],

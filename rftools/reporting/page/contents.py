@@ -9,8 +9,9 @@ from rftools.reporting.drawing.diagram import connections, diagrams
 from rftools.reporting.drawing.figures import Figure
 from rftools.reporting.findings import Limits, findings
 from rftools.reporting.page.explorer import explorer
-from rftools.reporting.page.facts import summary
+from rftools.reporting.page.facts import banners, summary
 from rftools.reporting.page.method import Provenance, method
+from rftools.reporting.page.opening import opening
 from rftools.reporting.page.tables import cells, table
 from rftools.reporting.sections import SECTIONS, Section
 from rftools.reporting.subject.subject import Subject
@@ -30,6 +31,8 @@ def contents(
         "kind": say("page.kind"),
         "heading": subject.model.name,
         "findings": findings(subject, limits),
+        "opening": opening(subject, picture, limits),
+        "banners": banners([subject]),
         "summary": summary(subject),
         "models": None,
         "sections": [_section(section, subject) for section in SECTIONS],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
 
@@ -35,3 +37,13 @@ def summary(subject: Subject) -> list[tuple[str, str]]:
     if subject.model.sha256:
         facts.append((say("summary.sha256"), subject.model.sha256))
     return facts
+
+
+def banners(subjects: Sequence[Subject], names: Sequence[str] = ()) -> list[str]:
+    """What is to be read before anything else: that weights are random."""
+    found = []
+    for place, subject in enumerate(subjects):
+        if subject.random:
+            words = say("page.random", weights=subject.model.weights or say("page.drawn"))
+            found.append(say("findings.of_a_model", name=names[place], sentence=words) if names else words)
+    return found

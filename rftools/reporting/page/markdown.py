@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rftools.reporting.findings.registry import NO_THRESHOLD
 from rftools.reporting.texts import say
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def plain_text(text: str) -> str:
 def markdown(content: Mapping[str, Any]) -> str:
     """The contents of a page (`rftools.reporting.page.contents.contents`) without its drawings."""
     parts = [f"# {content['kind']}: {plain_text(content['heading'])}", f"## {say('page.findings')}"]
+    parts[1:1] = [f"> {plain_text(banner)}" for banner in content["banners"]]
     parts.append("\n".join(_finding(item) for item in content["findings"]))
     parts.append(f"## {say('page.models') if content['models'] else say('page.network')}")
     parts.append(_table(content["models"]) if content["models"] else _facts(content["summary"]))
@@ -42,7 +44,9 @@ def markdown(content: Mapping[str, Any]) -> str:
 
 
 def _finding(item: Finding) -> str:
-    basis = f"{plain_text(item.rule)}: {plain_text(item.figure)}, {say('page.threshold')} {plain_text(item.threshold)}"
+    basis = f"{plain_text(item.rule)}: {plain_text(item.figure)}"
+    if item.threshold != NO_THRESHOLD:
+        basis += f", {say('page.threshold')} {plain_text(item.threshold)}"
     return f"- **{item.level}**: {plain_text(item.sentence)} ({basis})"
 
 

@@ -99,6 +99,7 @@ def thresholds(limits: Limits) -> str:
     return say(
         "method.thresholds_value",
         effective=100 * limits.effective_share,
+        oriented=100 * limits.oriented_share,
         holes=100 * limits.hole_share,
         lost=100 * limits.lost_share,
         q=limits.false_discovery,

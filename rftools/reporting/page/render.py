@@ -21,6 +21,7 @@ def render(content: dict[str, Any]) -> str:
     context = content | {
         "title": say("page.title", heading=content["heading"]),
         "rules": [(rule.name, rule.asks) for rule in RULES],
+        "explained": TEXTS["columns"],
         "words": SimpleNamespace(**TEXTS["page"]),
         "cut_words": TEXTS["missing"]["rows"],
         "levels": TEXTS["levels"],

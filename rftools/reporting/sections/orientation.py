@@ -7,6 +7,7 @@ from typing import Any
 from rftools import weights
 from rftools.loading import Model
 from rftools.plots.scene import Axis
+from rftools.plots.sparsity.taps import PRUNED
 from rftools.reporting.drawing.figures import Figure, drawn
 from rftools.reporting.drawing.series import Course
 from rftools.reporting.sections.registry import Analyses, Quantity, Section, Value, register
@@ -18,8 +19,10 @@ PANELS = 6  # roses on the sheet, an even choice of the layers
 
 
 def analyse(model: Model, known: Analyses) -> OrientationResult:
-    """The axial statistics of every layer's kernels."""
-    return weights.orientation(model)
+    """The axial statistics of every layer's kernels: of what survived, or of a net that is not pruned by weight."""
+    sparsity = known.results.get("sparsity")
+    dense = sparsity is not None and sparsity.total.sparsity <= PRUNED
+    return weights.orientation(model, mass="abs" if dense else "survivors")
 
 
 def figures(subject: Subject) -> list[Figure]:
@@ -31,6 +34,11 @@ def _resultant(row: Any) -> Value | None:
     return None if row.resultant is None else Value(row.resultant, row.resultant_low, row.resultant_high)
 
 
+def _of_survivors(result: Any) -> Any:
+    """Only what one mass measured is compared: where taps survived, which a net that is not pruned does not have."""
+    return result if getattr(result, "mass", "survivors") == "survivors" else ()
+
+
 def _anisotropy(row: Any) -> tuple[float | None, float | None, float | None]:
     return (None if row.pooled is None else float(row.pooled.anisotropy), None, None)
 
@@ -40,6 +48,7 @@ SECTION = register(
         "orientation",
         figures,
         analyse,
+        needs=("sparsity",),
         schema="rftools.orientation",
         kind="rftools.weights.results:OrientationResult",
         quantities=(Quantity("orientation", "orientation-resultant", say("comparison.orientation"), None, _resultant),),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from rftools.plots.sparsity.taps import PRUNED
 from rftools.reporting.subject.architecture import Level
 from rftools.reporting.subject.supports import Supports
 from rftools.results import ModelInfo, Result
@@ -60,6 +61,17 @@ class Subject:
     def part(self, name: str) -> Any:
         """The result or history that a section or a finding is about, None where it is missing."""
         return getattr(self, name) if name in OWN else self.more.get(name)
+
+    @property
+    def random(self) -> bool:
+        """Whether the weights are known to be random: from no file, and drawn for this analysis."""
+        drawn = self.effective is not None and bool(self.effective.draws)
+        return drawn or (self.model.weights or "").startswith("random")
+
+    @property
+    def pruned(self) -> bool | None:
+        """Whether more than a stray weight is zero; None where it was not looked at."""
+        return None if self.sparsity is None else self.sparsity.total.sparsity > PRUNED
 
     @property
     def file(self) -> str:

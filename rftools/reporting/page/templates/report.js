@@ -160,6 +160,51 @@
 
     await rest();
 
+    // Overview: the slider or the chart choose a layer; its window and contours lie on the picture.
+    const overview = { show: () => {}, chosen: () => {} };
+    const beginning = $("opening-data");
+    if (beginning) {
+      const opened = JSON.parse(beginning.textContent);
+      const slider = $("op-depth");
+      const chart = $("op-chart");
+      const across = (place) => opened.left + (opened.layers.length < 2 ? opened.span / 2 : (opened.span * place) / (opened.layers.length - 1));
+      const all = (selector) => document.querySelectorAll("#op-stage " + selector);
+      const put = (place) => {
+        const layer = opened.layers[place];
+        slider.value = String(place);
+        slider.setAttribute("aria-valuetext", layer.label);
+        $("op-name").firstElementChild.textContent = layer.label;
+        $("op-words").firstElementChild.textContent = layer.words;
+        all("path").forEach((path, i) => path.setAttribute("d", i < 2 ? layer.outer : layer.inner));
+        for (const rect of all("rect")) for (const [name, value] of Object.entries(layer.window)) rect.setAttribute(name, value);
+        for (const end of ["x1", "x2"]) $("op-cursor").setAttribute(end, across(place));
+        for (const dot of chart.querySelectorAll("circle")) dot.classList.toggle("now", +dot.dataset.place === place);
+      };
+      overview.show = (name) => {
+        const place = opened.layers.findIndex((layer) => layer.name === name);
+        if (place >= 0) put(place);
+      };
+      const pick = (place) => {
+        put(place);
+        mark(opened.layers[place].name);
+        history.replaceState(null, "", "#layer=" + encodeURIComponent(opened.layers[place].name));
+        overview.chosen(opened.layers[place].name);
+      };
+      slider.addEventListener("input", () => pick(+slider.value));
+      const at = (event) => {
+        const x = new DOMPoint(event.clientX, event.clientY).matrixTransform(chart.getScreenCTM().inverse()).x;
+        const share = (x - opened.left) / opened.span;
+        pick(Math.max(0, Math.min(opened.layers.length - 1, Math.round(share * (opened.layers.length - 1)))));
+      };
+      chart.addEventListener("pointerdown", (event) => { chart.setPointerCapture(event.pointerId); at(event); });
+      chart.addEventListener("pointermove", (event) => { if (event.buttons) at(event); });
+      put(opened.start);
+      overview.show(new URLSearchParams(location.hash.slice(1)).get("layer"));
+      if ($("ex-picture") && !$("ex-picture").hasAttribute("href")) $("ex-picture").setAttribute("href", $("picture").getAttribute("href"));
+    }
+
+    await rest();
+
     // Explorer: any unit's theoretical window from the layers' footprints.
     const source = $("explorer-data");
     if (!source) return;
@@ -318,13 +363,14 @@
       const name = data.layers[state.layer].name;
       history.replaceState(null, "", "#layer=" + encodeURIComponent(name) + "&unit=" + state.unit.join(","));
     };
-    const choose = (index, unit) => {
+    const choose = (index, unit, alone) => {
       const layer = data.layers[index];
       state.layer = index;
       state.unit = layer.axes.map((axis, i) => Math.max(0, Math.min(axis.n - 1, unit && Number.isInteger(unit[i]) ? unit[i] : layer.unit[i])));
       if (!layer.movable) state.unit = [...layer.unit];
       select.value = String(index);
       mark(layer.name);
+      if (!alone) overview.show(layer.name);
       sliders();
       draw();
     };
@@ -395,7 +441,13 @@
       return found;
     };
     await rest();
-    if (!follow()) choose(state.layer);
+    if (!follow()) choose(state.layer, undefined, true);
+    overview.chosen = (name) => {
+      const index = data.layers.findIndex((layer) => layer.name === name);
+      if (index < 0) return;
+      choose(index, undefined, true);
+      remember();
+    };
     window.addEventListener("hashchange", follow);
   };
   setUp().finally(() => { document.documentElement.dataset.ready = ""; });
