@@ -42,7 +42,7 @@ def read_torch_file(path: str | Path) -> Any:
         raise RequestError(f"cannot read {file}: {(error.strerror or str(error)).lower()}") from error
     if not head:
         raise RequestError(f"{file.name} is empty; its writing was cut off or it never was a checkpoint")
-    if head.startswith(b"PK") and not zipfile.is_zipfile(file):
+    if head.startswith(b"PK") and not _is_archive(file):
         raise RequestError(f"{file.name} is truncated: it begins as a checkpoint but its end is missing")
     if not head.startswith(b"PK") and not head.startswith(b"\x80"):
         raise RequestError(f"{file.name} is no PyTorch file (it begins with {head[:12]!r})")
@@ -56,6 +56,13 @@ def read_torch_file(path: str | Path) -> Any:
             return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         raise _refusal(file, error) from error
+
+
+def _is_archive(file: Path) -> bool:
+    try:
+        return zipfile.is_zipfile(file)
+    except zipfile.BadZipFile:  # of one part of several
+        return False
 
 
 def _members(file: Path) -> list[str]:

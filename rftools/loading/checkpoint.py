@@ -54,6 +54,8 @@ def _build_arch(arch: Mapping[str, Any], where: str, model: str | None, build: A
     """The module that a checkpoint names. A name that is somebody's own code is imported only if the user says it."""
     name = str(arch["name"])
     source, colon, _ = name.partition(":")
+    if "?" in name:
+        raise RequestError(f"{where}: the name of its architecture holds arguments, which are not taken from a file")
     arguments = checked(source if colon else "rftools", arch.get("arguments", {}), where)
     if not colon:
         if model not in (None, f"rftools:{name}"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -14,14 +16,46 @@ IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def build(spec: str, **arguments: Any) -> Model:
-    """The architecture that ``spec`` names, with random weights."""
+    """The architecture that ``spec`` names, with random weights; ``?NAME=VALUE&...`` are arguments of its builder.
+
+    Raises:
+        RequestError: no such net, package or argument.
+    """
+    whole, (spec, _, typed) = spec, spec.partition("?")
+    arguments = {**arguments, **_typed(typed)}
     source, colon, name = spec.partition(":")
     known: dict[str, Callable[..., Model]] = {"rftools": _ours, "torchvision": _torchvision, "timm": _timm}
     if not colon or (source in known and not name):
         raise RequestError(
             f"{spec!r} is no model spec: give a file, rftools:NAME, torchvision:NAME, timm:NAME or module:factory"
         )
-    return known[source](name, **arguments) if source in known else from_own_code(spec, **arguments)
+    if source not in known:
+        return from_own_code(spec, **arguments)
+    try:
+        made = known[source](name, **arguments)
+        return dataclasses.replace(made, spec=whole) if typed else made
+    except TypeError as error:  # of an argument that the builder does not take
+        if not arguments:
+            raise
+        raise RequestError(f"{spec} does not take {', '.join(arguments)}: {error}") from error
+
+
+def _typed(text: str) -> dict[str, Any]:
+    """Arguments as they are typed after a question mark.
+
+    >>> _typed("num_classes=10&drop_rate=0.5&global_pool=avg&aux_logits=False")
+    {'num_classes': 10, 'drop_rate': 0.5, 'global_pool': 'avg', 'aux_logits': False}
+    """
+    found: dict[str, Any] = {}
+    for part in text.split("&") if text else []:
+        name, equals, value = part.partition("=")
+        if not equals or not name.isidentifier():
+            raise RequestError(f"?{text}: arguments are given as NAME=VALUE, joined by &")
+        try:
+            found[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[name] = value
+    return found
 
 
 def _ours(name: str, **arguments: Any) -> Model:

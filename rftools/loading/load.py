@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
-from rftools.files import sha256_of
 from rftools.loading import factories
 from rftools.loading.checkpoint import from_checkpoint
+from rftools.loading.fitting import fitted, recognised
 from rftools.loading.formats import Contents, read_file, readers
 from rftools.loading.model import Model
 from rftools.loading.own_code import defined_in
 from rftools.loading.runs import checkpoint_of
-from rftools.loading.state_dict import check_finite, fit, state_dict_of
+from rftools.loading.state_dict import check_finite
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,16 +28,20 @@ def load(
     weights: str | Path | None = None,
     input_size: tuple[int, ...] | None = None,
     seed: int = 0,
+    strict: bool = False,
 ) -> Model:
     """Load a model from a spec: a file, ``rftools:NAME``, ``torchvision:NAME``, ``timm:NAME`` or a factory.
 
     Args:
         spec: a checkpoint that ``rftools train`` wrote, or the folder of its run (its ``best.pt``, otherwise the
-            newest epoch; ``metadata["chosen"]`` says which); a plain state dict (``.pt .pth .ckpt .bin .safetensors``),
-            which needs ``model``; or the spec of an architecture.
+            newest epoch; ``metadata["chosen"]`` says which); a file that holds a state dict somewhere
+            (``.pt .pth .ckpt .bin .safetensors``), whose net is recognised by its tensors, or is ``model``; or the spec
+            of an architecture, with arguments of its builder as in ``torchvision:resnet18?num_classes=10``.
         model: the architecture, itself a spec, of a file that holds weights only.
         weights: a file of weights for a spec that has none of its own (its weights are random otherwise).
         input_size: ``(C, *spatial)``; goes before what the model says of itself.
+        strict: the weights have to fit the net as it is named: no number of classes or channels is read off them, and
+            nothing may be missing or left over. Otherwise ``metadata["fit"]`` says what is.
         seed: of the weights of a spec that has none of its own; the random state is as before afterwards.
 
     Raises:
@@ -49,38 +53,38 @@ def load(
     from rftools.runtime.randomness import seeded
 
     with seeded(seed):
-        loaded = _load(str(spec), model, weights, seed)
+        loaded = _load(str(spec), model, weights, seed, strict)
     check_finite(loaded.module)
     return loaded if input_size is None else dataclasses.replace(loaded, input_size=tuple(input_size))
 
 
-def _load(text: str, model: str | None, weights: str | Path | None, seed: int) -> Model:
+def _load(text: str, model: str | None, weights: str | Path | None, seed: int, strict: bool) -> Model:
     if text.startswith(("http:", "https:", "ftp:", "s3:", "hf:")):
         raise RequestError(f"{text} is an address, and nothing is fetched; download the file and name that")
     if is_weight_file(text):
-        loaded = _from_place(Path(text), model)
+        loaded = _from_place(Path(text), model, strict)
         if weights is not None:
             raise RequestError(f"{Path(text).name} holds weights itself; leave out --weights {weights}")
         return loaded
     if model is not None:
         raise RequestError(f"{text} is an architecture itself; leave out --model {model}, or name a weight file")
-    loaded = factories.build(text)
     if weights is not None:
-        return with_weights(loaded, Path(weights))
+        return fitted(text, Path(weights), _weights_in(Path(weights)), strict)
+    loaded = factories.build(text)
     known = text.partition(":")[0] in {"rftools", *factories.LIBRARIES}
     return dataclasses.replace(loaded, weights=f"{'random' if known else 'as the factory makes them'}, seed {seed}")
 
 
-def _from_place(path: Path, model: str | None) -> Model:
+def _from_place(path: Path, model: str | None, strict: bool) -> Model:
     """What a file gives, or the checkpoint that a run's folder stands for."""
     if not path.is_dir():
-        return _from_file(path, model)
+        return _from_file(path, model, strict)
     chosen, words = checkpoint_of(path)
-    loaded = _from_file(chosen, model)
+    loaded = _from_file(chosen, model, strict)
     return dataclasses.replace(loaded, metadata={**loaded.metadata, "chosen": words})
 
 
-def _from_file(path: Path, model: str | None) -> Model:
+def _from_file(path: Path, model: str | None, strict: bool) -> Model:
     if path.suffix == ".py":
         raise RequestError(f"{path} is Python; name what makes the net: {path}:NAME{defined_in(path)}")
     if ":" not in path.name and path.suffix == "" and not path.exists():
@@ -94,9 +98,7 @@ def _from_file(path: Path, model: str | None) -> Model:
         return found
     if _is_checkpoint(found):
         return from_checkpoint(path, found.content, model)
-    if model is None:
-        raise RequestError(f"{path.name} holds weights and no architecture; name it with --model SPEC (model=SPEC)")
-    return with_weights(factories.build(model), path, found.content)
+    return fitted(recognised(found.content, path.name) if model is None else model, path, found.content, strict)
 
 
 def _is_checkpoint(found: Contents) -> bool:
@@ -148,17 +150,6 @@ def bare_weights(path: Path) -> Mapping[str, Any] | None:
         return None
     found = read_file(path)
     return None if isinstance(found, Model) or _is_checkpoint(found) else found.content
-
-
-def with_weights(model: Model, path: Path, content: Mapping[str, Any] | None = None) -> Model:
-    """``model`` with the weights of a file.
-
-    Raises:
-        RequestError: no weights that can be read, or they do not fit.
-    """
-    state = state_dict_of(_weights_in(path) if content is None else content, path.name)
-    fit(model.module, state, path.name)
-    return dataclasses.replace(model, sha256=sha256_of(path), name=f"{model.name} ({path.name})")
 
 
 def _weights_in(path: Path) -> Mapping[str, Any]:

@@ -44,21 +44,33 @@ def _unpacked(name: str, value: Any) -> tuple[str, Any]:
     return name, value
 
 
-def fit(module: nn.Module, state: Mapping[str, torch.Tensor], where: str) -> None:
-    """Put a state dict into a module, pruning masks applied, or say in one line what does not fit."""
+def fit(
+    module: nn.Module, state: Mapping[str, torch.Tensor], where: str, *, strict: bool = True, spare: bool = False
+) -> str:
+    """Put a state dict into a module, pruning masks applied; what is said of tensors that found no place.
+
+    What the module has no place for is left out unless ``strict``; ``spare``: tensors that are missing are left as they
+    were drawn.
+
+    Raises:
+        RequestError: what does not fit, in one line.
+    """
     plain = applied_masks(state, where)
     own = module.state_dict()
     missing = [name for name in own if name not in plain and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in plain if name not in own]
-    if missing or unexpected:
+    if (missing and not spare) or (unexpected and strict):
         parts = [f"lacks {missing[0]}" + _more(missing)] if missing else []
         parts += [f"has {unexpected[0]} too many" + _more(unexpected)] if unexpected else []
         raise RequestError(f"the weights in {where} do not fit {type(module).__name__}: the file {' and '.join(parts)}")
     for name, tensor in plain.items():
-        if tensor.shape != own[name].shape:
+        if name in own and tensor.shape != own[name].shape:
             given, wanted = ("x".join(map(str, t.shape)) for t in (tensor, own[name]))
             raise RequestError(f"the weights in {where} do not fit: {name} is {given}, the model's is {wanted}")
-    module.load_state_dict(plain, strict=False)
+    module.load_state_dict({name: tensor for name, tensor in plain.items() if name in own}, strict=False)
+    said = [f"it lacks {missing[0]}{_more(missing)}, random here"] if missing else []
+    said += [f"it has {unexpected[0]}{_more(unexpected)} too many, left out"] if unexpected else []
+    return ", and ".join(said)
 
 
 def _more(names: list[str]) -> str:

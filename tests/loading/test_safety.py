@@ -191,6 +191,9 @@ GADGETS: list[tuple[str, dict[str, Any], str]] = [
     ("torchvision:resnet18", {"num_classes": "5"}, r"num_classes = '5' is out of range"),
     ("vgg-dilated", {"classes": 10**9}, r"classes = 1000000000 is out of range"),
     ("vgg-dilated", {"nonsense": 1}, r"'nonsense' is not taken from a file \(rftools: classes, channels\)"),
+    ("timm:resnet10t?checkpoint_path=b.pt", {}, r"arguments, which are not taken from a file"),
+    ("timm:hf-hub:someone/net", {}, r"timm has no model 'hf-hub:someone/net'"),
+    ("timm:local-dir:/tmp", {}, r"timm has no model 'local-dir:/tmp'"),
     ("own_net:make", {"path": "x" * 1000}, r"path = 'xxx.* is out of range"),
 ]
 
@@ -235,6 +238,16 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
                 stream.write(bytes(1 << 20))
     with pytest.raises(rf.RequestError, match=r"bytes that an archive's packed entries expand to; at most 1073741824"):
         rf.load(tmp_path / "bomb.pt", model="rftools:vgg-dilated")
+
+
+def test_an_archive_of_several_parts(tmp_path: Path) -> None:
+    """zipfile raises of its own already when it is asked whether this is an archive."""
+    data = saved(tmp_path / "whole.pt").read_bytes()
+    end = data.rindex(b"PK\x05\x06")
+    locator = b"PK\x06\x07" + struct.pack("<LQL", 0, 0, 2)
+    (tmp_path / "part.pt").write_bytes(data[:end] + locator + data[end:])
+    with pytest.raises(rf.RequestError, match=r"part\.pt is truncated"):
+        rf.load(tmp_path / "part.pt")
 
 
 def test_a_pickle_that_numbers_objects_far_out_takes_no_memory(tmp_path: Path) -> None:

@@ -32,12 +32,14 @@ def read_torch(path: Path) -> Contents:
 
 def _check_sizes(path: Path) -> None:
     """An archive's limits, before PyTorch makes room for what it says."""
-    if zipfile.is_zipfile(path):
-        try:
+    try:
+        if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 check_archive(archive, path.name)
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-            raise RequestError(f"{path.name} is truncated or damaged: {error}") from error
+    except RequestError:
+        raise
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+        raise RequestError(f"{path.name} is truncated or damaged: {error}") from error
 
 
 def holds_tensors(content: Any) -> bool:
