@@ -2,46 +2,81 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
 
-from rftools._version import __version__
-from rftools.cli.options import load_model, model_options
+from rftools.cli import options, subject
+from rftools.cli.formats import check_targets, force_word, json_word, write_json
+from rftools.cli.subject import Subject
+from rftools.cli.talk import talk_options
 from rftools.errors import RequestError
 
 if TYPE_CHECKING:
-    from rftools.checks import Limit, Outcome
-    from rftools.loading import Model
+    from rftools.checks import CheckResult, Limit
 
 FORMATS = ("text", "json", "github", "junit")
+NOTHING = "nothing has changed"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The limits as they were given."""
+
+    layers: tuple[str, ...]
+    min_field: tuple[str, ...]
+    max_holes: tuple[str, ...]
+    no_unproductive: bool
+    min_effective: tuple[str, ...]
+    max_anisotropy: tuple[str, ...]
+    base: str | None
+    limits_file: str | None
+    form: str
+
+    def limits(self) -> list[Limit]:
+        """All of them, for the layers of ``--layers`` where they name none of their own."""
+        from rftools.checks import Limit, parse_limit
+
+        own = ("min_field", "max_holes", "min_effective", "max_anisotropy")
+        found = [parse_limit(name.replace("_", "-"), text) for name in own for text in getattr(self, name)]
+        found += read_limits(self.limits_file) if self.limits_file else []
+        found += [Limit("max-unproductive", 0.0)] if self.no_unproductive else []
+        if not found and self.base is None:
+            raise RequestError(
+                "no limit was given; give one or more, such as --min-field 64 (see rftools check --help)"
+            )
+        return [
+            replace(limit, pattern=pattern)
+            for limit in found
+            for pattern in ((limit.pattern,) if limit.pattern is not None else self.layers or (None,))
+        ]
+
+
+WORDS = (
+    options.layers,
+    click.option("--min-field", multiple=True, metavar="[LAYERS=]PX", help="Field no smaller (default: deepest conv)."),
+    click.option("--max-holes", multiple=True, metavar="[LAYERS=]PX", help="Unseen pixels inside a field, no more."),
+    click.option("--no-unproductive", is_flag=True, help="No convolution that cannot add context."),
+    click.option("--min-effective", multiple=True, metavar="[LAYERS=]SHARE", help="Effective over theoretical side."),
+    click.option("--max-anisotropy", multiple=True, metavar="[LAYERS=]0..1", help="Pooled anisotropy of kernels."),
+    click.option("--against", "base", metavar="BASE.json", help="Fields as in an earlier `rftools trf --json`."),
+    click.option("--file", "limits_file", metavar="FILE.toml", help="Limits from a TOML file: min-field = 64, ..."),
+    click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True),
+)
 
 
 @click.command("check", short_help="Exit 1 when a net breaks a limit.")
-@model_options
-@click.option("--min-field", multiple=True, metavar="[LAYERS=]PX", help="Field no smaller (default: deepest conv).")
-@click.option("--max-holes", multiple=True, metavar="[LAYERS=]PX", help="Unseen pixels inside a field, no more.")
-@click.option("--no-unproductive", is_flag=True, help="No convolution that cannot add context.")
-@click.option("--min-effective", multiple=True, metavar="[LAYERS=]SHARE", help="Effective over theoretical side.")
-@click.option("--max-anisotropy", multiple=True, metavar="[LAYERS=]0..1", help="Pooled anisotropy of kernels.")
-@click.option("--against", "base", metavar="BASE.json", help="Fields as in an earlier `rftools trf --json`.")
-@click.option("--file", "limits_file", metavar="FILE.toml", help="Limits from a TOML file: min-field = 64, ...")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
-def command(
-    spec: str,
-    model: str | None,
-    weights: str | None,
-    input_size: str | None,
-    seed: int,
-    no_unproductive: bool,
-    base: str | None,
-    limits_file: str | None,
-    form: str,
-    **given: tuple[str, ...],
-) -> None:
-    """Check SPEC against limits; one line for each that is broken. LAYERS is a name or a pattern.
+@subject.one
+@options.packed(Asked, "asked", *WORDS)
+@json_word
+@force_word
+@talk_options
+def command(subject: Subject, asked: Asked, json: str | None, force: bool) -> None:
+    """Check SPEC against limits; one line for each that is broken. LAYERS is a name or a pattern, as in --layers, which
+    is for the limits that name none.
 
     A limit that cannot be computed (an unknown field) counts as broken; one that no layer matches is a wrong request.
 
@@ -49,26 +84,16 @@ def command(
     Example:
       rftools check best.pt --min-field 24 --max-holes 0 --no-unproductive
     """
-    from rftools import checks as gate
-
-    limits = [gate.parse_limit(name.replace("_", "-"), text) for name, texts in given.items() for text in texts]
-    limits += read_limits(limits_file) if limits_file else []
-    limits += [gate.Limit("max-unproductive", 0.0)] if no_unproductive else []
-    if not limits and base is None:
-        raise RequestError("no limit was given; give one or more, such as --min-field 64 (see rftools check --help)")
-    loaded = load_model(spec, model, weights, input_size, seed)
-    outcomes, lines = run(loaded, limits, base)
-    click.echo(FORMATTERS[form](loaded, outcomes, lines), nl=False)
-    if lines or not all(outcome.ok for outcome in outcomes):
-        sys.exit(1)
-
-
-def run(model: Model, limits: list[Limit], base: str | None) -> tuple[list[Outcome], list[str]]:
-    """The outcomes of the limits, and the lines of what differs from ``base``; only what is needed is analysed."""
+    reads = [path for path in (*subject.files, asked.base, asked.limits_file) if path is not None]
+    check_targets([json] if json not in (None, "-") and json else [], reads, force=force)
+    limits = asked.limits()
     from rftools.checks import keep
 
-    found = keep(model, limits, base)
-    return list(found.outcomes), list(found.changes)
+    found = keep(subject.load(), limits, asked.base)
+    if write_json(found.to_json, json):
+        click.echo(FORMATTERS[asked.form](found), nl=False)
+    if not found.ok:
+        sys.exit(1)
 
 
 def read_limits(path: str) -> list[Limit]:
@@ -95,48 +120,25 @@ def read_limits(path: str) -> list[Limit]:
     return limits
 
 
-def _broken(outcomes: list[Outcome], lines: list[str]) -> list[str]:
-    return [outcome.line() for outcome in outcomes if not outcome.ok] + lines
-
-
-def as_text(model: Model, outcomes: list[Outcome], lines: list[str]) -> str:
+def as_text(found: CheckResult) -> str:
     """One line for each broken limit, then the count."""
-    broken = _broken(outcomes, lines)
-    last = (
-        f"{len(broken)} broken" if broken else f"all {len(outcomes)} checks hold" if outcomes else "nothing has changed"
-    )
-    return "".join(f"{' '.join(line.split())}\n" for line in [*broken, last])
+    number = len(found.outcomes)
+    last = f"{len(found.broken)} broken" if found.broken else f"all {number} checks hold" if number else NOTHING
+    return "".join(f"{' '.join(line.split())}\n" for line in [*found.broken, last])
 
 
-def as_json(model: Model, outcomes: list[Outcome], lines: list[str]) -> str:
-    """One object with every outcome."""
-    import dataclasses
-
-    from rftools.results import plain
-
-    content = {
-        "schema": {"name": "rftools.check", "version": 1},
-        "rftools": __version__,
-        "model": dataclasses.asdict(model.info()),
-        "ok": not _broken(outcomes, lines),
-        "outcomes": [dataclasses.asdict(outcome) for outcome in outcomes],
-        "changes": lines,
-    }
-    return json.dumps(plain(content), indent=1) + "\n"
-
-
-def as_github(model: Model, outcomes: list[Outcome], lines: list[str]) -> str:
+def as_github(found: CheckResult) -> str:
     """Workflow commands that GitHub shows on the pull request."""
-    escaped = (line.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A") for line in _broken(outcomes, lines))
+    escaped = (line.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A") for line in found.broken)
     return "".join(f"::error title=rftools check::{line}\n" for line in escaped)
 
 
-def as_junit(model: Model, outcomes: list[Outcome], lines: list[str]) -> str:
+def as_junit(found: CheckResult) -> str:
     """JUnit XML: a test case for each limit and layer."""
     import xml.etree.ElementTree as ET
 
-    cases = [(o.check, o.layer or "(model)", None if o.ok else o.line()) for o in outcomes]
-    cases += [("against", line.split(": ")[1], line) for line in lines]
+    cases = [(o.check, o.layer or "(model)", None if o.ok else o.line()) for o in found.outcomes]
+    cases += [("against", line.split(": ")[1], line) for line in found.changes]
     failures = sum(message is not None for _, _, message in cases)
     suite = ET.Element("testsuite", name="rftools check", tests=str(len(cases)), failures=str(failures))
     for check, layer, message in cases:
@@ -151,4 +153,9 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-FORMATTERS = {"text": as_text, "json": as_json, "github": as_github, "junit": as_junit}
+FORMATTERS: dict[str, Callable[[CheckResult], str]] = {
+    "text": as_text,
+    "json": lambda found: found.to_json(),
+    "github": as_github,
+    "junit": as_junit,
+}

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rftools.cli import options
+from rftools.cli.talk import quiet, talk_options
 from rftools.errors import RequestError
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ KEPT = ("arch", "classes", "input_size", "normalisation", "data")
 @click.command("demo", short_help="Train a small net, analyse it, write its report.")
 @click.option("-o", "--output", "folder", default="demo", show_default=True, metavar="DIR", help="Where it all goes.")
 @click.option("--epochs", default=5, show_default=True, type=click.IntRange(min=1), help="How long to train.")
-@click.option("--seed", default=0, show_default=True, type=int, help="Of the weights, batches and augmentation.")
+@options.seed
+@talk_options
 def command(folder: str, epochs: int, seed: int) -> None:
     """Train vgg-dilated on crops of photographs, look at its fields before and after, prune a copy, write reports.
 
@@ -49,7 +52,9 @@ def command(folder: str, epochs: int, seed: int) -> None:
 
 
 def say(line: str) -> None:
-    print(line, flush=True)
+    """What it does and finds, on standard output: that is this command's answer."""
+    if not quiet():
+        print(line, flush=True)
 
 
 def _folder(target: Path) -> Path:

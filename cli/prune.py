@@ -2,115 +2,137 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rftools.cli.options import check_outputs, emit, load_model, model_options
+from rftools.cli import options, subject
+from rftools.cli.formats import Files, emit, files
+from rftools.cli.subject import Subject
+from rftools.cli.talk import say, talk_options
 from rftools.errors import RequestError
 
 if TYPE_CHECKING:
     from rftools.loading import Model
-    from rftools.pruning import Cut, Request
+    from rftools.pruning import Cut, Pictures, Request
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How much is pruned of what, by which method."""
+
+    sparsity: str | None
+    keep: str | None
+    taps: int | None
+    method: str
+    scope: str | None
+    layers: tuple[str, ...]
+    depthwise: bool
+    keep_field: str | None
+    balance: bool
+    allow_dead_layers: bool
+
+    def request(self, seed: int) -> Request:
+        """The same for `rftools.pruning`, checked."""
+        from rftools.pruning import Request
+
+        own = ("taps", "method", "scope", "layers", "depthwise", "keep_field", "balance", "allow_dead_layers")
+        given: dict[str, Any] = {name: getattr(self, name) for name in own}
+        request = Request(sparsity=share_of(self.sparsity, self.keep), seed=seed, **given)
+        request.check()
+        return request
+
+
+@dataclass(frozen=True)
+class Data:
+    """The pictures that scores are taken from, and what is trained on afterwards."""
+
+    epochs: int | None
+    images: str | None
+    count: int
+    device: str
+    data_name: str | None
+    data_dir: str | None
+
+    def pictures(self, model: Model, seed: int) -> Pictures:
+        """What scores are taken from."""
+        from rftools.pruning import pictures_of
+
+        found = pictures_of(model, self.images, count=self.count, seed=seed, root=self.data_dir)
+        say(f"images: {found.source}")
+        return found
+
+
+WORDS = (
+    click.option("--sparsity", metavar="SHARE", help="The share of weights to set to zero, such as 0.9."),
+    click.option("--keep", metavar="SHARE", help="The share to keep: 1 minus the sparsity."),
+    click.option("--taps", type=int, metavar="N", help="At most N taps in each kernel."),
+    click.option(
+        "--method", default="magnitude", show_default=True, metavar="NAME",
+        help="magnitude, random, per-kernel, gradient or wanda.",
+    ),
+    click.option("--scope", metavar="NAME", help="What is compared with each other: kernel, filter, layer or global."),
+    options.layers_with("PATTERN[=S]", " =S gives them a sparsity of their own."),
+    click.option("--depthwise", is_flag=True, help="Depthwise kernels too."),
+    click.option(
+        "--keep-field", is_flag=False, flag_value="kernel", metavar="[kernel|layer]",
+        help="Each kernel that is left (or each layer) still spans its box.",
+    ),
+    click.option(
+        "--balance-orientation", "balance", is_flag=True, help="Balance directions over each filter's kernels."
+    ),
+    click.option("--allow-dead-layers", is_flag=True, help="Even if a layer loses all its weights."),
+)  # fmt: skip
+DATA = (
+    click.option(
+        "--finetune", "epochs", type=click.IntRange(min=1), metavar="N", help="Train on for N epochs, masks fixed."
+    ),
+    options.images,
+    options.count(64),
+    options.device,
+    options.data(" Default: the checkpoint's own."),
+    options.data_dir,
+)
+TARGET = click.option(
+    "-o", "--output", required=True, multiple=True, metavar="FILE", type=options.FILE,
+    help="The pruned checkpoint, .pt or .pth; may be repeated.",
+)  # fmt: skip
 
 
 @click.command("prune", short_help="Prune a trained net and write what is left.")
-@model_options
-@click.option("--sparsity", metavar="SHARE", help="The share of weights to set to zero, such as 0.9.")
-@click.option("--keep", metavar="SHARE", help="The share to keep: 1 minus the sparsity.")
-@click.option("--taps", type=int, metavar="N", help="At most N taps in each kernel.")
-@click.option(
-    "--method",
-    default="magnitude",
-    show_default=True,
-    metavar="NAME",
-    help="magnitude, random, per-kernel, gradient or wanda.",
-)
-@click.option("--scope", metavar="NAME", help="What is compared with each other: kernel, filter, layer or global.")
-@click.option("--layers", multiple=True, metavar="PATTERN[=S]", help="Only these layers, with a sparsity of their own.")
-@click.option("--depthwise", is_flag=True, help="Depthwise kernels too.")
-@click.option(
-    "--keep-field",
-    is_flag=False,
-    flag_value="kernel",
-    metavar="[kernel|layer]",
-    help="Each kernel that is left (or each layer) still spans its box.",
-)
-@click.option("--balance-orientation", "balance", is_flag=True, help="Balance directions over each filter's kernels.")
-@click.option("--allow-dead-layers", is_flag=True, help="Even if a layer loses all its weights.")
-@click.option(
-    "--finetune", "epochs", type=click.IntRange(min=1), metavar="N", help="Train on for N epochs, masks fixed."
-)
-@click.option("--images", metavar="FOLDER|FILE", help="For gradient and wanda; default: the checkpoint's own data.")
-@click.option("--count", default=64, show_default=True, type=click.IntRange(min=1), help="How many images at most.")
-@click.option("--data", "data_name", metavar="NAME", help="Data to fine-tune on; default: the checkpoint's own.")
-@click.option("--data-dir", metavar="DIR", help="Where the files of cifar or the pictures of folder are.")
-@click.option("--json", "json_path", metavar="FILE", help="Write what was done as JSON (- for standard output).")
-@click.option("-o", "--output", required=True, metavar="FILE", help="The pruned checkpoint: .pt or .pth.")
-def command(
-    spec: str,
-    model: str | None,
-    weights: str | None,
-    input_size: str | None,
-    sparsity: str | None,
-    keep: str | None,
-    taps: int | None,
-    method: str,
-    scope: str | None,
-    layers: tuple[str, ...],
-    depthwise: bool,
-    keep_field: str | None,
-    balance: bool,
-    allow_dead_layers: bool,
-    epochs: int | None,
-    images: str | None,
-    count: int,
-    data_name: str | None,
-    data_dir: str | None,
-    seed: int,
-    json_path: str | None,
-    output: str,
-) -> None:
+@subject.one
+@options.packed(Asked, "asked", *WORDS)
+@options.packed(Data, "data", *DATA)
+@TARGET
+@files
+@talk_options
+def command(subject: Subject, asked: Asked, data: Data, output: tuple[str, ...], outputs: Files) -> None:
     """Prune SPEC, a checkpoint or an architecture, and write the checkpoint that is left.
 
     \b
     Example:
       rftools prune runs/dilated/best.pt --sparsity 0.9 --finetune 1 -o pruned.pt
     """
-    from rftools.pruning import Request, pictures_of, prune, save_pruned
+    from rftools.pruning import prune, save_pruned
     from rftools.pruning.request import NEED_PICTURES
     from rftools.pruning.write import check_target
 
-    request = Request(
-        sparsity=share_of(sparsity, keep),
-        taps=taps,
-        method=method,
-        scope=scope,
-        layers=layers,
-        depthwise=depthwise,
-        keep_field=keep_field,
-        balance=balance,
-        allow_dead_layers=allow_dead_layers,
-        seed=seed,
-    )
-    request.check()
-    check_target(output)
-    check_outputs(json_path, None)
-    loaded = load_model(spec, model, weights, input_size, seed)
+    request = asked.request(subject.seed)
+    for path in output:
+        check_target(path)
+    outputs.check([*subject.files, data.images], *output)
+    loaded = subject.load()
     loaded.require_input_size()
-    pictures = None
-    if method in NEED_PICTURES:
-        pictures = pictures_of(loaded, images, count=count, seed=seed, root=data_dir)
-        print(f"images: {pictures.source}", file=sys.stderr)
+    pictures = data.pictures(loaded, subject.seed) if asked.method in NEED_PICTURES else None
     cut = prune(loaded, request, pictures)
-    if epochs is not None:
-        cut = finetuned(cut, loaded, epochs, data_name, data_dir, seed)
-    save_pruned(output, cut, request)
-    for line in said(cut, request):
-        print(line, file=sys.stderr)
-    print(f"wrote {output}", file=sys.stderr)
-    emit(cut.result, json_path, None)
+    if data.epochs is not None:
+        cut = finetuned(cut, loaded, data, subject.seed)
+    for path in output:
+        save_pruned(path, cut, request)
+    for line in [*said(cut, request), *(f"wrote {path}" for path in output)]:
+        say(line)
+    emit(cut.result, outputs)
 
 
 def share_of(sparsity: str | None, keep: str | None) -> float | None:
@@ -124,20 +146,20 @@ def share_of(sparsity: str | None, keep: str | None) -> float | None:
     return None if sparsity is None else parse_share(sparsity, "--sparsity")
 
 
-def finetuned(cut: Cut, model: Model, epochs: int, data_name: str | None, data_dir: str | None, seed: int) -> Cut:
-    """The pruned net after some epochs on the data that it was trained on, or on ``data_name``."""
+def finetuned(cut: Cut, model: Model, data: Data, seed: int) -> Cut:
+    """The pruned net after some epochs on the data that it was trained on, or on those that were named."""
     from rftools.cli.train import make_watcher
     from rftools.models.data import load_data
     from rftools.models.training.loop import Options, finetune
     from rftools.pruning.cut import with_history
 
-    name = data_name or model.metadata.get("data")
+    name = data.data_name or model.metadata.get("data")
     if name is None or "epoch" not in model.metadata:
         raise RequestError("--finetune goes on with the recipe of `rftools train`; it takes a checkpoint of that")
     size = model.require_input_size()[-1] if name == "folder" else None
-    train_set, test_set = (load_data(name, split, root=data_dir, size=size) for split in ("train", "test"))
-    options = Options(epochs=epochs, seed=seed)
-    history = finetune(cut.model.module, cut.masks, train_set, test_set, options, watcher=make_watcher())
+    train_set, test_set = (load_data(name, split, root=data.data_dir, size=size) for split in ("train", "test"))
+    how = Options(epochs=data.epochs or 1, seed=seed, device=data.device)
+    history = finetune(cut.model.module, cut.masks, train_set, test_set, how, watcher=make_watcher())
     return with_history(cut, tuple(vars(epoch) for epoch in history))
 
 

@@ -2,128 +2,181 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from rftools.cli import options
+from rftools.cli.talk import quiet, say, shows_progress, talk_options
 from rftools.errors import RequestError
 
 if TYPE_CHECKING:
-    from rftools.models.training.loop import Epoch, Options, Progress, Recipe, Watcher
+    from rftools.models.data import Dataset
+    from rftools.models.training.loop import Epoch, Options, Recipe, Watcher
     from rftools.models.training.schedules import Pruning
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is learnt from."""
+
+    data_name: str
+    data_dir: str | None
+    download: bool
+    size: int | None
+
+    def sets(self) -> tuple[Dataset, Dataset]:
+        """The pictures to learn from, and those held out."""
+        from rftools.models.data import load_data
+
+        if self.download:
+            _download(self.data_name, self.data_dir)
+        train, test = (
+            load_data(self.data_name, part, root=self.data_dir, size=self.size) for part in ("train", "test")
+        )
+        return train, test
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long, how fast and where it is trained."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    steps_per_epoch: int | None
+    seed: int
+    device: str
+    amp: bool
+    channels_last: bool
+    compile: bool
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What is set to zero on the way."""
+
+    prune: str | None
+    keep: str | None
+    prune_every: str
+    prune_scope: str
+    prune_layers: tuple[str, ...]
+    prune_depthwise: bool
+
+    def asked(self) -> Pruning | None:
+        """The same for the training loop; the words beside ``--prune`` say nothing without it."""
+        from rftools.models.training.schedules import Pruning, parse_share
+
+        if self.prune is not None:
+            share = None if self.keep is None else parse_share(self.keep, "--keep")
+            how = (self.prune_every, self.prune_scope, self.prune_layers, self.prune_depthwise)
+            return Pruning(self.prune, *how, share)
+        alone = {"--keep": self.keep, "--prune-layers": self.prune_layers, "--prune-depthwise": self.prune_depthwise}
+        for flag, value in alone.items():
+            if value:
+                raise RequestError(
+                    f"{flag} prunes nothing without --prune SCHEDULE, such as --prune constant:0.5@begin=200"
+                )
+        return None
+
+
+DATA = (
+    options.data(required=True),
+    options.data_dir,
+    click.option("--download", is_flag=True, help="Fetch cifar's files into --data-dir first."),
+    click.option("--size", type=click.IntRange(min=1), help="Resize the pictures of folder to this side."),
+)
+COURSE = (
+    click.option("--epochs", default=80, show_default=True, type=int),
+    options.batch_size(32),
+    click.option("--lr", default=1e-3, show_default=True, type=float, help="Adam's rate at the first step."),
+    click.option("--steps-per-epoch", type=int, help="Default: one pass over the data, at most 1000."),
+    options.seed,
+    options.device,
+    click.option("--amp", is_flag=True, help="bfloat16 where it is safe."),
+    click.option("--channels-last", is_flag=True, help="Channels-last memory format."),
+    click.option("--compile", is_flag=True, help="Compile the net with torch.compile."),
+)
+PRUNED = (
+    click.option(
+        "--prune", metavar="SCHEDULE",
+        help="Set the smallest weights to zero on the way: constant:0.5@begin=200, polynomial:0.0->0.9@2e..8e (e: "
+        "epochs).",
+    ),
+    click.option(
+        "--keep", metavar="SHARE", help="The share to keep, for a --prune without a sparsity: constant@begin=200."
+    ),
+    click.option(
+        "--prune-every", default="20", show_default=True, metavar="STEPS",
+        help="Renew the masks so often (1e: an epoch).",
+    ),
+    click.option(
+        "--prune-scope", type=click.Choice(["layer", "global"]), default="layer", show_default=True,
+        help="A threshold each, or one for all.",
+    ),
+    click.option(
+        "--prune-layers", multiple=True, metavar="PATTERN[=S]", callback=options.by_commas,
+        help="Only these layers, with a sparsity of their own.",
+    ),
+    click.option("--prune-depthwise", is_flag=True, help="Depthwise kernels too."),
+)  # fmt: skip
 
 
 @click.command("train", short_help="Train a net and leave checkpoints.")
 @click.argument("spec")
-@click.option("--data", "data_name", required=True, help="patches, mnist5k, cifar10, cifar100 or folder.")
-@click.option("--data-dir", metavar="DIR", help="Where the files of cifar or the pictures of folder are.")
-@click.option("--download", is_flag=True, help="Fetch cifar's files into --data-dir first.")
-@click.option("--size", type=click.IntRange(min=1), help="Resize the pictures of folder to this side.")
+@options.packed(Data, "data", *DATA)
 @click.option("-o", "--output", "run", required=True, metavar="RUN", help="Folder for checkpoints and metrics.")
-@click.option("--epochs", default=80, show_default=True, type=int)
-@click.option("--batch-size", default=32, show_default=True, type=int)
-@click.option("--lr", default=1e-3, show_default=True, type=float, help="Adam's rate at the first step.")
-@click.option("--steps-per-epoch", type=int, help="Default: one pass over the data, at most 1000.")
-@click.option("--seed", default=0, show_default=True, type=int)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--amp", is_flag=True, help="bfloat16 where it is safe.")
-@click.option("--channels-last", is_flag=True, help="Channels-last memory format.")
-@click.option("--compile", "compiled", is_flag=True, help="Compile the net with torch.compile.")
-@click.option(
-    "--prune",
-    metavar="SCHEDULE",
-    help="Set the smallest weights to zero on the way: constant:0.5@begin=200, polynomial:0.0->0.9@2e..8e (e: epochs).",
-)
-@click.option(
-    "--keep", metavar="SHARE", help="The share to keep, for a --prune without a sparsity: constant@begin=200."
-)
-@click.option(
-    "--prune-every", default="20", show_default=True, metavar="STEPS", help="Renew the masks so often (1e: an epoch)."
-)
-@click.option(
-    "--prune-scope",
-    type=click.Choice(["layer", "global"]),
-    default="layer",
-    show_default=True,
-    help="A threshold each, or one for all.",
-)
-@click.option(
-    "--prune-layers", multiple=True, metavar="PATTERN[=S]", help="Only these layers, with a sparsity of their own."
-)
-@click.option("--prune-depthwise", is_flag=True, help="Depthwise kernels too.")
+@options.packed(Course, "course", *COURSE)
+@options.packed(Pruned, "pruned", *PRUNED)
 @click.option("--resume", is_flag=True, help="Go on after the run's last checkpoint.")
-def command(
-    spec: str,
-    data_name: str,
-    data_dir: str | None,
-    download: bool,
-    size: int | None,
-    run: str,
-    resume: bool,
-    compiled: bool,
-    prune: str | None,
-    keep: str | None,
-    prune_every: str,
-    prune_scope: str,
-    prune_layers: tuple[str, ...],
-    prune_depthwise: bool,
-    **given: Any,
-) -> None:
+@talk_options
+def command(spec: str, data: Data, run: str, course: Course, pruned: Pruned, resume: bool) -> None:
     """Train SPEC on a data set; the study's recipe is the default.
+
+    A folder that holds a run already is not written over: --resume goes on with it.
 
     \b
     Example:
       rftools train rftools:vgg-dilated --data patches --epochs 5 -o runs/dilated
     """
-    from rftools.models.data import load_data
     from rftools.models.training.loop import Options, train
-    from rftools.models.training.pruning import make_pruner
-    from rftools.models.training.runs import merit, prepare_run
+    from rftools.models.training.runs import prepare_run
 
-    pruning = make_pruning(prune, keep, prune_every, prune_scope, prune_layers, prune_depthwise)
-    options = Options(compile=compiled, pruning=pruning, **given)
-    options.check()
+    how = Options(**vars(course), pruning=pruned.asked())
+    how.check()
     prepare_run(run, resume=resume)
-    if download:
-        _download(data_name, data_dir)
-    train_set, test_set = (load_data(data_name, split, root=data_dir, size=size) for split in ("train", "test"))
-    recipe, options = make_recipe(spec, len(train_set.classes), train_set.input_size[0], options)
-    if options.pruning is not None:  # a pattern that matches nothing is told before anything is said or done
-        steps = options.steps_an_epoch(len(train_set))
-        make_pruner(recipe.make(), options.pruning, per_epoch=steps, total=steps * options.epochs)
-    print(f"{spec} on {data_name}: {len(train_set)} pictures to learn from, {len(test_set)} held out", file=sys.stderr)
+    train_set, test_set = data.sets()
+    recipe, how = make_recipe(spec, len(train_set.classes), train_set.input_size[0], how)
+    _check_pruning(recipe, how, len(train_set))
+    say(f"{spec} on {data.data_name}: {len(train_set)} pictures to learn from, {len(test_set)} held out")
     try:
-        history = train(recipe, train_set, test_set, run, options, resume=resume, watcher=make_watcher())
+        history = train(recipe, train_set, test_set, run, how, resume=resume, watcher=make_watcher())
     except KeyboardInterrupt:
-        print(f"stopped; every whole epoch is in {run}: go on with --resume", file=sys.stderr)
+        say(f"stopped; every whole epoch is in {run}: go on with --resume")
         raise
     if not history:
         raise RequestError(f"{run} has no epoch")
+    print(_result(history, len(train_set.classes), run))
+
+
+def _check_pruning(recipe: Recipe, how: Options, pictures: int) -> None:
+    """A pattern that matches nothing is told before anything is said or done."""
+    from rftools.models.training.pruning import make_pruner
+
+    if how.pruning is not None:
+        steps = how.steps_an_epoch(pictures)
+        make_pruner(recipe.make(), how.pruning, per_epoch=steps, total=steps * how.epochs)
+
+
+def _result(history: list[Epoch], classes: int, run: str) -> str:
+    """The best epoch in a line."""
+    from rftools.models.training.runs import merit
+
     best = max(history, key=lambda epoch: merit(vars(epoch)))
-    chance = 1 / len(train_set.classes)
     left = "" if best.sparsity is None else f", sparsity {best.sparsity:.3f} (keeps {1 - best.sparsity:.3f})"
-    print(
-        f"best held-out accuracy {best.val_accuracy:.1%} (chance {chance:.1%}){left}, epoch {best.epoch}: {run}/best.pt"
-    )
-
-
-def make_pruning(
-    schedule: str | None, keep: str | None, every: str, scope: str, layers: tuple[str, ...], depthwise: bool
-) -> Pruning | None:
-    """What ``--prune`` and the options beside it ask for; they say nothing without it."""
-    from rftools.models.training.schedules import Pruning, parse_share
-
-    if schedule is not None:
-        share = None if keep is None else parse_share(keep, "--keep")
-        return Pruning(schedule, every, scope, layers, depthwise, share)
-    alone = {"--keep": keep, "--prune-layers": layers, "--prune-depthwise": depthwise}
-    for flag, value in alone.items():
-        if value:
-            raise RequestError(
-                f"{flag} prunes nothing without --prune SCHEDULE, such as --prune constant:0.5@begin=200"
-            )
-    return None
+    reached = f"best held-out accuracy {best.val_accuracy:.1%} (chance {1 / classes:.1%})"
+    return f"{reached}{left}, epoch {best.epoch}: {run}/best.pt"
 
 
 def _download(name: str, data_dir: str | None) -> None:
@@ -158,51 +211,11 @@ def make_recipe(spec: str, classes: int, channels: int, options: Options) -> tup
 
 
 def make_watcher() -> Watcher:
-    """A progress bar on a terminal, a line an epoch elsewhere."""
+    """A progress bar on a terminal, a line an epoch elsewhere, nothing where it should be quiet."""
     from rftools.models.training.loop import Watcher
 
-    class Lines(Watcher):
-        def note(self, line: str) -> None:
-            print(line, file=sys.stderr, flush=True)
+    if quiet():
+        return Watcher()
+    from rftools.cli.watching import Bar, Lines
 
-        def end_epoch(self, epoch: Epoch) -> None:
-            left = "" if epoch.sparsity is None else f"sparsity {epoch.sparsity:.3f}, keep {1 - epoch.sparsity:.3f} "
-            print(
-                f"epoch {epoch.epoch}: loss {epoch.loss:.4f} accuracy {epoch.accuracy:.3f} "
-                f"held out {epoch.val_loss:.4f} {epoch.val_accuracy:.3f} {left}"
-                f"({epoch.images_per_second:.0f} images/s)",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    if not sys.stderr.isatty():
-        return Lines()
-    import rich.progress
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-
-    class Bar(Lines):
-        def begin(self, epochs: int, steps: int, device: str) -> None:
-            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
-            console = Console(stderr=True)
-            self.bar = rich.progress.Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
-            self.steps = steps
-            self.task = self.bar.add_task(f"{epochs} epochs on {device}", total=epochs * steps, note="")
-            self.bar.start()
-
-        def step(self, progress: Progress) -> None:
-            note = (
-                f"epoch {progress.epoch} loss {progress.loss:.3f} accuracy {progress.accuracy:.2f} "
-                f"{progress.images_per_second:.0f} images/s"
-            )
-            self.bar.update(self.task, completed=(progress.epoch - 1) * self.steps + progress.step, note=note)
-
-        def end_epoch(self, epoch: Epoch) -> None:
-            self.bar.stop()
-            super().end_epoch(epoch)
-            self.bar.start()
-
-        def close(self) -> None:
-            self.bar.stop()
-
-    return Bar()
+    return Bar() if shows_progress() else Lines()

@@ -9,13 +9,16 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from rftools._version import __version__
-from rftools.errors import no_layer
+from rftools.errors import RequestError, no_layer
 from rftools.files import write_text
+from rftools.rows import Row, only
 
 if TYPE_CHECKING:
+    from typing import Self
+
     import pandas as pd
 
 
@@ -35,13 +38,6 @@ class ModelInfo:
     left_out: tuple[str, ...] = ()
 
 
-class Row(Protocol):
-    """A row of a result: one layer."""
-
-    @property
-    def name(self) -> str: ...
-
-
 R = TypeVar("R", bound=Row)
 
 
@@ -49,7 +45,8 @@ R = TypeVar("R", bound=Row)
 class Result(Generic[R]):
     """Base of all results. Sub-classes add their own fields, set ``SCHEMA`` and keep ``repr=False``.
 
-    ``result["layer1.0"]`` is that layer's row; iteration runs over the rows in execution order.
+    ``result["layer1.0"]`` is that layer's row and ``result[0]`` the first one's; ``"layer1.0" in result``, ``keys()``
+    and ``get`` speak of layers' names; iteration runs over the rows in execution order.
     """
 
     SCHEMA: ClassVar[tuple[str, int]]
@@ -58,11 +55,40 @@ class Result(Generic[R]):
     input_size: tuple[int, ...] | None
     layers: tuple[R, ...]
 
-    def __getitem__(self, name: str) -> R:
+    def __getitem__(self, name: str | int) -> R:
+        if isinstance(name, int):
+            return self._at(name)
         for row in self.layers:
             if row.name == name:
                 return row
+        if not isinstance(name, str):
+            raise RequestError(f"a layer is named by text or its place, not by {name!r}")
         raise no_layer(name, [row.name for row in self.layers])
+
+    def _at(self, place: int) -> R:
+        if not -len(self.layers) <= place < len(self.layers):
+            raise RequestError(f"no layer {place}; there are {len(self.layers)}, from 0")
+        return self.layers[place]
+
+    def __contains__(self, layer: object) -> bool:
+        """Whether there is a layer of that name, or that row."""
+        return any(row.name == layer or row is layer for row in self.layers)
+
+    def keys(self) -> tuple[str, ...]:
+        """The layers' names, in execution order."""
+        return tuple(row.name for row in self.layers)
+
+    def get(self, name: str, default: Any = None) -> R | Any:
+        """The row of a layer, or ``default`` where there is none of that name."""
+        return next((row for row in self.layers if row.name == name), default)
+
+    def only(self, *patterns: str) -> Self:
+        """The same result with the rows of layers of these names or patterns (``layer4.*``); all where there is none.
+
+        Raises:
+            RequestError: a pattern that no layer matches.
+        """
+        return dataclasses.replace(self, layers=only(self.layers, patterns)) if patterns else self
 
     def __iter__(self) -> Iterator[R]:
         return iter(self.layers)

@@ -85,7 +85,7 @@ class EffectiveResult(Result[EffectiveLayer]):
     pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict, compare=False)
     of_input: str | None = None  # of a net with several inputs: the one that maps are of
 
-    def __getitem__(self, name: str) -> EffectiveLayer:
+    def __getitem__(self, name: str | int) -> EffectiveLayer:
         own = next((row for row in self.layers if row.key == name), None)
         central = next((row for row in self.central() if row.name == name), None)
         return own or central or super().__getitem__(name)

@@ -115,6 +115,13 @@ class SparsityResult(Result[LayerSparsity]):
     total: Total
     no_fields: str | None = None
 
+    def only(self, *patterns: str) -> SparsityResult:
+        """As of every result; the total is that of the layers that are left."""
+        from rftools.weights.sparsity import total
+
+        chosen = super().only(*patterns)
+        return dataclasses.replace(chosen, total=total(chosen.layers))
+
     def _body(self) -> dict[str, Any]:
         layers = [plain(dataclasses.replace(row, survivors=None)) for row in self.layers]
         for body in layers:

@@ -77,7 +77,7 @@ class Counting:
 
     def result(self, weights: Weights, rows: Sequence[LayerSparsity]) -> SparsityResult:
         layers = tuple(rows)
-        return SparsityResult(model=weights.info, input_size=weights.input_size, layers=layers, total=_total(layers))
+        return SparsityResult(model=weights.info, input_size=weights.input_size, layers=layers, total=total(layers))
 
     def layer(self, layer: Kernels, found: Masks) -> LayerSparsity:
         """One layer's row from its survivor masks."""
@@ -244,7 +244,7 @@ def _nested(array: NDArray[np.float64]) -> tuple[object, ...]:
     return tuple(_nested(item) if item.ndim else float(item) for item in array)
 
 
-def _total(rows: Sequence[LayerSparsity]) -> Total:
+def total(rows: Sequence[LayerSparsity]) -> Total:
     weights, zeros = sum(row.weights for row in rows), sum(row.zeros for row in rows)
     near = sum(row.near_zero.share * row.weights for row in rows) / weights
     shaped = [row.shapes for row in rows if row.shapes is not None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -159,23 +158,3 @@ def test_bad_requests_get_one_line_and_status_2(capsys: pytest.CaptureFixture[st
     assert err.startswith(f"rftools: error: {line}"), err
     assert err.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
-
-
-@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
-def test_tables_fit_the_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
-) -> None:
-    """No line is longer than the terminal is wide, no value is lost, and names in brackets are shown."""
-    from rftools.cli.options import print_rows
-
-    monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    columns = ["layer", *[f"column{i}" for i in range(9)], "empty"]
-    rows = [[f"[layer{r}]", *[f"{r}.{i}23" for i in range(9)], ""] for r in range(3)]
-    print_rows(columns, rows, title="net [bold]")
-    out = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
-    assert max(map(len, out.splitlines())) <= width
-    assert all(value in out for row in rows for value in row)
-    assert "net [bold]" in out
-    assert "empty" not in out

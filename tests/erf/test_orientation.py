@@ -120,8 +120,8 @@ def test_requests_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     def run(*options: str) -> str:
         return CliRunner().invoke(command, ["rftools:vgg-dilated", *options], catch_exceptions=False).stdout
 
-    with pytest.raises(rf.RequestError, match="--layer and --images speak of effective fields; add --of effective"):
-        run("--layer", "features*")
+    with pytest.raises(rf.RequestError, match="--images speaks of effective fields; add --of effective"):
+        run("--images", "white")
     with pytest.raises(rf.RequestError, match="--signs and --mass speak of weights"):
         run("--of", "effective", "--signs")
     picture = tmp_path / "rose.svg"

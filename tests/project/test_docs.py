@@ -18,6 +18,7 @@ import click
 import pytest
 
 from rftools.cli import COMMANDS, group, main
+from rftools.loading import load
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -206,7 +207,6 @@ def bad_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("cut.pt").write_bytes(Path("plain.pt").read_bytes()[:3000])
     Path("empty.pt").write_bytes(b"")
     Path("text.pt").write_text("hello\n")
-    Path("there.html").write_text("kept")
     for net in ("vgg-dilated", "vgg-strided"):
         rf.sparsity(rf.load(f"rftools:{net}")).to_json(f"{net}.json")
     written = Path("vgg-dilated.json").read_text()
@@ -227,7 +227,7 @@ def test_the_lines_of_the_errors_page_are_the_programs(bad_files: Path, capsys: 
         assert (stop.value.code, captured.out) == (2, ""), command
         assert re.fullmatch(pattern, captured.err), captured.err
     assert not (bad_files / "canary").exists()
-    assert (bad_files / "there.html").read_text() == "kept"
+    assert load("plain.pt", model="rftools:vgg-dilated").parameters > 0  # what was read is as it was
 
 
 def test_the_gallery_leaves_pictures_alone_that_look_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -575,7 +575,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     text = html.unescape(Path(path).read_text())
     assert "random, seed 0" in text
     assert "rftools report rftools:vgg-dilated --no-effective --object 16x16 -o r.html" in text
-    assert command(capsys, *given) == (2, f"rftools: error: {path} exists; --force overwrites it\n")
+    assert command(capsys, *given) == (0, f"wrote {path}\n")  # a page that exists is replaced
     assert command(capsys, *given, "--force")[0] == 0
     status, line = command(capsys, "rftools:vgg-dilated", "-o", path, "--force", "--object", "big")
     assert status == 2
@@ -623,13 +623,15 @@ def test_a_pdf_needs_a_browser(
     assert not page.exists()
 
 
-def test_no_output_is_overwritten_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    there = tmp_path / "there"
-    there.write_text("mine")
+def test_what_is_read_is_not_written_over_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    there = tmp_path / "fields.json"
+    rf.theoretical(rf.load("rftools:vgg-dilated")).to_json(there)
+    before = there.read_text()
     for flag in ("--json", "--markdown", "--pdf"):
-        given = ("rftools:vgg-dilated", "-o", str(tmp_path / "r.html"), flag, str(there))
-        assert command(capsys, *given) == (2, f"rftools: error: {there} exists; --force overwrites it\n")
-    assert there.read_text() == "mine"
+        given = (str(there), "-o", str(tmp_path / "r.html"), flag, str(there))
+        line = f"{there} is read by this command; name another file, or --force to write over it"
+        assert command(capsys, *given) == (2, f"rftools: error: {line}\n")
+    assert there.read_text() == before
 
 
 def test_the_findings_and_results_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

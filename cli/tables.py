@@ -1,0 +1,144 @@
+"""Tables: in a terminal as wide as it is, a row never split; tab-separated where piped; CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rftools.rows import as_text
+
+Table = tuple[Sequence[str], Sequence[Sequence[Any]]]  # columns and rows
+
+GAP = "  "  # between columns
+NARROW = 16  # characters that a folded first column keeps
+#: What names a row: these stay whatever the width.
+KEYS = frozenset({"model", "at", "layer", "name", "measure", "filter", "kernel", "input", "tap", "threshold", "unit"})
+#: The answer: these leave last, the others before them from the right.
+ANSWERS = frozenset(
+    {"size", "stride", "holes", "status", "theoretical", "radius_50", "low", "high", "ratio", "difference", "holds"}
+    | {"weights", "zeros", "sparsity", "kernels", "oriented", "mean angle", "R", "q", "field", "selective", "kept"}
+    | {"global OSI", "orientation", "parameters", "operations"}
+)
+
+
+def as_csv(columns: Sequence[str], records: Iterable[Sequence[Any]]) -> str:
+    """A table as CSV with raw values; what has none stays empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(records)
+    return text.getvalue()
+
+
+def print_rows(
+    columns: Sequence[str], records: Iterable[Sequence[Any]], title: str | None = None, wide: bool = False
+) -> None:
+    """A table that fits the terminal (all columns where ``wide``); plain tab-separated text when piped."""
+    rows = [[as_text(value) for value in record] for record in records]
+    if not sys.stdout.isatty():
+        for row in [columns, *rows]:
+            print("\t".join(row))
+        return
+    print("\n".join(lines(columns, rows, title, None if wide else shutil.get_terminal_size().columns)))
+
+
+def lines(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None, width: int | None = None
+) -> list[str]:
+    """A table as lines of at most ``width`` characters, each row whole; the last says which columns have left.
+
+    >>> print("\\n".join(lines(["layer", "size", "start"], [["conv1", "7", "-3"], ["conv2", "15", "-7"]], width=12)))
+    layer  size
+    -----------
+    conv1     7
+    conv2    15
+    left out at
+    12 columns:
+    start
+    (--wide
+    shows all)
+    """
+    grid = Grid.of(columns, rows)
+    shown, left_out = grid.fitted(width)
+    found = [] if title is None else [title] if width is None else textwrap.wrap(title, width)
+    found += grid.drawn(shown, width)
+    if left_out:
+        names = ", ".join(columns[k] for k in left_out)
+        found += textwrap.wrap(f"left out at {width} columns: {names} (--wide shows all)", width or 80)
+    return found
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table's texts, and how many characters each column takes."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    sizes: Sequence[int]
+
+    @classmethod
+    def of(cls, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
+        """A heading may take several lines, one a word; a cell takes one."""
+        heads = [max(map(len, name.split()), default=1) for name in columns]
+        return cls(columns, rows, [max([head, *(len(row[k]) for row in rows)]) for k, head in enumerate(heads)])
+
+    def fitted(self, width: int | None) -> tuple[list[int], list[int]]:
+        """The columns that are shown in ``width``, and those that had to leave; empty ones are neither."""
+        shown = [k for k in range(len(self.columns)) if k == 0 or not self.rows or any(row[k] for row in self.rows)]
+        left_out: list[int] = []
+        for k in leaving(self.columns):
+            if width is None or self.taken(shown, fold=is_answer(self.columns[k])) <= width:
+                break
+            if k in shown:
+                shown.remove(k)
+                left_out.append(k)
+        return shown, sorted(left_out)
+
+    def taken(self, shown: Sequence[int], *, fold: bool = False) -> int:
+        """The characters of a line; where the first column may ``fold``, as few as that can be."""
+        first = min(self.sizes[0], NARROW) if fold else self.sizes[0]
+        return first + sum(len(GAP) + self.sizes[k] for k in shown[1:])
+
+    def drawn(self, shown: Sequence[int], width: int | None) -> list[str]:
+        """Heading, rule and rows, the first column folded as far as ``width`` asks."""
+        over = 0 if width is None else max(self.taken(shown) - width, 0)
+        sizes = [max(self.sizes[0] - over, 1), *(self.sizes[k] for k in shown[1:])]
+        head = _set([textwrap.wrap(self.columns[k], size) for k, size in zip(shown, sizes, strict=True)], sizes, "end")
+        body = [line for row in self.rows for line in _set([_folded(row[k], n) for k, n in zip(shown, sizes)], sizes)]
+        return [*head, "-" * min(self.taken(shown), width or self.taken(shown)), *body]
+
+
+def leaving(columns: Sequence[str]) -> list[int]:
+    """The columns in the order in which they leave a narrow table: from the right, then the answer, never the keys.
+
+    >>> leaving(["layer", "size", "start", "status", "centre"])
+    [4, 2, 3, 1]
+    """
+    free = [k for k in range(len(columns) - 1, 0, -1) if columns[k] not in KEYS]
+    return sorted(free, key=lambda k: is_answer(columns[k]))
+
+
+def is_answer(column: str) -> bool:
+    """Whether a long name is rather folded than this column left out."""
+    return column in ANSWERS or " since " in column
+
+
+def _folded(text: str, size: int) -> list[str]:
+    return [text[i : i + size] for i in range(0, len(text), size)] or [""]
+
+
+def _set(cells: Sequence[Sequence[str]], sizes: Sequence[int], side: str = "start") -> list[str]:
+    """One row's lines: the first column to the left, the others to the right; short cells at ``side``."""
+    high = max(map(len, cells))
+    full = [[""] * (high - len(own)) + [*own] if side == "end" else [*own] + [""] * (high - len(own)) for own in cells]
+    found = []
+    for i in range(high):
+        parts = [own[i].rjust(size) if k else own[i].ljust(size) for k, (own, size) in enumerate(zip(full, sizes))]
+        found.append(GAP.join(parts).rstrip())
+    return found

@@ -1,0 +1,70 @@
+"""What commands say on standard error beside their answer, and how far they are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+Progress = Callable[[int, int], None]
+
+
+def talk_options(function: F) -> F:
+    """``--quiet`` and ``--no-progress``; `say` and `progress_bar` heed them, the command gets neither."""
+    for decorate in (
+        click.option(
+            "--no-progress", is_flag=True, expose_value=False, callback=_kept, help="No bar that shows how far it is."
+        ),
+        click.option("--quiet", is_flag=True, expose_value=False, callback=_kept, help="No notes: answer and errors."),
+    ):
+        function = decorate(function)
+    return function
+
+
+def _kept(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    ctx.meta[f"rftools.{parameter.name}"] = value
+
+
+def _asked(word: str) -> bool:
+    ctx = click.get_current_context(silent=True)
+    return ctx is not None and bool(ctx.meta.get(f"rftools.{word}"))
+
+
+def quiet() -> bool:
+    """Whether ``--quiet`` was asked for."""
+    return _asked("quiet")
+
+
+def say(line: str) -> None:
+    """A note on standard error, unless ``--quiet``."""
+    if not quiet():
+        print(line, file=sys.stderr, flush=True)
+
+
+def shows_progress() -> bool:
+    """Whether a bar is wanted, and standard error is a terminal that can show one."""
+    return sys.stderr.isatty() and not quiet() and not _asked("no_progress")
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Progress | None]:
+    """A bar on a terminal's standard error, to be told (done, total); None where none is shown."""
+    if not shows_progress():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{what}, {(task.completed / task.elapsed) if task.elapsed else 0:.1f}/s")
+
+    columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,150 @@
+"""Which rows of a result are listed, and in which order: by layers' names, by what stands in columns."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import operator
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from rftools.errors import RequestError, closest
+
+
+class Row(Protocol):
+    """A row of a result: one layer."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class Tabled(Protocol):
+    """What results are: frozen, with rows and a table of them."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def layers(self) -> Sequence[Row]: ...
+
+    def columns(self) -> Sequence[str]: ...
+
+    def records(self) -> Sequence[Sequence[Any]]: ...
+
+
+R = TypeVar("R", bound=Row)
+T = TypeVar("T", bound=Tabled)
+
+SIGNS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+def only(rows: Sequence[R], patterns: Sequence[str]) -> tuple[R, ...]:
+    """The rows of layers of these names or patterns, in the order of the rows; all where there is no pattern.
+
+    Raises:
+        RequestError: a pattern that no layer matches.
+
+    >>> from types import SimpleNamespace as Layer
+    >>> [row.name for row in only([Layer(name="conv1"), Layer(name="head")], ["conv?"])]
+    ['conv1']
+    """
+    names = [row.name for row in rows]
+    for pattern in patterns:
+        if pattern not in names and not fnmatch.filter(names, pattern):
+            raise RequestError(f"no layer matches {pattern}{closest(pattern, names)}; there are {len(names)}")
+    if not patterns:
+        return tuple(rows)
+    return tuple(row for row in rows if any(row.name == p or fnmatch.fnmatchcase(row.name, p) for p in patterns))
+
+
+def where(result: T, conditions: Sequence[str]) -> T:
+    """The result with the rows whose columns hold what ``conditions`` say, such as ``size<96``.
+
+    Raises:
+        RequestError: no such column, no condition that can be read, or no row left.
+    """
+    columns = list(result.columns())
+    pairs = list(zip(result.records(), result.layers, strict=True))
+    for condition in conditions:
+        column, holds = parse_condition(condition, columns)
+        pairs = [pair for pair in pairs if holds(pair[0][columns.index(column)])]
+    if conditions and not pairs:
+        raise RequestError(f"no layer has {' and '.join(conditions)}; there are {len(result.layers)}")
+    return dataclasses.replace(result, layers=tuple(row for _, row in pairs)) if conditions else result
+
+
+def ordered(result: T, column: str | None) -> T:
+    """The result with its rows by what stands in a column, the largest first.
+
+    Raises:
+        RequestError: no such column.
+    """
+    if column is None:
+        return result
+    columns = list(result.columns())
+    if column not in columns:
+        raise RequestError(f"no column {column!r}{closest(column, columns)}; there are {', '.join(columns)}")
+    place = columns.index(column)
+    pairs = sorted(zip(result.records(), result.layers, strict=True), key=lambda pair: _rank(pair[0][place]))
+    return dataclasses.replace(result, layers=tuple(row for _, row in pairs))
+
+
+def parse_condition(text: str, columns: Sequence[str]) -> tuple[str, Callable[[Any], bool]]:
+    """``size<96`` as a column and a test of its value; of several numbers (``3x5``) all must hold.
+
+    >>> column, holds = parse_condition("size<96", ["layer", "size"])
+    >>> column, holds(35), holds("global"), holds(427)
+    ('size', True, False, False)
+    """
+    match = re.fullmatch(r"\s*([a-z ]+?)\s*(<=|>=|!=|=|<|>)\s*(\S.*?)\s*", text)
+    if match is None or match[1] not in columns:
+        given = match[1] if match else text
+        raise RequestError(
+            f"--where {text!r} is not COLUMN<N, =, !=, <=, > or >={closest(given, columns)}; "
+            f"columns: {', '.join(columns)}"
+        )
+    column, sign, value = match.groups()
+    if sign not in SIGNS:
+        return column, lambda found: (as_text(found) == value) is (sign == "=")
+    try:
+        bound = float(value)
+    except ValueError:
+        raise RequestError(f"--where {text!r}: {value!r} is not a number") from None
+
+    def holds(found: Any) -> bool:
+        numbers = _numbers(found)
+        return bool(numbers) and all(SIGNS[sign](number, bound) for number in numbers)
+
+    return column, holds
+
+
+def as_text(value: Any) -> str:
+    """A value as a table shows it.
+
+    >>> [as_text(value) for value in (None, True, 1, 1.0, 0.25)]
+    ['-', 'yes', '1', '1', '0.25']
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value).replace("\t", " ").replace("\n", " ")
+
+
+def _rank(value: Any) -> tuple[int, float, str]:
+    """The largest first, ``global`` before all numbers, words by the alphabet, what is not known last."""
+    if value is None:
+        return (3, 0.0, "")
+    if value == "global":
+        return (0, 0.0, "")
+    if isinstance(value, (bool, int, float)):
+        return (1, -float(value), "")
+    numbers = _numbers(value)
+    return (1, -max(numbers), "") if numbers else (2, 0.0, str(value))
+
+
+def _numbers(value: Any) -> list[float]:
+    """The numbers of ``3x5``."""
+    return [float(part) for part in str(value).split("x") if part.replace(".", "").lstrip("-").isdigit()]

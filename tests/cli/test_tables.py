@@ -1,0 +1,92 @@
+"""Tables in a terminal: no row is split, columns leave in a fixed order, and are named."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from rftools.cli.tables import lines, print_rows
+
+COLUMNS = ("layer", "operator", "output", "size", "stride", "start", "centre", "holes", "status", "productive")
+ROWS = [
+    ["features.block1.conv", "conv2d", "16x32x32", "3", "1", "-1", "0", "0", "exact", "yes"],
+    ["features.block4.conv", "conv2d", "48x32x32", "31", "1", "-15", "0", "0", "exact", "no"],
+]
+PAIR = ("layer", "measure", "dense (best.pt)", "pruned (pruned.pt)", "difference", "low", "high", "holds")
+CHANGE = [["features.block4", "radius_50", "5.21", "4.87", "-0.34", "-0.51", "-0.17", "holds"]]
+
+
+def test_at_80_columns_a_table_is_this() -> None:
+    assert lines(COLUMNS, ROWS, "vgg-dilated", 80) == [
+        "vgg-dilated",
+        "layer                 operator    output  size  stride  start  holes  status",
+        "----------------------------------------------------------------------------",
+        "features.block1.conv    conv2d  16x32x32     3       1     -1      0   exact",
+        "features.block4.conv    conv2d  48x32x32    31       1    -15      0   exact",
+        "left out at 80 columns: centre, productive (--wide shows all)",
+    ]
+
+
+def test_at_100_columns_a_table_is_this() -> None:
+    assert lines(COLUMNS, ROWS, "vgg-dilated", 100) == [
+        "vgg-dilated",
+        "layer                 operator    output  size  stride  start  centre  holes  status  productive",
+        "------------------------------------------------------------------------------------------------",
+        "features.block1.conv    conv2d  16x32x32     3       1     -1       0      0   exact         yes",
+        "features.block4.conv    conv2d  48x32x32    31       1    -15       0      0   exact          no",
+    ]
+
+
+def test_a_comparison_keeps_what_it_is_about_the_difference_and_its_interval() -> None:
+    assert lines(PAIR, CHANGE, None, 100) == [
+        "                                dense       pruned",
+        "layer              measure  (best.pt)  (pruned.pt)  difference    low   high  holds",
+        "-----------------------------------------------------------------------------------",
+        "features.block4  radius_50       5.21         4.87       -0.34  -0.51  -0.17  holds",
+    ]
+    assert lines(PAIR, CHANGE, None, 80) == [
+        "                                dense",
+        "layer              measure  (best.pt)  difference    low   high  holds",
+        "----------------------------------------------------------------------",
+        "features.block4  radius_50       5.21       -0.34  -0.51  -0.17  holds",
+        "left out at 80 columns: pruned (pruned.pt) (--wide shows all)",
+    ]
+    assert lines(PAIR, CHANGE, None, 60)[2] == "features.block4  radius_50       -0.34  -0.51  -0.17  holds"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+def test_tables_fit_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """No line is longer than the terminal is wide, a row is one line, and what is not shown is named."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    columns = ["layer", *[f"column{i}" for i in range(9)], "empty"]
+    rows = [[f"[layer{r}]", *[f"{r}.{i}23" for i in range(9)], ""] for r in range(3)]
+    print_rows(columns, rows, title="net [bold]")
+    out = capsys.readouterr().out
+    found = out.splitlines()
+    assert max(map(len, found)) <= width
+    assert found[0] == "net [bold]"
+    assert "empty" not in out
+    whole, _, rest = out.partition("left out")
+    shown = [name for name in columns[:-1] if name in whole]
+    assert shown == columns[: len(shown)]  # they leave from the right
+    assert all(name in rest for name in columns[len(shown) : -1])
+    for row in rows:
+        (line,) = [line for line in found if row[0] in line]
+        assert line.split() == row[: len(shown)]
+    print_rows(columns, rows, wide=True)
+    wide = capsys.readouterr().out
+    assert all(value in wide for row in rows for value in row)
+    assert "left out" not in wide
+
+
+def test_a_long_name_is_folded_before_the_answer_leaves() -> None:
+    name = "backbone.layer4.blocks.2.attention.projection"
+    found = lines(["layer", "size", "status"], [[name, "31", "exact"]], None, 40)
+    assert found[0].split() == ["layer", "size", "status"]
+    assert "".join(line.split()[0] for line in found[2:]) == name
+    assert found[2].split()[1:] == ["31", "exact"]
+    assert max(map(len, found)) <= 40
