@@ -46,7 +46,10 @@ def rose(result: OrientationResult, layer: str | None = None, most: int = MOST) 
     if not rows and any(row.oriented for row in result if row.axes is not None):
         return spherical(result)
     if not rows:
-        raise RequestError("no kernel here has an orientation (nothing is pruned, or the kernels are isotropic)")
+        raise RequestError(
+            "no kernel here has an orientation (nothing is pruned, or the kernels are isotropic); "
+            'the sizes of weights may have one: --mass abs (mass="abs")'
+        )
     if rows[0].axes is not None:
         raise RequestError(f"layer {layer!r} is 3-D: its axes lie on the sphere, and a rose has no place for them")
     if layer is not None and not rows[0].oriented:
