@@ -10,8 +10,23 @@ class RequestError(ValueError):
     """A request that cannot be answered as asked.
 
     The message is one line that says what was given, what is allowed, and the way out. The command line prints
-    it on standard error and exits with status 2.
+    it on standard error and exits with status 2. Names out of files may hold anything: line breaks become spaces,
+    control characters (a terminal's escapes) are written out.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(str(message)))
+
+
+def one_line(text: str) -> str:
+    """``text`` without line breaks and control characters.
+
+    >>> one_line("a" + chr(10) + "b" + chr(27) + "[2J")
+    'a b\\\\x1b[2J'
+    """
+    return "".join(
+        c if c.isprintable() else " " if c in "\n\r\t" else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def closest(name: str, candidates: Iterable[str], *, most: int = 3) -> str:

@@ -319,3 +319,12 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_an_address_is_not_fetched() -> None:
     with pytest.raises(rf.RequestError, match="is an address, and nothing is fetched; download the file"):
         rf.load("https://example.org/net.pt")
+
+
+def test_names_out_of_a_file_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    state = {f"features\n\x1b[2Jblock{n}": torch.zeros(2, 2) for n in range(3)}
+    torch.save(state, tmp_path / "a.pt")
+    for model in (None, "rftools:vgg-dilated"):
+        with pytest.raises(rf.RequestError) as caught:
+            rf.load(tmp_path / "a.pt", model=model)
+        assert str(caught.value).isprintable()
