@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rftools.trf.law import Law, worst
-from rftools.trf.sets import (
-    Table,
-    hull,
-    join,
-)
+from rftools.trf.sets import Bits, Table, hull, join
 from rftools.trf.taps import Taps
 
 
@@ -60,8 +56,10 @@ class Axis:
         table = join([self.table.take(dim, row) for row in taps.rows()])
         if self.law is None:
             return replace(self, table=table).worsen("unit")
-        if self.law.dim != dim:  # the table knows units in the padding along ``dim``, which see nothing
-            return replace(self, table=table.compress())
+        if self.law.dim != dim or self.global_:  # the table knows units in the padding along ``dim``, which see nothing
+            table = table.compress()
+        if self.law.dim != dim:
+            return replace(self, table=table)
         law = self.law.through(taps)
         stride = abs(self.law.stride)
         least = None if self.least is None else self.least + taps.span * stride
@@ -92,9 +90,28 @@ class Axis:
 
     def _spans(self, table: Table) -> bool:
         """Whether what is left after a reduction reaches both ends of the axis."""
-        ends = hull(table.union_all())
-        gap = max(self.pitch, 1)
-        return ends is not None and ends[0] < gap and ends[1] >= self.length - gap
+        return self.spans(table.union_all())
+
+    def spans(self, seen: Bits) -> bool:
+        """Whether a set reaches both ends of the axis, to within one step of the map, and leaves nothing out."""
+        ends, gap = hull(seen), max(self.pitch, 1)
+        whole = ends is not None and ends[0] < gap and ends[1] >= self.length - gap
+        return whole and seen[1] & (seen[1] + 1) == 0
+
+    def everywhere(self) -> bool:
+        """Whether every unit sees the whole extent; units in padding, say, do not."""
+        sets = zip(self.table.low.flat, self.table.mask.flat, strict=True)
+        return self.global_ and all(self.spans((int(low), int(mask))) for low, mask in set(sets))
+
+    def placed(self, law: Law | None) -> Axis:
+        """A global field of units that lie where ``law`` says."""
+        return replace(self, law=law) if self.global_ and self.law is None else self
+
+    def pinned(self, dims: Container[int]) -> Axis:
+        """After one position along ``dims`` was repeated: there the field stands still."""
+        if self.law is None or self.law.dim not in dims:
+            return self
+        return replace(self, law=Law(None, 0, (self.law.at(0),)))
 
     def move(self, table: Table, dims: Callable[[int], int | None]) -> Axis:
         """After an operator that only moves elements; ``dims`` says where a whole dimension went."""

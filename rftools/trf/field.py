@@ -117,8 +117,13 @@ class Field:
 
     def couple(self, *dims: int) -> Field:
         """After an operator in which every element of ``dims`` sees all others (a softmax, a norm over space)."""
-        shape = self.shape
-        return replace(self.reduce(*dims), shape=shape)
+        mixed = self.reduce(*dims)._repeated(self.shape)
+        laws = {tuple(axis.law for axis in part) for part in self.parts}
+        if len(laws) > 1:
+            return mixed
+        (own,) = laws  # a unit that sees everything still has its place
+        parts = tuple(tuple(axis.placed(law) for axis, law in zip(part, own, strict=True)) for part in mixed.parts)
+        return replace(mixed, parts=parts)
 
     def _mix(self, dim: int) -> Field:
         """The parts united along a dimension that an operator sums over."""
@@ -148,14 +153,19 @@ class Field:
 
     def expand_dim(self, dim: int, length: int) -> Field:
         """A dimension of length 1 repeated."""
-        shape = list(self.shape)
-        shape[dim] = length
-        return replace(self, shape=tuple(shape))
+        return self._repeated((*self.shape[:dim], length, *self.shape[dim + 1 :]))
 
     def expand(self, shape: Sequence[int]) -> Field:
         """Broadcast to ``shape``, new dimensions in front."""
         extra = len(shape) - len(self.shape)
-        return replace(self.reshape([1] * extra + list(self.shape)), shape=tuple(shape))
+        return self.reshape([1] * extra + list(self.shape))._repeated(tuple(shape))
+
+    def _repeated(self, shape: tuple[int, ...]) -> Field:
+        """Under a larger shape; what was one position and is many now sees the same from all of them."""
+        grown = {d for d, (old, new) in enumerate(zip(self.shape, shape, strict=True)) if old == 1 < new}
+        if any(axis.law is not None and axis.law.dim in grown for part in self.parts for axis in part):
+            return self.each(lambda axis: axis.pinned(grown), shape)
+        return replace(self, shape=shape)
 
     def permute(self, order: Sequence[int]) -> Field:
         """Dimensions in another order: new dimension ``i`` is the old ``order[i]``."""

@@ -22,6 +22,7 @@ from rftools.trf.engine import NO_FIELD, Evaluator
 from rftools.trf.field import Field
 from rftools.trf.flow import Flow
 from rftools.trf.rules import Answer, NoRule, Rule, find_rule, make_call
+from rftools.trf.rules.norms import own_statistics
 from rftools.trf.shortcuts import Step, blank, narrow, passes_on, shortcut
 
 WEIGHTED = KERNELS | BATCH_NORMS | {"addmm", "mul"}
@@ -177,7 +178,7 @@ def _through_weights(
     name = op_name(node)
     if name in BATCH_NORMS:
         weight = evaluate(node.args[1])
-        if weight is None:
+        if weight is None or own_statistics(make_call(node, {}, evaluate)):
             return None
         shape = [1, -1] + [1] * (leaf.ndim - 2)
         return leaf * (weight != 0).to(leaf.dtype).reshape(shape)

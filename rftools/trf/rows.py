@@ -103,7 +103,7 @@ def _row(
         return LayerField(
             **head, axes=blank, status="unknown", cause=field.cause, aligned=True, productive=None, unit=None
         )
-    part = field.merged()
+    part = tuple(_stated(axis) for axis in field.merged())
     spot = spot_of(part, shape, wanted, tokens, registers)
     dims = tuple(spatial_dims(part)) if tokens is None else tokens.dims
     if tokens is not None:
@@ -126,6 +126,11 @@ def _row(
         grid=None if tokens is None or tokens.is_map else tokens.grid,
         token=None if spot is None else spot.token,
     )
+
+
+def _stated(axis: Axis) -> Axis:
+    """An axis along which not all units see the whole extent says so unit by unit."""
+    return axis.worsen("unit") if axis.global_ and not axis.everywhere() else axis
 
 
 def _over(part: Part, dims: Sequence[int]) -> Part:
@@ -155,6 +160,7 @@ def _axis(axis: Axis, unit: Unit | None, dims: Sequence[int]) -> AxisField:
         place[dim] = index
     seen = axis.table.at(place)
     ends = hull(seen)
+    everywhere = axis.global_ and axis.spans(seen)
     if axis.law is not None and not axis.global_:
         return _lawful(axis, unit, dims, seen)
     law = axis.law
@@ -164,13 +170,13 @@ def _axis(axis: Axis, unit: Unit | None, dims: Sequence[int]) -> AxisField:
         own = hull(law.at(unit[list(dims).index(law.dim)] if law.dim is not None else 0))
     known = unit is not None
     return AxisField(
-        size=None if axis.global_ or ends is None else ends[1] - ends[0] + 1,
+        size=None if everywhere or ends is None else ends[1] - ends[0] + 1,
         stride=None if law is None else law.stride,
         start=None,
         centre=None if around is None else (around[0] + around[1]) / 2,
         phases=None,
         holes=holes(seen),
-        global_=axis.global_,
+        global_=everywhere,
         window=ends if known else None,
         clipped=ends if known else None,
         local_size=None if law is None else max(map(hull_size, law.phases)),

@@ -16,6 +16,7 @@ from rftools.trf.flow import Flow
 from rftools.trf.rules import RULES, Rule, make_call
 from rftools.trf.rules.elementwise import elementwise
 from rftools.trf.rules.movement import cat
+from rftools.trf.rules.norms import batch_norm, own_statistics
 from rftools.trf.rules.products import linear
 from rftools.trf.rules.windows import convolution, general_convolution, pool, transposed_convolution
 
@@ -46,7 +47,7 @@ def summed(cotangent: torch.Tensor, dim: int) -> torch.Tensor:
 
 def without_short_step(own: Mapping[str, Rule]) -> list[str]:
     """The operators whose registered rule has a short step back that the caller's rule does not keep."""
-    short = {elementwise, cat, linear, pool, *CONVOLUTIONS}
+    short = {elementwise, batch_norm, cat, linear, pool, *CONVOLUTIONS}
     return [name for name, rule in own.items() if RULES.get(name) in short and _kept(rule) is rule is not RULES[name]]
 
 
@@ -64,7 +65,7 @@ def shortcut(
     cotangent = cotangents[0] if len(cotangents) == 1 else None
     if cotangent is None or not isinstance(node.meta["val"], torch.Tensor):
         return None
-    if rule is elementwise:
+    if rule is elementwise or (rule is batch_norm and not own_statistics(make_call(node, {}, lambda value: value))):
         return _element_by_element(node, cotangent, inputs)
     if rule is cat:
         return _pieces(node, cotangent, set(inputs))
@@ -120,7 +121,7 @@ def _one_to_one(node: fx.Node, shape: Sequence[int], cotangent: torch.Tensor) ->
 def passes_on(node: fx.Node, rule: Rule) -> bool:
     """Whether a short step hands its cotangent on as it is, so that booleans stay booleans."""
     given, rule = _given(node), _kept(rule)
-    return rule is cat or (rule is elementwise and len(set(given)) == len(given))
+    return rule is cat or (rule in (elementwise, batch_norm) and len(set(given)) == len(given))
 
 
 def _dense(node: fx.Node) -> bool:

@@ -70,7 +70,9 @@ def _is_odd(field: Field) -> bool:
     part = field.merged()
     spatial = list(range(2, 2 + len(part)))
     moving = sorted({dim for axis in part for dim in axis.dims})
-    return _lawful(part) is None and not (len(field.shape) == 2 + len(part) and moving == spatial)
+    own = [dim for axis in part for dim in axis.dims]  # a map without channels, of which each axis has one dimension
+    a_map = own == moving and len(own) == len(part)
+    return _lawful(part) is None and not a_map and not (len(field.shape) == 2 + len(part) and moving == spatial)
 
 
 def _lawful(part: Part) -> tuple[int, ...] | None:

@@ -8,12 +8,15 @@ from typing import Any
 from torch import fx
 
 from rftools.capture import op_name
-from rftools.capture.operators import ELEMENTWISE, aten
+from rftools.capture.operators import ELEMENTWISE, RUNNING_NORMS, aten
 from rftools.trf.joins import join_fields
 from rftools.trf.rules.registry import Answer, Call, rule
 
+#: element by element with running statistics; with the batch's own they see the whole map
+NORMS_OF_BATCHES = (*RUNNING_NORMS, "native_batch_norm", "_batch_norm_impl_index")
 
-@rule(*aten(ELEMENTWISE))
+
+@rule(*aten(tuple(name for name in ELEMENTWISE if name not in NORMS_OF_BATCHES)))
 def elementwise(call: Call) -> Answer:
     """Every output element sees what the input elements at its own place see."""
     fields = [field for field in map(call.field_of, tensors_of(call.arguments.values())) if field is not None]

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 import torch
 
+from rftools.capture.operators import aten
 from rftools.trf.field import Field
 from rftools.trf.joins import join_fields
-from rftools.trf.rules.elementwise import tensors_of
+from rftools.trf.rules.elementwise import NORMS_OF_BATCHES, tensors_of
 from rftools.trf.rules.registry import Answer, Call, rule
 
 
 @rule("aten.softmax", "aten._softmax", "aten.log_softmax", "aten._log_softmax", "aten.softmin", "aten._safe_softmax")
 def softmax(call: Call) -> Answer:
-    return call.main("self").couple(call["dim"])
+    return _against(call.main("self"), [call["dim"]])
 
 
 @rule("aten.layer_norm", "aten.native_layer_norm", "aten.rms_norm", "aten._fused_rms_norm")
 def layer_norm(call: Call) -> Answer:
     dims = range(-len(call["normalized_shape"]), 0)
-    return _first(call, call.only("input").couple(*dims))
+    return _first(call, _against(call.only("input"), dims))
 
 
 @rule("aten.group_norm", "aten.native_group_norm")
@@ -27,13 +31,29 @@ def group_norm(call: Call) -> Answer:
     groups = call.get("num_groups") or call["group"]
     n, c, *space = field.shape
     deep = field.reshape((n, groups, c // groups, *space))
-    return _first(call, deep.couple(*range(2, len(deep.shape))).reshape(field.shape))
+    coupled = _against(deep, range(2, len(deep.shape)))
+    return _first(call, None if coupled is None else coupled.reshape(field.shape))
 
 
 @rule("aten.instance_norm")
 def instance_norm(call: Call) -> Answer:
     field = call.only("input")
-    return field.couple(*range(2, len(field.shape))) if call["use_input_stats"] else field
+    return _against(field, range(2, len(field.shape))) if call["use_input_stats"] else field
+
+
+@rule(*aten((*NORMS_OF_BATCHES, "_native_batch_norm_legit", "_native_batch_norm_legit_functional")))
+def batch_norm(call: Call) -> Answer:
+    """Running statistics are constants; the batch's own are those of the whole map, and of all images in it."""
+    field = call.only("input")
+    if own_statistics(call):
+        return _first(call, _against(field, [d for d in range(len(field.shape)) if d != 1]))
+    return _first(call, field)
+
+
+def own_statistics(call: Call) -> bool:
+    """Whether a batch norm measures what it is given."""
+    training = call.arguments.get("training", call.arguments.get("train", False))
+    return bool(training) or call.arguments.get("running_mean") is None
 
 
 @rule("aten.local_response_norm")
@@ -41,7 +61,13 @@ def local_response_norm(call: Call) -> Answer:
     return call.main("input").couple(1)
 
 
-def _first(call: Call, field: Field) -> Answer:
+def _against(field: Field, dims: Iterable[int]) -> Field | None:
+    """Elements measured against all along ``dims``; one that is measured against itself alone is a constant."""
+    over = list(dims)
+    return None if math.prod(field.shape[d] for d in over) == 1 else field.couple(*over)
+
+
+def _first(call: Call, field: Field | None) -> Answer:
     value = call.node.meta["val"]
     return [field, *[None] * (len(value) - 1)] if isinstance(value, (list, tuple)) else field
 
