@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from rftools._version import __version__
 from rftools.errors import RequestError, no_layer
@@ -36,6 +36,13 @@ class ModelInfo:
     parameters: int
     weights: str | None = None
     left_out: tuple[str, ...] = ()
+
+
+class Grouped(NamedTuple):
+    """A finer table than one row a layer."""
+
+    columns: tuple[str, ...]
+    records: Sequence[Sequence[Any]]
 
 
 R = TypeVar("R", bound=Row)

@@ -18,7 +18,7 @@ from rftools.runtime.device import pick_device
 from rftools.trf import LayerField, theoretical
 from rftools.units import choose, unit_of
 from rftools.weights import LayerOrientation, OrientationResult
-from rftools.weights.orientation import blank, describe, from_axes
+from rftools.weights.directions import blank, describe, from_axes
 from rftools.weights.results import FilterOrientation
 from rftools.weights.statistics.shapes import Inertia, coordinates, inertia
 from rftools.weights.statistics.sphere import axes, fractional_anisotropy, tensors

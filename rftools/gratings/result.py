@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as column
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.results import Result, plain
-
-
-class Table(NamedTuple):
-    """A finer table than one row a layer."""
-
-    columns: tuple[str, ...]
-    records: Sequence[Sequence[Any]]
+from rftools.results import Grouped, Result, plain
 
 
 @dataclass(frozen=True)
@@ -133,11 +126,11 @@ class TuningResult(Result[LayerTuning]):
     def records(self) -> Sequence[Sequence[Any]]:
         return [_record(row) for row in self.layers]
 
-    def by_filter(self) -> Table:
+    def by_filter(self) -> Grouped:
         """One row a filter."""
         columns = ("layer", "filter", "orientation", "low", "high", "frequency", "global OSI", "noise", "selective",
                    "OSI", "circular variance", "half width", "fit", "F1/F0", "DSI", "to", "response")  # fmt: skip
-        return Table(columns, [_filter_record(row.name, one) for row in self.layers for one in row.filters])
+        return Grouped(columns, [_filter_record(row.name, one) for row in self.layers for one in row.filters])
 
 
 def _record(row: LayerTuning) -> tuple[Any, ...]:

@@ -22,7 +22,6 @@ from torch.nn.utils import prune
 import rftools as rf
 from rftools.weights import survey
 from rftools.weights.masks import masks_of
-from rftools.weights.orientation import ends, resampled_sums
 from rftools.weights.sparsity import binomial_taps, n_of_m
 from rftools.weights.statistics.axial import rayleigh, resultant
 from rftools.weights.statistics.continuous import kuiper, rao, spacing_moments
@@ -35,6 +34,7 @@ from rftools.weights.statistics.null import (
     moments,
     sphere_test,
 )
+from rftools.weights.statistics.resampling import ends, resampled_sums
 from rftools.weights.statistics.shapes import coordinates, inertia, rank_of, spans_box
 from rftools.weights.statistics.signed import energies
 from rftools.weights.statistics.sphere import axes, products, symmetric
