@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rftools.loading import Model
     from rftools.weights import SparsityResult
 
-MOST_WALKED = 60  # layers whose fields are walked unasked: a few seconds
 LATER = "Surviving fields were left out: {} layers hold weights, and each takes a walk; --surviving works them out."
 
 
@@ -83,7 +82,7 @@ def command(subject: Subject, asked: Asked, outputs: Outputs) -> None:
 def _with_fields(result: SparsityResult, found: Model | Path, asked: bool | None) -> SparsityResult:
     """The result with surviving fields beside its layers, or with why there are none; ``asked``: None if sensible."""
     from rftools.trf import theoretical
-    from rftools.weights import NO_ARCHITECTURE, with_fields, without_fields
+    from rftools.weights.fields import MOST_WALKED, NO_ARCHITECTURE, with_fields, without_fields
 
     if asked is False or (asked is None and not result.total.zeros):
         return result

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from rftools.weights.results import SparsityResult, SurvivingField
 
+MOST_WALKED = 160  # layers with weights, beyond which surviving fields are walked only if asked: each takes a walk
 NO_ARCHITECTURE = "fields need the architecture: name it with --model SPEC (model=SPEC)"
 
 

@@ -110,15 +110,13 @@ def test_a_bare_state_dict_says_once_why_it_has_no_fields(tmp_path: Path, capsys
 def test_deep_nets_are_walked_on_request_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import rftools.cli.sparsity as command
-
     net = rf.load("rftools:vgg-dilated")
     dense = printed(capsys, "sparsity", "rftools:vgg-dilated")
     assert "surviving" not in dense[0].lower() + dense[1].lower()  # nothing is zero: nothing to say
     net.module.head.weight.data[0] = 0
     torch.save(net.module.state_dict(), tmp_path / "a.pt")
     own = ["sparsity", str(tmp_path / "a.pt"), "--model", "rftools:vgg-dilated"]
-    monkeypatch.setattr(command, "MOST_WALKED", 4)
+    monkeypatch.setattr("rftools.weights.fields.MOST_WALKED", 4)
     out, err = printed(capsys, *own)
     assert "share left" not in out
     assert "Surviving fields were left out: 5 layers hold weights" in err

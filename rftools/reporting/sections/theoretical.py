@@ -16,8 +16,7 @@ from rftools.reporting.sections.registry import Analyses, Quantity, Section, Val
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
 from rftools.trf.result import TheoreticalResult
-
-MOST_WALKED = 160  # layers with kernels, beyond which a page's fields are the architecture's alone
+from rftools.weights.fields import MOST_WALKED
 
 
 def analyse(model: Model, known: Analyses) -> TheoreticalResult:
