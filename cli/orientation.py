@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -50,10 +49,8 @@ class Asked:
 
         examples = EXAMPLES if kind == "kernels" else 0
         found = subject.weights_of(spec)
-        jumps = None if isinstance(found, Path) or found.input_size is None else input_jumps(found)
         how = {"mass": self.mass, "seed": subject.seed, "signs": self.signs, "examples": examples}
-        result = orientation(found, jumps=jumps, **how)  # type: ignore[arg-type]
-        return result.only(*self.layers)
+        return orientation(found, layers=self.layers or None, **how)  # type: ignore[arg-type]
 
     def _of_effective_fields(self, model: Model, seed: int) -> OrientationResult:
         from rftools.erf import effective_orientation
@@ -112,19 +109,3 @@ def command(subject: Subject, asked: Asked, outputs: Outputs) -> None:
     by_filter = asked.group_by == "filter"
     tables = [r.by_filter() if by_filter else r.by_sign() if asked.signs else None for r in results]
     emit_all(results, outputs, tables)
-
-
-def input_jumps(model: Model) -> dict[str, tuple[float, ...]]:
-    """Input pixels between neighbouring taps at dilation 1, per axis: what turns taps into pixels."""
-    from rftools.trf import theoretical
-
-    jumps = {}
-    modules = dict(model.module.named_modules())
-    for row in theoretical(model):
-        stride = getattr(modules.get(row.name), "stride", None)
-        strides = [axis.stride for axis in row.axes]
-        if not isinstance(stride, tuple) or len(stride) != len(strides) or None in strides:
-            continue
-        own = (1,) * len(stride) if "transpose" in row.op else stride  # its taps are steps of the output
-        jumps[row.name] = tuple(out / s for out, s in zip(strides, own, strict=True) if out is not None)
-    return jumps

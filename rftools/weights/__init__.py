@@ -1,6 +1,7 @@
 """What the weights say: sparsity, and the orientation of what survived."""
 
 from rftools.weights.fields import NO_ARCHITECTURE, with_fields, without_fields
+from rftools.weights.jumps import input_jumps
 from rftools.weights.orientation import orientation
 from rftools.weights.results import LayerOrientation, LayerSparsity, OrientationResult, SparsityResult, SurvivingField
 from rftools.weights.source import Weights, collect
@@ -9,5 +10,5 @@ from rftools.weights.survey import survey
 
 __all__ = [
     "NO_ARCHITECTURE", "LayerOrientation", "LayerSparsity", "OrientationResult", "SparsityResult", "SurvivingField",
-    "Weights", "collect", "orientation", "sparsity", "survey", "with_fields", "without_fields",
+    "Weights", "collect", "input_jumps", "orientation", "sparsity", "survey", "with_fields", "without_fields",
 ]  # fmt: skip

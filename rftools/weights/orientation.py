@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.errors import RequestError
-from rftools.loading import Model
+from rftools.loading import Model, as_model
 from rftools.weights.directions import blank, describe, examples_of, from_axes, with_filters
+from rftools.weights.jumps import Jumps, input_jumps
 from rftools.weights.masks import Masks, masks_of
 from rftools.weights.results import LayerOrientation, OrientationResult
-from rftools.weights.source import Kernels, Weights, collect
+from rftools.weights.source import Kernels, Weights, chosen, collect
 from rftools.weights.statistics.axial import benjamini_hochberg
 from rftools.weights.statistics.null import Null, SphereNull, lattice_test, sphere_test
 from rftools.weights.statistics.shapes import Inertia, coordinates, inertia
@@ -35,9 +36,11 @@ Nulls = dict[tuple[tuple[int, ...], tuple[float, ...]], Null]  # by kernel and s
 
 def orientation(
     model: Model | nn.Module | Mapping[str, torch.Tensor] | str | Path,
+    layers: Sequence[str] | str | None = None,
     *,
+    input_size: tuple[int, ...] | None = None,
     mass: str = "survivors",
-    jumps: Mapping[str, tuple[float, ...]] | None = None,
+    jumps: Jumps | None = None,
     seed: int = 0,
     signs: bool = False,
     examples: int = 0,
@@ -48,17 +51,22 @@ def orientation(
     ``resultant`` is ``|mean exp(2 i theta)|`` over its oriented kernels. ``pooled`` sums all kernels' inertia: it
     answers whether a layer of lines still spans the plane (rank 2) and how evenly.
 
+    Angles are those in the input, in pixels, where the input size is known (``row.units`` is ``px``); of bare weights
+    those between taps.
+
     Args:
+        layers: names or patterns; all convolutions where none is named.
+        input_size: ``(C, *spatial)`` of a plain module, whose angles are between taps otherwise.
         mass: what a tap weighs: ``survivors`` (1 where the weight is not zero), ``abs`` (|w|) or ``square`` (w^2).
-        jumps: input pixels between neighbouring taps at dilation 1, by layer and axis (the step of the layer's input;
-            of its output where it is a transposed convolution); with it angles are those in the input.
+        jumps: input pixels between neighbouring taps at dilation 1, by layer and axis, where they are at hand
+            (`input_jumps`); a layer that is not among them has its angles between taps.
         seed: of the null's draws and the bootstrap.
         signs: also what the weights' signs say (``row.signed``): blobs, edges or lines, and which way kernels rise.
         examples: also keep so many kernels of each layer (``row.examples``), evenly through their orientations, to be
             drawn.
 
     Raises:
-        RequestError: an unknown mass; a model without weights.
+        RequestError: an unknown mass; a model without weights; a pattern that matches no layer.
 
     >>> import torch
     >>> conv = torch.nn.Conv2d(1, 1, 3)
@@ -68,9 +76,12 @@ def orientation(
     >>> row.mean_angle, row.anisotropy
     (45.0, 1.0)
     """
-    directing = Directing(mass, jumps or {}, seed, signs, examples)
-    weights = collect(model)
-    return directing.result(weights, [directing.layer(layer) for layer in weights.layers if layer.kernel])
+    directing = Directing(mass, seed, signs, examples)
+    subject = model if input_size is None else as_model(model, input_size)  # type: ignore[arg-type]  # it refuses
+    weights = collect(subject)
+    kernels = chosen([layer for layer in weights.layers if layer.kernel], layers)
+    directing.locate(subject, jumps)
+    return directing.result(weights, [directing.layer(layer) for layer in kernels])
 
 
 @dataclass
@@ -78,15 +89,26 @@ class Directing:
     """How layers are described, and the nulls of the lattices that were met: many layers have the same."""
 
     mass: str = "survivors"
-    jumps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     seed: int = 0
     signs: bool = False
     examples: int = 0
+    jumps: Jumps = field(default_factory=dict)
+    no_jumps: str | None = None  # why angles are between taps
     nulls: Nulls = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.mass not in MASSES:
             raise RequestError(f"no mass {self.mass!r}; there are {', '.join(MASSES)}")
+
+    def locate(self, model: object, jumps: Jumps | None) -> None:
+        """Jumps that are given, or those of a model whose input size is known."""
+        if jumps is not None:
+            self.jumps = jumps
+        elif isinstance(model, Model) and model.input_size is not None:
+            try:
+                self.jumps = input_jumps(model)
+            except RequestError as error:
+                self.no_jumps = f"angles are between taps, not in input pixels: {error}"
 
     def layer(self, layer: Kernels, found: Masks | None = None) -> LayerOrientation:
         """One layer's row, without ``q``; ``found`` are its survivor masks where they are at hand."""
@@ -102,7 +124,12 @@ class Directing:
         pairs = zip(rows, adjusted, strict=True)
         layers = tuple(row if q is None else dataclasses.replace(row, q=q) for row, q in pairs)
         return OrientationResult(
-            model=weights.info, input_size=weights.input_size, layers=layers, mass=self.mass, seed=self.seed
+            model=weights.info,
+            input_size=weights.input_size,
+            layers=layers,
+            mass=self.mass,
+            seed=self.seed,
+            no_jumps=self.no_jumps,
         )
 
     def null(self, kernel: tuple[int, ...], step: tuple[float, ...]) -> Null:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.errors import RequestError
+from rftools.errors import RequestError, matching
 from rftools.files import sha256_of
 from rftools.loading import Model, as_model, load
 from rftools.loading.load import bare_weights
@@ -78,6 +78,18 @@ def collect(model: Model | nn.Module | Mapping[str, torch.Tensor] | str | Path) 
         replace(own, zero_kind="mask") if own.name in masked_in_file else own for own in _from_module(loaded.module)
     ]
     return _finish(layers, loaded.info(), loaded.input_size, known=True)
+
+
+def chosen(layers: Sequence[Kernels], patterns: Sequence[str] | str | None) -> list[Kernels]:
+    """The layers that are asked for by names or patterns, all where none is.
+
+    Raises:
+        RequestError: a pattern that matches none.
+    """
+    if patterns is None:
+        return list(layers)
+    names = set(matching([layer.name for layer in layers], patterns))
+    return [layer for layer in layers if layer.name in names]
 
 
 def _from_path(path: Path) -> Weights:

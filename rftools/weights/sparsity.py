@@ -15,7 +15,7 @@ from rftools.errors import RequestError
 from rftools.loading import Model
 from rftools.weights.masks import Masks, bits, masks_of
 from rftools.weights.results import LayerSparsity, NearZero, Shapes, SparsityResult, Total
-from rftools.weights.source import Array, Kernels, Weights, collect
+from rftools.weights.source import Array, Kernels, Weights, chosen, collect
 from rftools.weights.statistics.shapes import rank_of, spans_box
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ CURVE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 def sparsity(
     model: Model | nn.Module | Mapping[str, torch.Tensor] | str | Path,
+    layers: Sequence[str] | str | None = None,
     *,
     threshold: float | None = None,
     relative: float = 0.01,
@@ -41,10 +42,11 @@ def sparsity(
 
     Args:
         model: a loaded model, a module, a state dict, or the path of a weight file (no architecture needed).
+        layers: names or patterns; all that hold a kernel or a matrix where none is named.
         kernels: also keep how many taps each kernel has (``row.survivors``), for ``.by_kernel()``.
 
     Raises:
-        RequestError: no weights; NaN in one; a threshold that is not positive.
+        RequestError: no weights; NaN in one; a threshold that is not positive; a pattern that matches no layer.
 
     >>> import torch
     >>> conv = torch.nn.Conv2d(1, 1, 3)
@@ -56,7 +58,8 @@ def sparsity(
     """
     counting = Counting(threshold, relative, kernels=kernels)
     weights = collect(model)
-    return counting.result(weights, [counting.layer(layer, masks_of(layer.weight)) for layer in weights.layers])
+    own = chosen(weights.layers, layers)
+    return counting.result(weights, [counting.layer(layer, masks_of(layer.weight)) for layer in own])
 
 
 @dataclass

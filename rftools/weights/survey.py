@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rftools.loading import Model
+from rftools.weights.jumps import Jumps
 from rftools.weights.masks import masks_of
 from rftools.weights.orientation import Directing
 from rftools.weights.results import OrientationResult, SparsityResult
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def survey(
     model: Model | nn.Module | Mapping[str, torch.Tensor] | str | Path,
     *,
-    jumps: Mapping[str, tuple[float, ...]] | None = None,
+    jumps: Jumps | None = None,
     seed: int = 0,
 ) -> tuple[SparsityResult, OrientationResult | None]:
     """What `sparsity` and `orientation` say of a model, in one go and about half the time.
@@ -46,7 +47,8 @@ def survey(
     (72, 8)
     """
     weights = collect(model)
-    counting, directing = Counting(curve=()), Directing(jumps=jumps or {}, seed=seed)
+    counting, directing = Counting(curve=()), Directing(seed=seed)
+    directing.locate(model, jumps)
     counted, directed = [], []
     for layer in weights.layers:
         found = masks_of(layer.weight)

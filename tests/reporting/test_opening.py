@@ -17,7 +17,7 @@ from rftools.reporting.drawing.depth import Depth, across, chart, up
 from rftools.reporting.findings import Limits
 from rftools.reporting.page.sentence import sentence
 from rftools.reporting.sources.results import from_results
-from rftools.trf.result import Surviving
+from rftools.trf.layer_field import Surviving
 from rftools.weights.results import SparsityResult
 from tests import drawn
 

@@ -20,7 +20,8 @@ from torch import nn
 from torch.nn.utils import prune
 
 import rftools as rf
-from rftools.weights import survey
+from rftools.reporting.subject.subject import from_models as reported
+from rftools.weights import input_jumps, survey
 from rftools.weights.masks import masks_of
 from rftools.weights.sparsity import binomial_taps, n_of_m
 from rftools.weights.statistics.axial import rayleigh, resultant
@@ -728,10 +729,69 @@ def test_several_models_in_one_go(verb: str, tmp_path: Path, capsys: pytest.Capt
 
 def test_taps_become_input_pixels() -> None:
     """Taps of `up` are steps of its output: 2 pixels down, half a pixel across."""
-    from rftools.cli.orientation import input_jumps
-
     model = rf.Model(Uneven(), "uneven", "uneven", (1, 32, 32))
     assert input_jumps(model) == {"down": (1, 1), "up": (2, 0.5), "last": (2, 0.5)}
+
+
+def test_command_python_and_report_give_the_same_angles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Behind steps of (2, 1) a diagonal of taps lies at atan2(2, 1) in the picture."""
+    from rftools.cli import main
+
+    net = nn.Sequential(nn.Conv2d(1, 2, 3, stride=(2, 1), padding=1), nn.Conv2d(2, 2, 3, padding=1))
+    for conv in net:
+        conv.weight.data[:] = torch.eye(3).flip(0)
+    found = rf.orientation(net, input_size=(1, 16, 16))
+    assert [row.mean_angle for row in found] == pytest.approx([45, math.degrees(math.atan2(2, 1))])
+    assert [row.units for row in found] == ["px", "px"]
+    assert [row.units for row in rf.orientation(net)] == ["taps", "taps"]
+    assert [row.mean_angle for row in rf.orientation(net)] == pytest.approx([45, 45])
+    model = rf.Model(net, "net", "net", (1, 16, 16))
+    assert rf.orientation(model).layers == found.layers
+    (subject,) = reported([model], None, None)
+    assert subject.orientation is not None
+    assert subject.orientation.layers == found.layers
+    (tmp_path / "own.py").write_text(
+        "import torch\nfrom torch import nn\ndef net():\n"
+        "    own = nn.Sequential(nn.Conv2d(1, 2, 3, stride=(2, 1), padding=1), nn.Conv2d(2, 2, 3, padding=1))\n"
+        "    for conv in own: conv.weight.data[:] = torch.eye(3).flip(0)\n    return own\n"
+    )
+    main(["orientation", f"{tmp_path / 'own.py'}:net", "--input-size", "1x16x16", "--json", "-"])
+    rows = json.loads(capsys.readouterr().out)["layers"]
+    assert [row["mean_angle"] for row in rows] == [row.mean_angle for row in found]
+
+
+def test_without_a_field_angles_are_between_taps_and_said() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise ValueError("no")
+
+    net = Odd()
+    net.conv.weight.data[:] = torch.eye(3).flip(0)
+    found = rf.orientation(net, input_size=(1, 8, 8))
+    assert (found["conv"].units, found["conv"].mean_angle) == ("taps", 45)
+    assert "angles are between taps, not in input pixels" in found.remarks()[0]
+
+
+def test_layers_by_pattern() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3), nn.Flatten(), nn.Linear(8, 2))
+    assert [row.name for row in rf.sparsity(net, ["1", "3"])] == ["1", "3"]
+    assert [row.name for row in rf.orientation(net, "[01]")] == ["0", "1"]
+    for analysis in (rf.sparsity, rf.orientation):
+        with pytest.raises(rf.RequestError, match="no layer matches 'conv'; there are"):
+            analysis(net, ["0", "conv"])
+
+
+def test_a_dense_net_is_told_the_way_out() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3))
+    (line,) = rf.orientation(net).remarks()
+    assert "--mass abs" in line
+    assert rf.orientation(net, mass="abs").remarks() == ()
+    net[0].weight.data[0, 0, 0, 0] = 0
+    assert rf.orientation(net).remarks() == ()
 
 
 def test_the_histogram_is_not_turned() -> None:

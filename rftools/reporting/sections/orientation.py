@@ -13,6 +13,7 @@ from rftools.reporting.drawing.series import Course
 from rftools.reporting.sections.registry import Analyses, Quantity, Section, Value, register
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
+from rftools.weights.jumps import input_jumps
 from rftools.weights.results import OrientationResult
 
 PANELS = 6  # roses on the sheet, an even choice of the layers
@@ -22,7 +23,9 @@ def analyse(model: Model, known: Analyses) -> OrientationResult:
     """The axial statistics of every layer's kernels: of what survived, or of a net that is not pruned by weight."""
     sparsity = known.results.get("sparsity")
     dense = sparsity is not None and sparsity.total.sparsity <= PRUNED
-    return weights.orientation(model, mass="abs" if dense else "survivors")
+    fields = known.results.get("theoretical")
+    jumps = None if fields is None else input_jumps(model, fields)
+    return weights.orientation(model, mass="abs" if dense else "survivors", jumps=jumps)
 
 
 def figures(subject: Subject) -> list[Figure]:

@@ -14,6 +14,11 @@ from rftools.results import Grouped, Result, plain
 from rftools.weights.statistics.signed import Signed
 from rftools.weights.statistics.sphere import Axes
 
+DENSE = (
+    'no kernel has lost a tap, and full kernels point nowhere: take --mass abs (mass="abs"), the weights\' sizes, or '
+    "--mass square"
+)
+
 
 @dataclass(frozen=True)
 class Pooled:
@@ -104,6 +109,15 @@ class OrientationResult(Result[LayerOrientation]):
     mass: str = "survivors"
     seed: int = 0
     of: str = "weights"  # or "effective": the ellipses of each channel's effective field, kernels being channels
+    no_jumps: str | None = None  # why angles are between taps where they could be in pixels; not in the JSON
+
+    def remarks(self) -> tuple[str, ...]:
+        """Why angles are between taps, and the way to the orientation of kernels that have all their taps."""
+        dense = [row for row in self.layers if row.kernels and row.note is None and not row.oriented]
+        found = [] if self.no_jumps is None else [self.no_jumps]
+        if dense and len(dense) == sum(row.note is None for row in self.layers) and self.mass == "survivors":
+            found.append(DENSE)
+        return tuple(found)
 
     def _body(self) -> dict[str, Any]:
         return {
