@@ -269,7 +269,7 @@ def test_a_net_that_is_not_pruned_is_oriented_by_weight() -> None:
         made = from_model(net, (1, 16, 16), None)
         assert made.orientation is not None
         assert made.orientation.mass == mass
-        assert made.orientation.layers == rf.orientation(net, mass=mass).layers
+        assert made.orientation.layers == rf.orientation(net, input_size=(1, 16, 16), mass=mass).layers
 
 
 def test_random_weights_are_said_first_and_in_what_rests_on_them(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 import rftools as rf
-from rftools.reporting.subject.subject import from_models as reported
+from rftools.reporting.sources.models import from_models as reported
 from rftools.weights import input_jumps, survey
 from rftools.weights.masks import masks_of
 from rftools.weights.sparsity import binomial_taps, n_of_m
