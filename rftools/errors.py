@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import fnmatch
 from collections.abc import Iterable, Sequence
 
 
@@ -67,27 +66,6 @@ def check_options(given: Iterable[str], known: type, what: str) -> None:
             raise RequestError(
                 f"{what} takes no option {name!r}{closest(name, allowed)}; it takes {', '.join(allowed)}"
             )
-
-
-def matching(names: Iterable[str], patterns: Sequence[str] | str) -> list[str]:
-    """The layers that one of the patterns matches (or names), in their own order.
-
-    Raises:
-        RequestError: a pattern that matches none.
-
-    >>> matching(["stem.conv", "block1.conv", "block2.conv", "head"], ["block*", "head"])
-    ['block1.conv', 'block2.conv', 'head']
-    >>> matching(["conv1", "head"], "conv2")
-    Traceback (most recent call last):
-    rftools.errors.RequestError: no layer matches 'conv2' (closest: conv1); there are 2
-    """
-    known, found = list(names), set[str]()
-    for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        own = [name for name in known if name == pattern or fnmatch.fnmatchcase(name, pattern)]
-        if not own:
-            raise RequestError(f"no layer matches {pattern!r}{closest(pattern, known)}; there are {len(known)}")
-        found.update(own)
-    return [name for name in known if name in found]
 
 
 def missing_package(package: str, extra: str, purpose: str) -> RequestError:

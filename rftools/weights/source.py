@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.errors import RequestError, matching
+from rftools.errors import RequestError
 from rftools.files import sha256_of
 from rftools.loading import Model, as_model, load
 from rftools.loading.load import bare_weights
 from rftools.loading.state_dict import masked, state_dict_of
 from rftools.results import ModelInfo
+from rftools.rows import only
 
 if TYPE_CHECKING:
     import torch
@@ -86,10 +87,7 @@ def chosen(layers: Sequence[Kernels], patterns: Sequence[str] | str | None) -> l
     Raises:
         RequestError: a pattern that matches none.
     """
-    if patterns is None:
-        return list(layers)
-    names = set(matching([layer.name for layer in layers], patterns))
-    return [layer for layer in layers if layer.name in names]
+    return list(only(layers, [patterns] if isinstance(patterns, str) else patterns or ()))
 
 
 def _from_path(path: Path) -> Weights:
