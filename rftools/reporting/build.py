@@ -7,9 +7,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from rftools._version import __version__
+from rftools.erf.noise import NOISES
+from rftools.erf.request import Options as EffectiveOptions
 from rftools.errors import RequestError
 from rftools.files import check_writable, write_text
 from rftools.loading import load
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".html", ".htm")
 
 
-class Options(TypedDict, total=False):
+class Options(EffectiveOptions, total=False):
     """What else a report takes: what it is written as beside the page, and the options of `rftools.effective`.
 
     ``effective=False`` leaves the effective field out, which takes most of the time. ``command`` is the command line
@@ -57,21 +59,6 @@ class Options(TypedDict, total=False):
     unit: Any
     aggregation: str
     device: str
-    count: int | None
-    batch_size: int
-    seed: int
-    strict: bool
-    method: str
-    measures: Sequence[str] | None
-    precision: float | None
-    max_images: int | None
-    random_weights: int | None
-    init: str
-    progress: Any
-    channel: int | Sequence[int] | None
-    grid: tuple[int, ...] | None
-    inputs: Any
-    of: int | str
 
 
 @dataclass(frozen=True)
@@ -97,7 +84,6 @@ def report(
     models_or_results: Any,
     path: str | Path,
     *,
-    input_size: tuple[int, ...] | None = None,
     images: Any = None,
     picture: str | Path | None = None,
     limits: Limits | None = None,
@@ -112,11 +98,13 @@ def report(
             analyses, or of the files that ``--json`` and ``--npz`` wrote of one model. The folder of one run is shown
             with what changed from epoch to epoch.
         path: the page, ``.html``.
-        input_size: ``(C, *spatial)``, where the model does not know its own.
-        images: what the effective field is measured on, as `rftools.effective` takes it.
-        picture: an image file to draw fields on; a neutral test picture otherwise.
+        images: what the effective field is measured on, as `rftools.effective` takes it: by default the held-out part
+            of the data that a checkpoint was trained on, white noise where there is none. The page says which.
+        picture: an image file to draw fields on; by default the first picture that the effective field is measured on,
+            a neutral test picture where that is noise.
         limits: the thresholds of the findings.
-        options: other files to write and options of `rftools.effective`, see `Options`.
+        options: ``input_size`` ``(C, *spatial)`` where the model does not know its own, other files to write, and the
+            options of `rftools.effective`: see `Options`.
 
     Returns:
         The path that was written.
@@ -136,7 +124,8 @@ def report(
     check_page(path)
     outputs.check()
     begin = time.perf_counter()
-    subjects = _subjects(models_or_results, input_size, {"images": images, **given} if outputs.effective else None)
+    size = given.pop("input_size", None)
+    subjects = _subjects(models_or_results, size, {"images": images, **given} if outputs.effective else None)
     provenance = Provenance(outputs.command, time.perf_counter() - begin)
     asked = limits or Limits()
     if len(subjects) > 1:
@@ -220,7 +209,18 @@ def _is_file(item: Any) -> bool:
 
 
 def _picture(subject: Subject, path: str | Path | None) -> NDArray[np.uint8] | None:
+    """What fields are drawn on: the picture asked for, else the first that was measured on, else a neutral one."""
     if subject.input_size is None or len(subject.input_size) < 2:
         return None
     height, width = plane(subject.input_size)
-    return neutral_picture(height, width) if path is None else load_picture(path, height, width)
+    if path is not None:
+        return load_picture(path, height, width)
+    own = None if subject.effective is None else subject.effective.pictures.get("first")
+    seen = own is not None and own.shape[:2] == (height, width) and not _is_noise(subject)
+    return own if seen else neutral_picture(height, width)
+
+
+def _is_noise(subject: Subject) -> bool:
+    """Whether the effective field was measured on noise, which nobody wants to look at."""
+    source = "" if subject.effective is None else subject.effective.source or ""
+    return source in ("", "tensor", "array") or source.startswith(tuple(NOISES))

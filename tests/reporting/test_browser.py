@@ -427,3 +427,23 @@ def test_the_overview_stands_without_javascript(visit: Any) -> None:
     page = visit("plain", java_script_enabled=False)
     assert page.locator("#op-stage .inner").get_attribute("d").startswith("M")
     assert page.locator(".sentence").inner_text().startswith("The last convolution")
+
+
+def test_models_side_by_side_follow_one_slider(visit: Any, browser: Any, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    nets = [NET, nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, stride=2, dilation=3, padding=2))]
+    path = rf.report(nets, tmp_path / "pair.html", input_size=SIZE, count=2)
+    page = browser.new_page(viewport={"width": 400, "height": 900})
+    page.goto(path.as_uri())
+    page.locator("html[data-ready]").wait_for(state="attached")
+    layers = page.evaluate("JSON.parse(document.getElementById('beside-data').textContent).layers")
+    page.locator("#bs-depth").focus()
+    page.keyboard.press("Home")
+    for place in range(2):
+        assert page.locator("#bs-name").inner_text() == layers[place]["label"]
+        urls = page.evaluate("[...document.querySelectorAll('.beside image')].map((e) => e.getAttribute('href'))")
+        assert urls == [*(each["url"] for each in layers[place]["maps"]), layers[place]["difference"]["url"]]
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        page.keyboard.press("ArrowRight")
+    assert "layer=1" in page.evaluate("location.hash")
+    page.close()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rftools.checks.sizes import effective_size
 from rftools.plots.effective.blocks import covered, smaller
-from rftools.plots.theme import COLOURMAP, THEMES
+from rftools.plots.theme import COLOURMAP, DIVERGING, THEMES
 from rftools.reporting.texts import say
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ def effective_maps(result: EffectiveResult, most: int = 64) -> dict[str, dict[st
 
 
 def _map(row: EffectiveLayer) -> dict[str, Any]:
-    _, right, _, bottom = covered(row.map.shape[-2:], SMALL)
-    extent = {"width": right + 0.5, "height": bottom + 0.5}
-    found = {"unit": list(row.unit), "url": map_url(row.map), "size": _size(row), "extent": extent}
+    found = {"unit": list(row.unit), "url": map_url(row.map), "size": _size(row), "extent": extent_of(row.map.shape)}
     return found | {"ellipse": _ellipse(row)}
 
 
@@ -77,15 +75,32 @@ def _size(row: EffectiveLayer) -> str:
 
 def map_url(values: NDArray[np.float64]) -> str:
     """A map as a PNG of at most `SMALL` pixels a side, summed over all but its last two axes."""
-    from matplotlib import colormaps
-    from PIL import Image
+    flat = shrunk(values)
+    return coloured(np.sqrt(flat / flat.max()))
 
+
+def shrunk(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A map's magnitudes at most `SMALL` pixels a side, summed over all but its last two axes."""
     flat = np.abs(values)
     while flat.ndim > 2:
         flat = flat.sum(axis=0)
-    flat = smaller(flat, SMALL)
-    image = Image.fromarray((255 * np.sqrt(flat / flat.max())).astype(np.uint8), mode="L").convert("P")
-    image.putpalette((255 * colormaps[COLOURMAP](np.arange(256))[:, :3]).astype(np.uint8).tobytes())
+    return smaller(flat, SMALL)
+
+
+def extent_of(shape: Sequence[int]) -> dict[str, float]:
+    """How far a shrunk map reaches on the picture, whose pixel ``i`` spans ``i`` to ``i + 1``."""
+    _, right, _, bottom = covered(tuple(shape[-2:]), SMALL)
+    return {"width": right + 0.5, "height": bottom + 0.5}
+
+
+def coloured(shares: NDArray[np.float64], *, diverging: bool = False) -> str:
+    """Values from 0 to 1 as a PNG in the page's colours; diverging ones have their middle at 0.5."""
+    from matplotlib import colormaps
+    from PIL import Image
+
+    image = Image.fromarray((255 * np.clip(shares, 0, 1)).astype(np.uint8), mode="L").convert("P")
+    chosen = colormaps[DIVERGING if diverging else COLOURMAP](np.arange(256))
+    image.putpalette((255 * chosen[:, :3]).astype(np.uint8).tobytes())
     return data_url(image)
 
 

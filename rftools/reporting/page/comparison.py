@@ -9,10 +9,11 @@ from typing import Any
 from rftools.reporting.findings import Finding, Limits, findings
 from rftools.reporting.findings.registry import FINE, ORDER
 from rftools.reporting.page.alignment import Aligned, align, columns, figure, labels, records
+from rftools.reporting.page.beside import beside, compared
 from rftools.reporting.page.facts import banners, summary
 from rftools.reporting.page.method import Provenance, effective_method, made, thresholds
 from rftools.reporting.page.tables import PageTable, cells
-from rftools.reporting.sections import SECTIONS, Section
+from rftools.reporting.sections import SECTIONS, Section, quantities
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
 
@@ -22,11 +23,13 @@ def comparison(subjects: Sequence[Subject], limits: Limits, provenance: Provenan
     names = labels(subjects)
     sides = [max(s.input_size[1:]) for s in subjects if s.input_size is not None and len(s.input_size) > 1]
     image = float(sides[0]) if len(set(sides)) == 1 else None
+    sizes = align(next(quantity for quantity in quantities() if quantity.key == "effective-size"), subjects)
     return {
         "kind": say("page.kind_compared"),
         "heading": " / ".join(names),
         "findings": _findings(subjects, names, limits),
-        "opening": None,
+        "opening": {"sentence": compared(subjects, names, sizes), "stage": None},
+        "beside": beside(subjects, names, sizes),
         "banners": banners(subjects, names),
         "summary": [],
         "models": _models(subjects, names),

@@ -32,6 +32,7 @@ def contents(
         "heading": subject.model.name,
         "findings": findings(subject, limits),
         "opening": opening(subject, picture, limits),
+        "beside": None,
         "banners": banners([subject]),
         "summary": summary(subject),
         "models": None,

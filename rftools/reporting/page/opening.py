@@ -35,7 +35,7 @@ def opening(subject: Subject, picture: NDArray[np.uint8] | None, limits: Limits)
     if not rows:
         return said
     height, width = plane(subject.input_size)
-    layers = [_layer(row, subject, (height, width)) for row in rows]
+    layers = [layer_shown(row, subject) for row in rows]
     start = next((i for i in reversed(range(len(layers))) if layers[i]["inner"]), len(layers) - 1)
     depths = [_depth(row, subject) for row in rows]
     image = float(np.prod(subject.input_size[1:]) ** (1 / len(subject.input_size[1:])))
@@ -82,8 +82,9 @@ def _depth(row: Any, subject: Subject) -> Depth:
     return Depth(row.name, side, size, low, high)
 
 
-def _layer(row: Any, subject: Subject, picture: tuple[int, int]) -> dict[str, Any]:
+def layer_shown(row: Any, subject: Subject) -> dict[str, Any]:
     """What the stage shows of a layer: its window, clamped just outside the picture, its contours, and words."""
+    picture = plane(subject.input_size or ())
     found = _measured(subject, row.name)
     axes = [(axis.window or axis.clipped) for axis in row.axes]
     if found is not None and (own := _windows(found)) is not None:
@@ -97,7 +98,6 @@ def _layer(row: Any, subject: Subject, picture: tuple[int, int]) -> dict[str, An
         "inner": inner,
         "outer": outer,
         "words": _words(row, size, random=subject.random),
-        "x": 0,
     }
 
 

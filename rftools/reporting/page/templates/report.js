@@ -205,6 +205,54 @@
 
     await rest();
 
+    // Models beside each other: one slider for all maps, differences and roses.
+    const pair = $("beside-data");
+    if (pair) {
+      const { layers } = JSON.parse(pair.textContent);
+      const slider = $("bs-depth");
+      const figures = [...document.querySelectorAll(".beside .model")];
+      const attributes = (element, values) => { for (const [name, value] of Object.entries(values)) element.setAttribute(name, value); };
+      const shown = (figure, kind, words) => {
+        const drawing = figure.querySelector(kind);
+        if (!drawing) return null;
+        drawing.toggleAttribute("hidden", words === undefined);
+        drawing.nextElementSibling.textContent = words === undefined ? "" : words;
+        return words === undefined ? null : drawing;
+      };
+      const put = (place) => {
+        const layer = layers[place];
+        slider.value = String(place);
+        slider.setAttribute("aria-valuetext", layer.label);
+        $("bs-name").querySelector("bdi").textContent = layer.label;
+        figures.forEach((figure, i) => {
+          const difference = figure.classList.contains("difference");
+          const map = difference ? layer.difference : layer.maps[i];
+          const stage = shown(figure, ".stage-map", map && map.words);
+          if (stage) {
+            const { width, height } = layer.maps[0];
+            attributes(stage.querySelector("image"), { href: map.url, width, height });
+            stage.querySelectorAll("path").forEach((path, k) => path.setAttribute("d", (k < 2 ? map.outer : map.inner) || ""));
+            for (const rect of stage.querySelectorAll("rect")) attributes(rect, map.window || { width: 0, height: 0 });
+          }
+          const own = layer.roses[i];
+          const rose = shown(figure, ".half-rose", own && own.words);
+          if (rose) {
+            rose.querySelector(".sectors").setAttribute("d", own.d);
+            rose.querySelector(".even").setAttribute("r", own.even);
+          }
+        });
+      };
+      slider.addEventListener("input", () => {
+        put(+slider.value);
+        history.replaceState(null, "", "#layer=" + encodeURIComponent(layers[+slider.value].name));
+      });
+      const asked = new URLSearchParams(location.hash.slice(1)).get("layer");
+      const place = layers.findIndex((layer) => layer.name === asked);
+      if (place >= 0) put(place);
+    }
+
+    await rest();
+
     // Explorer: any unit's theoretical window from the layers' footprints.
     const source = $("explorer-data");
     if (!source) return;

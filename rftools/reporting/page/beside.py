@@ -1,0 +1,162 @@
+"""Models beside each other, a layer at a time: maps on one scale, their difference, and roses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rftools.checks.sizes import effective_size
+from rftools.plots.scene import short
+from rftools.reporting.drawing.pictures import coloured, extent_of, plane, shrunk
+from rftools.reporting.drawing.rose import density, sectors
+from rftools.reporting.page.alignment import Aligned
+from rftools.reporting.page.opening import MARGIN, layer_shown
+from rftools.reporting.page.render import embedded
+from rftools.reporting.sections import Value
+from rftools.reporting.subject.subject import Subject
+from rftools.reporting.texts import say
+
+MOST_MODELS, MOST_LAYERS = 4, 24  # beside each other, and that one slider goes through
+
+
+def beside(subjects: Sequence[Subject], names: Sequence[str], sizes: Aligned | None) -> dict[str, Any] | None:
+    """One entry a layer that all models have a map or a rose of; None where there is nothing to put side by side."""
+    sizes_in = {subject.input_size for subject in subjects}
+    if len(subjects) > MOST_MODELS or len(sizes_in) != 1 or None in sizes_in:
+        return None
+    maps = [_by_name(subject.effective, _has_map) for subject in subjects]
+    roses = [_by_name(subject.orientation, _has_rose) for subject in subjects]
+    shared = [name for name in {**maps[0], **roses[0]} if _in_all(name, maps) or _in_all(name, roses)]
+    if not shared:
+        return None
+    chosen = [
+        shared[i] for i in sorted({round(i) for i in np.linspace(0, len(shared) - 1, min(MOST_LAYERS, len(shared)))})
+    ]
+    changes = {} if sizes is None else dict(zip(sizes.layers, sizes.changes, strict=False))
+    layers = [_entry(name, subjects, maps, roses, changes.get(name)) for name in chosen]
+    height, width = plane(subjects[0].input_size or ())
+    margin = MARGIN * max(height, width)
+    start = max((i for i, layer in enumerate(layers) if layer["maps"]), default=len(layers) - 1)
+    return {
+        "json": embedded({"layers": layers, "start": start}),
+        "layers": layers,
+        "shown": layers[start],
+        "start": start,
+        "names": list(names),
+        "box": f"{-margin:g} {-margin:g} {width + 2 * margin:g} {height + 2 * margin:g}",
+        "side": (width, height),
+        "maps": any(layer["maps"] for layer in layers),
+        "roses": any(layer["roses"] for layer in layers),
+        "pair": len(subjects) == 2,
+    }
+
+
+def _by_name(result: Any, wanted: Any) -> dict[str, Any]:
+    return {row.name: row for row in result or () if wanted(row)}
+
+
+def _has_map(row: Any) -> bool:
+    return row.channel is None and row.map.ndim > 1 and bool(row.map.any())
+
+
+def _has_rose(row: Any) -> bool:
+    return row.axes is None and row.oriented > 0
+
+
+def _in_all(name: str, every: Sequence[Mapping[str, Any]]) -> bool:
+    return all(name in known for known in every)
+
+
+def _entry(
+    name: str,
+    subjects: Sequence[Subject],
+    maps: Sequence[Mapping[str, Any]],
+    roses: Sequence[Mapping[str, Any]],
+    change: Value | None,
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": name, "label": short(name or say("script.model"), 40), "maps": [], "roses": []}
+    if _in_all(name, maps):
+        rows = [known[name] for known in maps]
+        shares = [shrunk(row.map) / np.abs(row.map).sum() for row in rows]
+        found["maps"] = _maps(rows, shares, subjects)
+        if len(rows) == 2:
+            found["difference"] = {"url": _difference(shares), "words": _change(change)}
+    if _in_all(name, roses):
+        rows = [known[name] for known in roses]
+        outer = float(max(1.15, *(density(row).max() for row in rows)))
+        found["roses"] = [
+            {"d": sectors(row, outer), "even": (1 / outer) ** 0.5, "words": _rose(row, subject)}
+            for row, subject in zip(rows, subjects, strict=True)
+        ]
+    return found
+
+
+def _maps(
+    rows: Sequence[Any], shares: Sequence[NDArray[np.float64]], subjects: Sequence[Subject]
+) -> list[dict[str, Any]]:
+    top = max(float(share.max()) for share in shares)
+    shown = []
+    for row, share, subject in zip(rows, shares, subjects, strict=True):
+        fields = next((own for own in subject.theoretical or () if own.name == row.name), None)
+        size = effective_size(row)
+        outlines = {} if fields is None else layer_shown(fields, subject)
+        words = say("figures.undefined") if size is None else say("beside.size", size=size[0])
+        kept = {key: outlines.get(key) for key in ("window", "inner", "outer")}
+        shown.append({"url": coloured(np.sqrt(share / top)), "words": words, **kept, **extent_of(row.map.shape)})
+    return shown
+
+
+def _difference(shares: Sequence[NDArray[np.float64]]) -> str:
+    """Where the second model's shares are larger: from -1 to 1 of the largest difference."""
+    change = shares[1] - shares[0]
+    top = float(np.abs(change).max()) or 1.0
+    return coloured(0.5 + 0.5 * change / top, diverging=True)
+
+
+def _change(change: Value | None) -> str:
+    """A difference of sizes with its interval in words."""
+    if change is None or change.low is None or change.high is None:
+        return "" if change is None else say("beside.by", by=change.value)
+    if change.low > 0:
+        return say("beside.larger", low=change.low, high=change.high)
+    if change.high < 0:
+        return say("beside.smaller", low=-change.high, high=-change.low)
+    return say("beside.same", low=change.low, high=change.high)
+
+
+def _rose(row: Any, subject: Subject) -> str:
+    resultant = say("figures.undefined") if row.resultant is None else f"{row.resultant:.2f}"
+    words = say("beside.rose", kernels=f"{row.oriented:,}", resultant=resultant)
+    if subject.orientation is not None and subject.orientation.mass != "survivors":
+        return words + say("beside.by_weight")
+    return words + ("" if row.q is None else say("beside.q", q=row.q))
+
+
+def compared(subjects: Sequence[Subject], names: Sequence[str], sizes: Aligned | None) -> str:
+    """The comparison in one sentence: the deepest layer's effective size, and the zeros."""
+    clauses = [clause for clause in (_deepest(names, sizes), _zeros(subjects, names)) if clause]
+    text = "; ".join(clauses)
+    return text[0].upper() + text[1:] + "." if text else say("beside.models", count=len(subjects))
+
+
+def _deepest(names: Sequence[str], sizes: Aligned | None) -> str:
+    pairs = [] if sizes is None else list(zip(sizes.layers, sizes.changes, strict=False))
+    known = [(name, change) for name, change in pairs if change is not None]
+    if not known:
+        return ""
+    name, change = known[-1]
+    same = change.low is not None and change.high is not None and change.low <= 0 <= change.high
+    models = say("beside.between" if same else "beside.than", first=names[0], second=names[1])
+    return say("beside.deepest", name=short(name, 40), change=_change(change), models=models)
+
+
+def _zeros(subjects: Sequence[Subject], names: Sequence[str]) -> str:
+    zeros = [subject.sparsity.total.sparsity for subject in subjects if subject.sparsity is not None]
+    if len(zeros) != len(subjects):
+        return ""
+    pairs = zip(zeros, names, strict=True)
+    shown = ", ".join(say("beside.of", share=100 * share, name=name) for share, name in pairs)
+    return say("beside.zeros", shown=shown) if max(zeros) > 0 else say("beside.no_zeros")

@@ -1,0 +1,107 @@
+"""Models side by side: maps on one scale, the difference, its interval in words, and half roses."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib import colormaps
+from PIL import Image
+
+from rftools.reporting.drawing.rose import sectors
+from rftools.reporting.page.alignment import align
+from rftools.reporting.page.beside import beside, compared
+from rftools.reporting.sections import Value, quantities
+from rftools.reporting.sources.results import from_results
+from rftools.reporting.subject.subject import Subject
+from tests import drawn
+
+SIZES = next(quantity for quantity in quantities() if quantity.key == "effective-size")
+
+
+def subject(name: str, factor: float = 1.0, **changes: object) -> Subject:
+    """A toy's results; its second map to the power of ``factor``, which narrows it."""
+    model = dataclasses.replace(drawn.MODEL, name=name)
+    whole = drawn.effective()
+    rows = (whole.layers[0], dataclasses.replace(whole.layers[1], map=whole.layers[1].map ** factor))
+    results = [drawn.theoretical(), dataclasses.replace(whole, layers=rows), drawn.sparsity(), drawn.orientation()]
+    made = from_results([dataclasses.replace(result, model=model) for result in results])  # type: ignore[type-var]
+    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
+
+
+def shown(url: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB"), dtype=float)
+
+
+def test_both_maps_are_shares_in_one_scale_and_the_difference_is_theirs() -> None:
+    """Read back from the pictures by their colours: shares of each map's own sum, and second minus first."""
+    pair = [subject("a"), subject("b", 2.0)]
+    found = beside(pair, ["a", "b"], align(SIZES, pair))
+    assert found is not None
+    assert [layer["name"] for layer in found["layers"]] == ["conv1", "conv2"]
+    entry = found["layers"][1]
+    shares = [np.abs(each.effective["conv2"].map) / each.effective["conv2"].map.sum() for each in pair]  # type: ignore[index]
+    top = max(share.max() for share in shares)
+    for share, cell in zip(shares, entry["maps"], strict=True):
+        expected = 255 * colormaps["cividis"](np.floor(255 * np.sqrt(share / top)).astype(int))[..., :3]
+        assert np.abs(shown(cell["url"]) - np.floor(expected)).max() <= 4
+    change = shares[1] - shares[0]
+    levels = np.floor(255 * (0.5 + 0.5 * change / np.abs(change).max())).astype(int)
+    expected = 255 * colormaps["PuOr_r"](levels)[..., :3]
+    assert np.abs(shown(entry["difference"]["url"]) - np.floor(expected)).max() <= 6
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (Value(2.7, 2.1, 3.4), "the effective size is larger by 2.1 to 3.4 px in b than in a"),
+        (Value(-2.7, -3.4, -2.1), "the effective size is smaller by 2.1 to 3.4 px in b than in a"),
+        (Value(0.1, -0.3, 0.5), "the effective size differs by no more than chance (-0.3 to 0.5 px) between a and b"),
+    ],
+)
+def test_the_interval_in_words(change: Value, words: str) -> None:
+    pair = [subject("a"), subject("b")]
+    aligned = align(SIZES, pair)
+    assert aligned is not None
+    aligned = dataclasses.replace(aligned, changes=(None, change))
+    text = compared(pair, ["a", "b"], aligned)
+    assert text.startswith(f"In conv2, the deepest layer that both have, {words}; weights that are zero: 53 %")
+    found = beside(pair, ["a", "b"], aligned)
+    assert found is not None
+    assert found["layers"][1]["difference"]["words"] == words.partition(" in b")[0].partition(" between")[0]
+
+
+def test_the_area_of_a_half_roses_sectors_is_its_share() -> None:
+    """A sector's area from the ends and the radius of its arc, read back from the path: areas go as the counts."""
+    edges, counts = (0.0, 45.0, 90.0, 180.0), (4, 1, 6)
+    row = SimpleNamespace(histogram=SimpleNamespace(edges=edges, counts=counts))
+    areas = []
+    for path in re.findall(r"M0 0L([^Z]*)Z", sectors(row, 3.0)):
+        begin, _, arc = path.partition("A")
+        x, y = map(float, begin.split())
+        radius, *_, u, v = map(float, arc.split())
+        first, last = (np.arctan2(-b, a) % (2 * np.pi) for a, b in ((x, y), (u, v)))
+        areas.append(radius**2 * (last - first) / 2)
+    assert np.array(areas) / sum(areas) == pytest.approx(np.array(counts) / sum(counts), rel=0.01)
+
+
+def test_models_that_cannot_stand_side_by_side() -> None:
+    other = subject("b", input_size=(3, 40, 40))
+    assert beside([subject("a"), other], ["a", "b"], None) is None
+    assert beside([subject(str(i)) for i in range(5)], list("01234"), None) is None
+    bare = from_results([drawn.theoretical()])
+    assert beside([bare, bare], ["a", "b"], None) is None
+
+
+def test_a_rose_by_weight_says_so() -> None:
+    whole = subject("b", orientation=dataclasses.replace(drawn.orientation(), mass="abs"))
+    found = beside([subject("a"), whole], ["a", "b"], None)
+    assert found is not None
+    first, second = (rose["words"] for rose in found["layers"][0]["roses"])
+    assert ", q 0." in first
+    assert second.endswith(", by the size of weights, since nothing was pruned")
