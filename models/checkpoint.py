@@ -31,6 +31,24 @@ def read_torch_file(path: str | Path) -> Any:
     import torch
 
     file = Path(path)
+    if check_begin(file) and any(name.endswith("/constants.pkl") for name in _members(file)):
+        raise MoreThanTensors(
+            f"{file.name} is a TorchScript archive, which can't be read; give an ONNX file or its state dict"
+        )
+    try:
+        with warnings.catch_warnings():  # of how an older torch wrote the file, which its reader can't change
+            warnings.simplefilter("ignore")
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise _refusal(file, error) from error
+
+
+def check_begin(file: Path) -> bool:
+    """Whether a file is a zip archive, as PyTorch's are today; a pickle otherwise.
+
+    Raises:
+        RequestError: no such file; an empty, truncated or foreign one.
+    """
     if not file.exists():
         raise RequestError(f"no such file: {file}")
     if file.is_dir():
@@ -46,16 +64,7 @@ def read_torch_file(path: str | Path) -> Any:
         raise RequestError(f"{file.name} is truncated: it begins as a checkpoint but its end is missing")
     if not head.startswith(b"PK") and not head.startswith(b"\x80"):
         raise RequestError(f"{file.name} is no PyTorch file (it begins with {head[:12]!r})")
-    if head.startswith(b"PK") and any(name.endswith("/constants.pkl") for name in _members(file)):
-        raise MoreThanTensors(
-            f"{file.name} is a TorchScript archive, which can't be read; give an ONNX file or its state dict"
-        )
-    try:
-        with warnings.catch_warnings():  # of how an older torch wrote the file, which its reader can't change
-            warnings.simplefilter("ignore")
-            return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise _refusal(file, error) from error
+    return head.startswith(b"PK")
 
 
 def _is_archive(file: Path) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rftools.erf import compare, effective
     from rftools.errors import RequestError
     from rftools.gratings import tuning
-    from rftools.loading import Model, load
+    from rftools.loading import Model, info, load
     from rftools.pruning import prune
     from rftools.reporting import report
     from rftools.trf import reach, rule, theoretical
@@ -29,6 +29,7 @@ _HOME = {
     "check": "checks",
     "compare": "erf",
     "effective": "erf",
+    "info": "loading",
     "load": "loading",
     "orientation": "weights",
     "prune": "pruning",
@@ -47,6 +48,7 @@ __all__ = [
     "check",
     "compare",
     "effective",
+    "info",
     "load",
     "orientation",
     "prune",

@@ -42,6 +42,18 @@ def _check_sizes(path: Path) -> None:
         raise RequestError(f"{path.name} is truncated or damaged: {error}") from error
 
 
+def check_readable(path: Path) -> None:
+    """The first looks at a file, before anything is read in earnest.
+
+    Raises:
+        RequestError: it is empty, cut off, foreign, or over a limit.
+    """
+    from rftools.models.checkpoint import check_begin
+
+    check_begin(path)
+    _check_sizes(path)
+
+
 def holds_tensors(content: Any) -> bool:
     """Whether there is a tensor in it, or in what it holds."""
     import torch
