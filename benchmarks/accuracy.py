@@ -11,7 +11,9 @@ from pathlib import Path
 
 from rftools.models import build
 from rftools.models.data import load_data
-from rftools.models.training.loop import Options, Recipe, train
+from rftools.models.training.epochs import Recipe
+from rftools.models.training.loop import train
+from rftools.models.training.options import Options
 
 
 def main() -> None:

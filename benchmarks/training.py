@@ -21,7 +21,9 @@ from torchvision.transforms import v2
 
 from rftools.models import build
 from rftools.models.data import load_data
-from rftools.models.training.loop import Options, Recipe, train
+from rftools.models.training.epochs import Recipe
+from rftools.models.training.loop import train
+from rftools.models.training.options import Options
 
 BATCH = 32
 

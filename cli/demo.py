@@ -67,9 +67,11 @@ def _folder(target: Path) -> Path:
 
 def _train(run: Path, epochs: int, seed: int) -> Path:
     """Train, or go on with the run that is there, if it is the same."""
-    from rftools.cli.train import make_recipe, make_watcher
+    from rftools.cli.train import make_watcher
     from rftools.models.data import load_data
-    from rftools.models.training.loop import Options, train
+    from rftools.models.training.loop import train
+    from rftools.models.training.options import Options
+    from rftools.training import make_recipe
 
     data = {split: load_data("patches", split) for split in ("train", "test")}
     again = any(run.glob("epoch-*.pt"))

@@ -150,7 +150,8 @@ def finetuned(cut: Cut, model: Model, data: Data, seed: int) -> Cut:
     """The pruned net after some epochs on the data that it was trained on, or on those that were named."""
     from rftools.cli.train import make_watcher
     from rftools.models.data import load_data
-    from rftools.models.training.loop import Options, finetune
+    from rftools.models.training.loop import finetune
+    from rftools.models.training.options import Options
     from rftools.pruning.cut import with_history
 
     name = data.data_name or model.metadata.get("data")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +14,7 @@ from rftools.errors import RequestError
 
 if TYPE_CHECKING:
     from rftools.models.data import Dataset
-    from rftools.models.training.loop import Epoch, Options, Recipe, Watcher
+    from rftools.models.training.progress import Epoch, Watcher
     from rftools.models.training.schedules import Pruning
 
 
@@ -140,36 +141,25 @@ def command(spec: str, data: Data, run: str, course: Course, pruned: Pruned, res
     Example:
       rftools train rftools:vgg-dilated --data patches --epochs 5 -o runs/dilated
     """
-    from rftools.models.training.loop import Options, train
+    from rftools.models.training.options import Options
     from rftools.models.training.runs import prepare_run
+    from rftools.training import prepare
 
     how = Options(**vars(course), pruning=pruned.asked())
     how.check()
-    prepare_run(run, resume=resume)
-    train_set, test_set = data.sets()
-    recipe, how = make_recipe(spec, len(train_set.classes), train_set.input_size[0], how)
-    _check_pruning(recipe, how, len(train_set))
-    say(f"{spec} on {data.data_name}: {len(train_set)} pictures to learn from, {len(test_set)} held out")
+    prepare_run(run, resume=resume)  # told before pictures are fetched
+    training = prepare(spec, data.sets(), run, how, resume=resume)
+    learnt, held_out = training.train_set, training.test_set
+    say(f"{spec} on {data.data_name}: {len(learnt)} pictures to learn from, {len(held_out)} held out")
     try:
-        history = train(recipe, train_set, test_set, run, how, resume=resume, watcher=make_watcher())
+        history = training.go(make_watcher())
     except KeyboardInterrupt:
         say(f"stopped; every whole epoch is in {run}: go on with --resume")
         raise
-    if not history:
-        raise RequestError(f"{run} has no epoch")
-    print(_result(history, len(train_set.classes), run))
+    print(_result(history, len(learnt.classes), run))
 
 
-def _check_pruning(recipe: Recipe, how: Options, pictures: int) -> None:
-    """A pattern that matches nothing is told before anything is said or done."""
-    from rftools.models.training.pruning import make_pruner
-
-    if how.pruning is not None:
-        steps = how.steps_an_epoch(pictures)
-        make_pruner(recipe.make(), how.pruning, per_epoch=steps, total=steps * how.epochs)
-
-
-def _result(history: list[Epoch], classes: int, run: str) -> str:
+def _result(history: Sequence[Epoch], classes: int, run: str) -> str:
     """The best epoch in a line."""
     from rftools.models.training.runs import merit
 
@@ -189,30 +179,9 @@ def _download(name: str, data_dir: str | None) -> None:
     cifar.download(name, Path(data_dir or "data"))
 
 
-def make_recipe(spec: str, classes: int, channels: int, options: Options) -> tuple[Recipe, Options]:
-    """How to build the net, and the options with the weight decay that the table gives it."""
-    import dataclasses
-
-    from rftools.loading.factories import build
-    from rftools.models import NETS
-    from rftools.models.training.loop import Recipe
-
-    source, _, name = spec.partition(":")
-    arguments: dict[str, Any]
-    if source == "rftools":
-        arguments = {"classes": classes, "channels": channels}
-        build(spec, **arguments)  # an unknown name is told before anything else
-        options = dataclasses.replace(options, l2=NETS[name].l2)
-        arch = {"name": name, "arguments": arguments}
-    else:
-        arguments = {"num_classes": classes} if source in {"torchvision", "timm"} else {}
-        arch = {"name": spec, "arguments": arguments}
-    return Recipe(arch, lambda: build(spec, **arguments).module.train()), options
-
-
 def make_watcher() -> Watcher:
     """A progress bar on a terminal, a line an epoch elsewhere, nothing where it should be quiet."""
-    from rftools.models.training.loop import Watcher
+    from rftools.models.training.progress import Watcher
 
     if quiet():
         return Watcher()

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from rftools.cli.talk import say
-from rftools.models.training.loop import Epoch, Progress, Watcher
+from rftools.models.training.progress import Epoch, Progress, Watcher
 
 
 class Lines(Watcher):

@@ -18,7 +18,9 @@ from matplotlib.patches import Rectangle
 import rftools as rf
 from rftools.models import build
 from rftools.models.data import load_data
-from rftools.models.training.loop import Options, Recipe, train
+from rftools.models.training.epochs import Recipe
+from rftools.models.training.loop import train
+from rftools.models.training.options import Options
 
 BLOCKS = [f"features.block{i}" for i in (1, 2, 3, 4)]
 

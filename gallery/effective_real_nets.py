@@ -30,7 +30,9 @@ import rftools as rf
 from rftools.erf import EffectiveLayer, compare
 from rftools.models import build
 from rftools.models.data import load_data
-from rftools.models.training.loop import Options, Recipe, train
+from rftools.models.training.epochs import Recipe
+from rftools.models.training.loop import train
+from rftools.models.training.options import Options
 
 QUICK = bool(os.environ.get("GALLERY_QUICK"))
 SIDES = (64, 224) if QUICK else (224, 1024)

@@ -28,7 +28,9 @@ from matplotlib.figure import Figure
 import rftools as rf
 from rftools.models import build
 from rftools.models.data import load_data
-from rftools.models.training.loop import Options, Recipe, finetune, train
+from rftools.models.training.epochs import Recipe
+from rftools.models.training.loop import finetune, train
+from rftools.models.training.options import Options
 from rftools.pruning import Request, prune
 
 NETS = ("vgg-cascade", "vgg-large")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rftools.loading import Model, info, load
     from rftools.pruning import prune
     from rftools.reporting import report
+    from rftools.training import train
     from rftools.trf import reach, rule, theoretical
     from rftools.weights import orientation, sparsity
 
@@ -38,6 +39,7 @@ _HOME = {
     "rule": "trf",
     "sparsity": "weights",
     "theoretical": "trf",
+    "train": "training",
     "tuning": "gratings",
 }
 
@@ -57,6 +59,7 @@ __all__ = [
     "rule",
     "sparsity",
     "theoretical",
+    "train",
     "tuning",
 ]
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.errors import RequestError, closest
+from rftools.errors import RequestError, check_options, closest
 from rftools.gratings.filters import describe
 from rftools.gratings.intervals import METHOD
 from rftools.gratings.measures import RESPONSES
+from rftools.gratings.request import Gratings, Options
 from rftools.gratings.responses import respond
 from rftools.gratings.result import TuningResult
-from rftools.gratings.stimuli import NYQUIST, Place, Sweep, as_input, default_frequencies, patterns
+from rftools.gratings.stimuli import Place, Sweep, as_input, patterns
 from rftools.loading import Model, as_model
 from rftools.runtime.device import pick_device
 from rftools.trf import LayerField, theoretical
@@ -42,17 +43,12 @@ def tuning(
     layers: Sequence[str] | str | None = None,
     *,
     input_size: tuple[int, ...] | None = None,
-    orientations: int = 24,
-    frequencies: Sequence[float] | None = None,
-    phases: int = 8,
-    contrast: float = 1.0,
-    size: float = 1.0,
-    temporal: float | None = None,
     response: str = "F0",
     device: str = "auto",
     batch_size: int = BATCH,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    **gratings: Unpack[Options],
 ) -> TuningResult:
     """How the filters of each layer are tuned to the orientation and spatial frequency of gratings.
 
@@ -64,13 +60,11 @@ def tuning(
 
     Args:
         layers: names or patterns; by default all layers that hold weights and have a map.
-        orientations: how many, evenly over 180 degrees (an even number).
-        frequencies: in cycles a pixel; by default half octaves from half a cycle a field to 0.5.
-        contrast: of the grating about mid-grey, above 0 up to 1 (all channels alike).
-        size: the disc's diameter in diagonals of the field; 1 covers the field whole.
-        temporal: cycles a frame of the drift, for nets over frames; by default one cycle a field, 0.25 at most.
         response: ``F0`` or ``F1``.
         seed: of the bootstrap.
+        gratings: the fields of `Gratings`: ``orientations``, 24 evenly over 180 degrees; ``frequencies``, by default
+            half octaves from half a cycle a field to 0.5 cycles a pixel; ``phases``, 8; ``contrast`` and ``size``, 1;
+            ``temporal``, the drift in cycles a frame.
 
     Raises:
         RequestError: a net without a picture plane, a layer without a map, a number out of its range.
@@ -89,11 +83,14 @@ def tuning(
     """
     subject = as_model(model, input_size)
     image = subject.require_input_size()
-    _check(image, orientations, phases, contrast, size, temporal, response, frequencies)
+    check_options(gratings, Options, "tuning")
+    shown = Gratings(**gratings)
+    shown.check(image)
+    if response not in RESPONSES:
+        raise RequestError(f"no response {response!r}{closest(response, RESPONSES)}; there are {', '.join(RESPONSES)}")
     rows = choose(theoretical(subject), subject.module, layers)
     _check_maps(rows)
-    angles = tuple(180.0 * k / orientations for k in range(orientations))
-    tasks = _tasks(rows, image[1:], angles, frequencies, (phases, contrast, size), temporal)
+    tasks = _tasks(rows, image[1:], shown)
     total = sum(math.prod(task.sweep.shape) for task in tasks)
     done, found = 0, {}
     for task in tasks:
@@ -109,9 +106,9 @@ def tuning(
         input_size=image,
         layers=tuple(found[row.name] for row in rows),
         response=response,
-        contrast=contrast,
-        size=size,
-        phases=phases,
+        contrast=shown.contrast,
+        size=shown.size,
+        phases=shown.phases,
         seed=seed,
         interval=METHOD,
     )
@@ -131,38 +128,6 @@ def _kernels(subject: Model, row: LayerField) -> NDArray[np.float32] | None:
     return kernels
 
 
-def _check(
-    image: tuple[int, ...],
-    orientations: int,
-    phases: int,
-    contrast: float,
-    size: float,
-    temporal: float | None,
-    response: str,
-    frequencies: Sequence[float] | None,
-) -> None:
-    if len(image) < 3:
-        raise RequestError("gratings have an orientation in a picture plane; a 1-D net has none")
-    if response not in RESPONSES:
-        raise RequestError(f"no response {response!r}{closest(response, RESPONSES)}; there are {', '.join(RESPONSES)}")
-    if orientations < 4 or orientations % 2:
-        raise RequestError(
-            f"{orientations} orientations; it takes an even number, 4 or more, so that each has its orthogonal"
-        )
-    if phases < 3:
-        raise RequestError(f"{phases} phases; a first harmonic takes 3 or more")
-    if not 0 < contrast <= 1:
-        raise RequestError(f"contrast {contrast:g} is not above 0 and up to 1")
-    if not (size > 0 and math.isfinite(size)):
-        raise RequestError(f"size {size:g}; the disc's diameter in fields is a positive number")
-    for name, values in (("frequency", frequencies), ("temporal frequency", None if temporal is None else [temporal])):
-        bad = [f for f in values or () if not 0 < f <= NYQUIST]
-        if bad or (values is not None and not len(values)):
-            raise RequestError(f"{name} {bad[0] if bad else 'none'} is not above 0 and up to {NYQUIST} cycles a sample")
-    if temporal is not None and len(image) != 4:
-        raise RequestError("a temporal frequency needs a net over frames (input CxDxHxW); this one takes pictures")
-
-
 def _check_maps(rows: Sequence[LayerField]) -> None:
     for row in rows:
         if not row.unit or len(row.axes) < 2:
@@ -177,28 +142,13 @@ def _check_maps(rows: Sequence[LayerField]) -> None:
             )
 
 
-def _tasks(
-    rows: Sequence[LayerField],
-    image: tuple[int, ...],
-    angles: tuple[float, ...],
-    frequencies: Sequence[float] | None,
-    numbers: tuple[int, float, float],
-    temporal: float | None,
-) -> list[Task]:
+def _tasks(rows: Sequence[LayerField], image: tuple[int, ...], shown: Gratings) -> list[Task]:
     places: dict[Place, list[LayerField]] = {}
     for row in rows:
         centre = tuple(centre_of(axis, n) for axis, n in zip(row.axes, image, strict=True))
         field = tuple(axis.size or axis.local_size or n for axis, n in zip(row.axes, image, strict=True))
         places.setdefault(Place(centre, field, image), []).append(row)
-    tasks = []
-    for place, own in places.items():
-        chosen = default_frequencies(place.seen) if frequencies is None else tuple(sorted(set(map(float, frequencies))))
-        drift = 0.0
-        if len(image) == 3:
-            drift = temporal or min(0.25, 1 / min(place.field[0], image[0]))
-        phases, contrast, size = numbers
-        tasks.append(Task(place, Sweep(angles, chosen, phases, drift, contrast, size), tuple(own)))
-    return tasks
+    return [Task(place, shown.sweep(place), tuple(own)) for place, own in places.items()]
 
 
 def _batches(task: Task, subject: Model, batch_size: int) -> Iterator[NDArray[np.float32]]:

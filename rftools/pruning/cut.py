@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 import torch
 from torch import nn
 
-from rftools.errors import RequestError
+from rftools.errors import RequestError, check_options
 from rftools.loading import Model, as_model
 from rftools.loading.state_dict import check_finite
 from rftools.models.training.pruning import prunable
 from rftools.pruning.balance import balanced, can_balance, pooled_anisotropy
 from rftools.pruning.layout import from_kernels, kernel_of, step_of
-from rftools.pruning.request import Request
+from rftools.pruning.request import Options, Request
 from rftools.pruning.result import PrunedLayer, PruneResult
 from rftools.pruning.scores import Pictures, scores_of
 from rftools.pruning.select import Bools, Scored, left_alone, pinned_taps, select
@@ -32,21 +33,32 @@ class Cut:
     result: PruneResult
 
 
-def prune(model: Model | nn.Module, request: Request, pictures: Pictures | None = None) -> Cut:
+def prune(
+    model: Model | nn.Module,
+    request: Request | None = None,
+    pictures: Pictures | None = None,
+    **options: Unpack[Options],
+) -> Cut:
     """Set weights of a net to zero, in place.
+
+    What is asked is a `Request`, or its fields by name.
 
     Of what is compared with each other (`Request.compared`) the ``max(round(N (1 - sparsity)), 1)`` best stay. Weights
     that are zero already count among those that go.
 
     Raises:
-        RequestError: a request that can't be; no layer that matches; a layer that would be left without a weight
-            (unless ``allow_dead_layers``); a method that needs pictures and has none.
+        RequestError: a request that can't be, or an option that there is not; no layer that matches; a layer that would
+            be left without a weight (unless ``allow_dead_layers``); a method that needs pictures and has none.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3))
-    >>> cut = prune(net, Request(sparsity=0.75))
+    >>> cut = prune(net, sparsity=0.75)
     >>> cut.result.kept, cut.result.weights, int((net[0].weight != 0).sum())
     (198, 792, 54)
     """
+    if request is not None and options:
+        raise RequestError(f"a Request and {', '.join(options)} beside it; put all of it into the Request")
+    check_options(options, Options, "prune")
+    request = request or Request(**options)
     request.check()
     loaded = as_model(model)
     module = loaded.module

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from rftools.errors import RequestError, closest
 from rftools.models.training.schedules import parse_pattern, parse_share
@@ -12,6 +13,22 @@ METHODS = {"magnitude": "layer", "random": "layer", "per-kernel": "kernel", "gra
 NEED_PICTURES = ("gradient", "wanda")
 SCOPES = ("kernel", "filter", "layer", "global")
 FIELDS = ("kernel", "layer")
+
+
+class Options(TypedDict, total=False):
+    """The fields of a `Request`, which says what each means and what it is where it is not given."""
+
+    sparsity: float | None
+    taps: int | None
+    method: str
+    scope: str | None
+    layers: tuple[str, ...]
+    depthwise: bool
+    keep_field: str | None
+    balance: bool
+    near: float
+    allow_dead_layers: bool
+    seed: int
 
 
 @dataclass(frozen=True)

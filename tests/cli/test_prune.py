@@ -430,7 +430,8 @@ def test_scores_by_the_checkpoints_own_data_or_by_images(
 
 
 def test_finetuning_leaves_masks_and_moves_weights(tmp_path: Path) -> None:
-    from rftools.models.training.loop import Options, finetune
+    from rftools.models.training.loop import finetune
+    from rftools.models.training.options import Options
     from rftools.pruning.cut import with_history
     from tests.models.test_training import data
 

@@ -19,7 +19,9 @@ import rftools as rf
 from rftools.cli import main
 from rftools.errors import RequestError
 from rftools.models import build, read_checkpoint
-from rftools.models.training.loop import Options, Watcher, train
+from rftools.models.training.loop import train
+from rftools.models.training.options import Options
+from rftools.models.training.progress import Watcher
 from rftools.models.training.pruning import (
     Pruner,
     kept,
@@ -259,7 +261,7 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
-from rftools.models.training.loop import Watcher
+from rftools.models.training.progress import Watcher
 from tests.models.test_pruning import run
 
 class Killed(Watcher):

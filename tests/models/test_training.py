@@ -17,7 +17,10 @@ import torch
 from rftools.errors import RequestError
 from rftools.models import build, read_checkpoint
 from rftools.models.data import Dataset
-from rftools.models.training.loop import Options, Recipe, Watcher, train
+from rftools.models.training.epochs import Recipe
+from rftools.models.training.loop import train
+from rftools.models.training.options import Options
+from rftools.models.training.progress import Watcher
 
 
 def data(seed: int, n: int = 48) -> Dataset:
