@@ -153,7 +153,13 @@ class Shown:
 
     @property
     def title(self) -> str | None:
-        return self.results[0].model.name if len(self.results) == 1 else None
+        """Whose table it is; of a comparison which differs from which."""
+        if len(self.results) > 1:
+            return None
+        labels: Sequence[str] = getattr(self.results[0], "labels", ())
+        if len(labels) == 2:
+            return f"{labels[1]} minus {labels[0]}"
+        return ", ".join(labels) or self.results[0].model.name
 
     @property
     def drawn(self) -> Any:

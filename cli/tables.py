@@ -19,6 +19,8 @@ GAP = "  "  # between columns
 NARROW = 16  # characters that a folded first column keeps
 #: What names a row: these stay whatever the width.
 KEYS = frozenset({"model", "at", "layer", "name", "measure", "filter", "kernel", "input", "tap", "threshold", "unit"})
+#: Of these, words, which stand at the left of their column; numbers at its right.
+WORDS = frozenset({"model", "at", "layer", "name", "measure"})
 #: The answer: these leave last, the others before them from the right.
 ANSWERS = frozenset(
     {"size", "stride", "holes", "status", "theoretical", "radius_50", "low", "high", "ratio", "difference", "holds"}
@@ -109,8 +111,10 @@ class Grid:
         """Heading, rule and rows, the first column folded as far as ``width`` asks."""
         over = 0 if width is None else max(self.taken(shown) - width, 0)
         sizes = [max(self.sizes[0] - over, 1), *(self.sizes[k] for k in shown[1:])]
-        head = _set([textwrap.wrap(self.columns[k], size) for k, size in zip(shown, sizes, strict=True)], sizes, "end")
-        body = [line for row in self.rows for line in _set([_folded(row[k], n) for k, n in zip(shown, sizes)], sizes)]
+        left = [k == 0 or self.columns[k] in WORDS for k in shown]
+        form = list(zip(sizes, left, strict=True))
+        head = _set([textwrap.wrap(self.columns[k], size) for k, size in zip(shown, sizes, strict=True)], form, "end")
+        body = [line for row in self.rows for line in _set([_folded(row[k], n) for k, n in zip(shown, sizes)], form)]
         return [*head, "-" * min(self.taken(shown), width or self.taken(shown)), *body]
 
 
@@ -133,12 +137,12 @@ def _folded(text: str, size: int) -> list[str]:
     return [text[i : i + size] for i in range(0, len(text), size)] or [""]
 
 
-def _set(cells: Sequence[Sequence[str]], sizes: Sequence[int], side: str = "start") -> list[str]:
-    """One row's lines: the first column to the left, the others to the right; short cells at ``side``."""
+def _set(cells: Sequence[Sequence[str]], form: Sequence[tuple[int, bool]], side: str = "start") -> list[str]:
+    """One row's lines; ``form``: of each column how wide it is and whether it stands left; short cells at ``side``."""
     high = max(map(len, cells))
     full = [[""] * (high - len(own)) + [*own] if side == "end" else [*own] + [""] * (high - len(own)) for own in cells]
     found = []
     for i in range(high):
-        parts = [own[i].rjust(size) if k else own[i].ljust(size) for k, (own, size) in enumerate(zip(full, sizes))]
+        parts = [own[i].ljust(n) if left else own[i].rjust(n) for own, (n, left) in zip(full, form, strict=True)]
         found.append(GAP.join(parts).rstrip())
     return found

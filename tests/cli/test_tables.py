@@ -41,13 +41,13 @@ def test_at_100_columns_a_table_is_this() -> None:
 def test_a_comparison_keeps_what_it_is_about_the_difference_and_its_interval() -> None:
     assert lines(PAIR, CHANGE, None, 100) == [
         "                                dense       pruned",
-        "layer              measure  (best.pt)  (pruned.pt)  difference    low   high  holds",
+        "layer            measure    (best.pt)  (pruned.pt)  difference    low   high  holds",
         "-----------------------------------------------------------------------------------",
         "features.block4  radius_50       5.21         4.87       -0.34  -0.51  -0.17  holds",
     ]
     assert lines(PAIR, CHANGE, None, 80) == [
         "                                dense",
-        "layer              measure  (best.pt)  difference    low   high  holds",
+        "layer            measure    (best.pt)  difference    low   high  holds",
         "----------------------------------------------------------------------",
         "features.block4  radius_50       5.21       -0.34  -0.51  -0.17  holds",
         "left out at 80 columns: pruned (pruned.pt) (--wide shows all)",
