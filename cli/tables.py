@@ -17,15 +17,18 @@ Table = tuple[Sequence[str], Sequence[Sequence[Any]]]  # columns and rows
 
 GAP = "  "  # between columns
 NARROW = 16  # characters that a folded first column keeps
+SENTENCE = 24  # characters that a column of sentences keeps
 #: What names a row: these stay whatever the width.
 KEYS = frozenset({"model", "at", "layer", "name", "measure", "filter", "kernel", "input", "tap", "threshold", "unit"})
 #: Of these, words, which stand at the left of their column; numbers at its right.
-WORDS = frozenset({"model", "at", "layer", "name", "measure"})
+WORDS = frozenset({"model", "at", "layer", "name", "measure", "note", "about"})
+#: Sentences, which may take several lines.
+SENTENCES = frozenset({"note", "about"})
 #: The answer: these leave last, the others before them from the right.
 ANSWERS = frozenset(
     {"size", "stride", "holes", "status", "theoretical", "radius_50", "low", "high", "ratio", "difference", "holds"}
     | {"weights", "zeros", "sparsity", "kernels", "oriented", "mean angle", "R", "q", "field", "selective", "kept"}
-    | {"global OSI", "orientation", "parameters", "operations"}
+    | {"global OSI", "orientation", "parameters", "operations", "surviving field", "share left"}
 )
 
 
@@ -103,19 +106,40 @@ class Grid:
         return shown, sorted(left_out)
 
     def taken(self, shown: Sequence[int], *, fold: bool = False) -> int:
-        """The characters of a line; where the first column may ``fold``, as few as that can be."""
+        """The least characters of a line; where the first column may ``fold``, as few as that can be."""
         first = min(self.sizes[0], NARROW) if fold else self.sizes[0]
-        return first + sum(len(GAP) + self.sizes[k] for k in shown[1:])
+        return first + sum(len(GAP) + self.least(k) for k in shown[1:])
+
+    def least(self, k: int) -> int:
+        """The characters that a column needs: of sentences, which may be folded, less than the longest has."""
+        return min(self.sizes[k], SENTENCE) if self.columns[k] in SENTENCES else self.sizes[k]
+
+    def widths(self, shown: Sequence[int], width: int | None) -> list[int]:
+        """The characters of each column: room that is left goes to sentences, what is missing is the first one's."""
+        if width is None:
+            return [self.sizes[k] for k in shown]
+        room = width - self.taken(shown)
+        found = [max(self.sizes[0] + min(room, 0), 1)]
+        for k in shown[1:]:
+            more = min(max(room, 0), self.sizes[k] - self.least(k))
+            room -= more
+            found.append(self.least(k) + more)
+        return found
 
     def drawn(self, shown: Sequence[int], width: int | None) -> list[str]:
-        """Heading, rule and rows, the first column folded as far as ``width`` asks."""
-        over = 0 if width is None else max(self.taken(shown) - width, 0)
-        sizes = [max(self.sizes[0] - over, 1), *(self.sizes[k] for k in shown[1:])]
+        """Heading, rule and rows; the first column and sentences folded as far as ``width`` asks."""
+        sizes = self.widths(shown, width)
         left = [k == 0 or self.columns[k] in WORDS for k in shown]
         form = list(zip(sizes, left, strict=True))
         head = _set([textwrap.wrap(self.columns[k], size) for k, size in zip(shown, sizes, strict=True)], form, "end")
-        body = [line for row in self.rows for line in _set([_folded(row[k], n) for k, n in zip(shown, sizes)], form)]
-        return [*head, "-" * min(self.taken(shown), width or self.taken(shown)), *body]
+        rule = "-" * (sum(sizes) + len(GAP) * (len(sizes) - 1))
+        return [*head, rule, *(line for row in self.rows for line in _set(self._cells(row, shown, sizes), form))]
+
+    def _cells(self, row: Sequence[str], shown: Sequence[int], sizes: Sequence[int]) -> list[list[str]]:
+        pairs = zip(shown, sizes, strict=True)
+        return [
+            textwrap.wrap(row[k], n) or [""] if self.columns[k] in SENTENCES else _folded(row[k], n) for k, n in pairs
+        ]
 
 
 def leaving(columns: Sequence[str]) -> list[int]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
+
+SHORTEST = 3  # characters of a part of a name
 
 
 class RequestError(ValueError):
@@ -34,11 +37,20 @@ def closest(name: str, candidates: Iterable[str], *, most: int = 3) -> str:
 
     >>> closest("vgg-dilatd", ["vgg-dilated", "resnet-strided", "wavenet"])
     ' (closest: vgg-dilated)'
+    >>> closest("block4", ["features.block3.conv", "features.block4.conv"])  # a part of a name counts too
+    ' (closest: features.block4.conv)'
     >>> closest("xyzzy", ["vgg-dilated"])
     ''
     """
-    matches = difflib.get_close_matches(name, list(dict.fromkeys(candidates)), n=most, cutoff=0.6)
+    known = list(dict.fromkeys(candidates))
+    matches = difflib.get_close_matches(name, known, n=most, cutoff=0.6) or _with_part(name, known)[:most]
     return f" (closest: {', '.join(matches)})" if matches else ""
+
+
+def _with_part(name: str, candidates: Sequence[str]) -> list[str]:
+    """Names that hold ``name`` (or, of a pattern, its longest part), where that is long enough to say anything."""
+    part = max(re.split(r"[*?\[\]]", name.lower()), key=len)
+    return [each for each in candidates if part in each.lower()] if len(part) >= SHORTEST else []
 
 
 def no_layer(name: str, names: Sequence[str]) -> RequestError:

@@ -43,6 +43,11 @@ class Model:
     weights: str | None = None  # where weights that are from no file came from: ``random, seed 0``
     other_inputs: tuple[tuple[int, ...], ...] = ()
 
+    def __repr__(self) -> str:
+        size = "unknown" if self.input_size is None else "x".join(map(str, self.input_size))
+        weights = "" if self.weights is None else f", weights {self.weights}"
+        return f"<Model {self.name}: {self.parameters} parameters, input {size}{weights}>"
+
     @property
     def parameters(self) -> int:
         """The number of trainable parameters."""

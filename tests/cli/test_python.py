@@ -53,6 +53,12 @@ def test_rows_are_chosen_by_name_or_pattern() -> None:
         fields.only("3")
 
 
+def test_a_model_says_what_it_is_in_a_line() -> None:
+    assert repr(rf.load("rftools:vgg-dilated")) == (
+        "<Model vgg-dilated: 25474 parameters, input 3x32x32, weights random, seed 0>"
+    )
+
+
 def test_the_public_names_are_sorted_loaded_and_documented() -> None:
     assert dir(rf) == sorted(rf.__all__)
     assert {"compare", "check", "load", "report", "theoretical", "effective", "sparsity", "orientation"} <= set(dir(rf))

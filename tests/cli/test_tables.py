@@ -90,3 +90,14 @@ def test_a_long_name_is_folded_before_the_answer_leaves() -> None:
     assert "".join(line.split()[0] for line in found[2:]) == name
     assert found[2].split()[1:] == ["31", "exact"]
     assert max(map(len, found)) <= 40
+
+
+def test_sentences_take_the_room_that_is_left() -> None:
+    rows = [["vgg", "25474", "four convolutions with growing dilation, as in the study"]]
+    assert lines(["name", "parameters", "about"], rows, None, 50) == [
+        "name  parameters  about",
+        "--------------------------------------------------",
+        "vgg        25474  four convolutions with growing",
+        "                  dilation, as in the study",
+    ]
+    assert lines(["name", "parameters", "about"], rows, None, 30)[0] == "name  parameters"
