@@ -41,10 +41,8 @@ def curves(result: EffectiveComparison, measure: str | None = None) -> Scene:
         low, high = [m.low for m in found], [m.high for m in found]
         given.append(comparison.Curve(row.name, [m.value for m in found], low, high))
     step, labels = _steps(result.labels)
-    tops = [value for curve in given for value in (*curve.high, *curve.values) if value is not None]
-    limits = (0.0, 1.35 * max(tops, default=1.0) or 1.0)  # room for the legend
-    axis = replace(measure_axis(result.results[0], name), limits=limits)
-    scene = comparison.curves(labels, given, f"{name} through {step}s", axis, step=step)
+    axis = replace(measure_axis(result.results[0], name), zero=True)
+    scene = comparison.curves(labels, given, f"{name} through {step}s", axis, step=step, things="layers")
     return replace(
         scene,
         caption=f"{name} of {len(given)} layers, {step} by {step}, with 95 % intervals over images.",

@@ -91,7 +91,14 @@ def _curve(rows: Sequence[LayerField], curve: Sequence[float | None], axis: int,
     )
     whole = [i for i, row in enumerate(rows) if axis < len(row.axes) and row.axes[axis].global_]
     marks: list[Mark] = [
-        Line(colour=colour, label=label, x=numbers(range(len(rows))), y=numbers(curve), markers=True, hover=hover)
+        Line(
+            colour=colour,
+            label=label,
+            x=numbers(range(len(rows))),
+            y=numbers(_unbroken(curve, whole)),
+            markers=True,
+            hover=hover,
+        )
     ]
     if whole:
         heights = numbers(curve[i] for i in whole)
@@ -99,6 +106,12 @@ def _curve(rows: Sequence[LayerField], curve: Sequence[float | None], axis: int,
             Points(colour="series-2", label="sees the whole image", x=numbers(whole), y=heights, symbol="open")
         )
     return marks
+
+
+def _unbroken(curve: Sequence[float | None], whole: Sequence[int]) -> list[float | None]:
+    """The line without the layers that see everything where it would fall to them: a global pool loses no field."""
+    local = max((value for i, value in enumerate(curve) if value is not None and i not in whole), default=0.0)
+    return [None if i in whole and value is not None and value < local else value for i, value in enumerate(curve)]
 
 
 def _growth_alt(result: TheoreticalResult, sizes: Sequence[float]) -> str:

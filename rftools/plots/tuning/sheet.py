@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ from rftools.plots.tuning.reading import QUARTERS, READING, meaning, picked
 if TYPE_CHECKING:
     from rftools.gratings.result import FilterTuning, LayerTuning, TuningResult
 
+NAMED = 64  # kernels that have their filters' numbers beside them
 TILES = 144  # kernels on a sheet
 
 
@@ -68,7 +70,7 @@ def _raster(row: LayerTuning, order: list[FilterTuning]) -> Panel:
     return Panel(
         title="by orientation",
         x=Axis("orientation", ticks=QUARTERS[:-1], limits=(-step / 2, 180 - step / 2)),
-        y=Axis("filter, sorted", limits=(-0.5, len(order) - 0.5), reversed=True, integer=True),
+        y=Axis("filter", limits=(-0.5, len(order) - 0.5), reversed=True, ticks=_names(order)),
         marks=(
             Heatmap(
                 values=_shares(values), extent=(-step / 2, 180 - step / 2, -0.5, len(order) - 0.5), limits=(0.0, 1.0)
@@ -77,6 +79,12 @@ def _raster(row: LayerTuning, order: list[FilterTuning]) -> Panel:
         ),
         legend=False,
     )
+
+
+def _names(order: Sequence[FilterTuning], most: int = 20) -> tuple[tuple[float, str], ...]:
+    """Filters by their numbers at the places that sorting gave them, at most so many."""
+    step = max(1, -(-len(order) // most))
+    return tuple((float(i), str(order[i].filter)) for i in range(0, len(order), step))
 
 
 def _border(row: LayerTuning, order: list[FilterTuning], ends: tuple[float, float]) -> tuple[Mark, ...]:
@@ -123,6 +131,8 @@ def _mosaic(row: LayerTuning, order: list[FilterTuning]) -> Panel:
         marks.append(
             Image(pixels=kernel_picture(row.kernels[one.filter]), extent=(left + 0.08, left + 0.92, top, top + 0.78))
         )
+        if len(order) <= NAMED:
+            marks.append(Text(colour="muted", text=str(one.filter), x=left + 0.2, y=top + 0.89))
         if one.selective and one.orientation.value is not None:
             angle = np.radians(one.orientation.value)
             x, y = 0.09 * np.cos(angle), -0.09 * np.sin(angle)
