@@ -54,6 +54,7 @@ class Band(Mark):
     x: Numbers = ()
     low: Numbers = ()
     high: Numbers = ()
+    opacity: float = 0.22
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,7 @@ class Panel:
     marks: tuple[Mark, ...] = ()
     equal: bool = False
     polar: bool = False
+    half: bool = False  # of a polar panel: the upper half circle
     legend: bool = True
 
 

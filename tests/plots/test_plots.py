@@ -293,22 +293,63 @@ def test_survival_is_drawn_as_the_kernel_is_seen() -> None:
     assert describe(drawn.sparsity(), "survival").panels[0].y.reversed
 
 
-def test_rose_is_mirrored_and_its_areas_are_true() -> None:
-    scene = describe(drawn.orientation())
+def areas(bars: sc.PolarBars) -> list[float]:
+    """What each sector covers, in bins of 15 degrees at radius 1."""
+    widths = [(high - low) / 15 for low, high in itertools.pairwise(bars.edges)]
+    return [width * radius**2 for width, radius in zip(widths, bars.radii, strict=True)]
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_areas_of_a_rose_are_true_on_the_half_circle_and_on_the_full_one(full: bool) -> None:
+    scene = describe(drawn.orientation(), full=full)
     assert len(scene.panels) == 1  # conv2 has no oriented kernel
+    assert scene.panels[0].half is not full
     (bars,) = scene.marks(sc.PolarBars)
-    assert bars.edges[0] == 0
-    assert bars.edges[-1] == 360
-    assert bars.radii[:12] == bars.radii[12:]
-    area = np.square(bars.radii[:12])
+    assert (bars.edges[0], bars.edges[-1]) == (0, 360 if full else 180)
+    assert not full or bars.radii[:12] == bars.radii[12:]
+    area = np.array(areas(bars)[:12])
     counts = np.array(drawn.orientation()["conv1"].histogram.counts)
     assert np.allclose(area / area.sum(), counts / counts.sum())
-    assert area.mean() == pytest.approx(1.0)  # the uniform ring is at radius 1
-    ring = {line.label: line for line in scene.marks(sc.Line)}
-    outer = scene.panels[0].y.limits[1]  # type: ignore[index]
-    assert ring["chance (95 %)"].y[0] == pytest.approx(0.2 * outer)
-    assert ring["mean axis"].x == (205.0, 25.0, 25.0)
-    assert ring["mean axis"].y == pytest.approx((0.3 * outer, 0, 0.3 * outer))
+    assert area.mean() == pytest.approx(1.0)  # an even spread is at radius 1
+
+
+def test_a_bin_over_zero_is_drawn_at_both_ends_of_the_half_circle() -> None:
+    result = drawn.orientation()
+    row = result.layers[0]
+    edges = tuple(-7.5 + 15.0 * i for i in range(13))
+    moved = dataclasses.replace(row, histogram=dataclasses.replace(row.histogram, edges=edges))
+    (bars,) = describe(dataclasses.replace(result, layers=(moved,))).marks(sc.PolarBars)
+    assert (bars.edges[:2], bars.edges[-2:]) == ((0.0, 7.5), (172.5, 180.0))
+    assert bars.radii[0] == bars.radii[-1]
+    assert sum(areas(bars)) == pytest.approx(12)
+    assert bars.hover[0] == bars.hover[-1] == "-7.5 to 7.5°: 30 kernels (46.2 %)"
+
+
+def test_a_mean_axis_is_drawn_where_there_is_a_preference_only() -> None:
+    none = describe(drawn.orientation(q=0.4))
+    assert [bars.colour for bars in none.marks(sc.PolarBars)] == ["muted"]
+    assert {line.label for line in none.marks(sc.Line)} == {"even spread"}
+    one = describe(drawn.orientation(q=0.01), full=True)
+    assert [bars.colour for bars in one.marks(sc.PolarBars)] == ["series-1"]
+    outer = one.panels[0].y.limits[1]  # type: ignore[index]
+    line = next(line for line in one.marks(sc.Line) if line.label == "mean axis, as long as R")
+    assert line.x == (205.0, 25.0, 25.0)
+    assert line.y == pytest.approx((0.3 * outer, 0, 0.3 * outer))
+
+
+def test_a_rose_stands_against_its_lattice() -> None:
+    """Two taps a kernel: of 36 masks 9 lie along x, 2 obliquely, 5 along a diagonal (counted by hand)."""
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(12, 12, 3)
+    keep = torch.rand(144, 9).argsort(1).argsort(1) < 2
+    conv.weight.data *= keep.reshape(12, 12, 3, 3)
+    scene = describe(rftools.orientation(torch.nn.Sequential(conv)), full=True)
+    line = next(line for line in scene.marks(sc.Line) if line.label == "random taps, mean")
+    envelope = next(scene.marks(sc.Band))
+    for angle, masks in ((0, 9), (30, 2), (45, 5), (90, 9)):
+        place = int(np.argmin(np.abs(np.array(line.x) - angle)))
+        assert line.y[place] ** 2 == pytest.approx(12 * masks / 36, abs=1e-6)
+        assert envelope.low[place] <= line.y[place] <= envelope.high[place]
 
 
 def test_curves_draw_percent() -> None:
@@ -350,10 +391,11 @@ def test_mixed_lists_cannot_be_drawn() -> None:
 
 
 def test_the_mean_axis_has_its_interval_at_both_ends() -> None:
-    (arc,) = (line for line in describe(drawn.orientation()).marks(sc.Line) if line.label == "its 95 % interval")
-    assert (arc.x[0], arc.x[29]) == (10.0, 40.0)
-    assert (arc.x[31], arc.x[-1]) == (190.0, 220.0)
-    assert arc.y[30] != arc.y[30]  # a gap between the two
+    bands = list(describe(drawn.orientation(q=0.01), full=True).marks(sc.Band))
+    assert [(round(band.x[0], 6), round(band.x[-1], 6)) for band in bands] == [(10.0, 40.0), (190.0, 220.0)]
+    assert [band.label for band in bands] == ["95 % interval of the axis", None]  # named once
+    (half,) = describe(drawn.orientation(q=0.01)).marks(sc.Band)
+    assert (round(half.x[0], 6), round(half.x[-1], 6)) == (10.0, 40.0)
 
 
 def test_kernels_are_pictures_with_their_orientation_below() -> None:
@@ -430,6 +472,7 @@ def test_a_sector_at_thirty_degrees_is_drawn_counter_clockwise_from_x() -> None:
     figure = plot(drawn.orientation())
     axes = figure.axes[0]
     assert (axes.get_theta_offset(), axes.get_theta_direction()) == (0.0, 1)
+    assert (np.rad2deg(axes.get_xlim()) == (0, 180)).all()
     sector = max(axes.patches, key=lambda p: p.get_height())
     assert np.rad2deg(sector.get_x() + sector.get_width() / 2) % 180 == pytest.approx(7.5)
     polar = plot(drawn.orientation(), backend="plotly").layout.polar.angularaxis

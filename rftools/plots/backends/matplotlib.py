@@ -148,7 +148,11 @@ class _Panel(Marks):
     def _polar_frame(self) -> None:
         self.axes.set_theta_zero_location("E")
         self.axes.set_theta_direction(1)
-        self.axes.set_thetagrids(range(0, 360, 45), [f"{angle}°" for angle in range(0, 360, 45)])
+        if self.panel.half:
+            self.axes.set_thetamin(0)
+            self.axes.set_thetamax(180)
+        angles = range(0, 181 if self.panel.half else 360, 45)
+        self.axes.set_thetagrids(angles, [f"{angle}°" for angle in angles])
         if self.panel.y.limits is not None:
             self.axes.set_ylim(*self.panel.y.limits)
         if self.panel.y.ticks is not None:

@@ -62,7 +62,13 @@ class Marks:
     @mark.register
     def _(self, mark: sc.Band, order: int) -> None:
         self.axes.fill_between(
-            mark.x, mark.low, mark.high, color=self.theme.colour(mark.colour), alpha=0.22, linewidth=0, label=mark.label
+            np.deg2rad(mark.x) if self.panel.polar else mark.x,
+            mark.low,
+            mark.high,
+            color=self.theme.colour(mark.colour),
+            alpha=mark.opacity,
+            linewidth=0,
+            label=mark.label,
         )
 
     @mark.register

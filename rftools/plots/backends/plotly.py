@@ -137,5 +137,6 @@ class _Panel(Marks):
             radialaxis=radial,
             angularaxis={**grid, "direction": "counterclockwise", "rotation": 0, "dtick": 45, "ticksuffix": "°"},
             bgcolor=self.theme.colour("background"),
+            sector=[0, 180] if self.panel.half else [0, 360],
             **self.cell,
         )

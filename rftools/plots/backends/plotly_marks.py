@@ -70,10 +70,9 @@ class Marks:
         pairs = [t for t in zip(mark.x, mark.low, mark.high) if not any(math.isnan(v) for v in t)]
         x = [t[0] for t in pairs] + [t[0] for t in reversed(pairs)]
         y = [t[2] for t in pairs] + [t[1] for t in reversed(pairs)]
-        fill = _rgba(self.theme.colour(mark.colour), 0.22)
-        self._add(
-            "Scatter", mark, x=x, y=y, fill="toself", fillcolor=fill, mode="lines", line={"width": 0}, hoverinfo="skip"
-        )
+        fill = _rgba(self.theme.colour(mark.colour), mark.opacity)
+        kind, place = ("Scatterpolar", {"theta": x, "r": y}) if self.panel.polar else ("Scatter", {"x": x, "y": y})
+        self._add(kind, mark, **place, fill="toself", fillcolor=fill, mode="lines", line={"width": 0}, hoverinfo="skip")
 
     @mark.register
     def _(self, mark: sc.Bars) -> None:

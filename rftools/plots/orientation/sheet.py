@@ -30,7 +30,7 @@ def roses(results: Sequence[OrientationResult], layers: Sequence[str] | None = N
     return Scene(
         panels=tuple(panels),
         columns=len(picked),
-        size=(270, 310),
+        size=(300, 260),
         title=f"Orientation of {len(results)} models, layer by layer",
         caption=f"One row a model, one column a layer. {caption(shown[-1])}"
         + of_all(shown, results, "models")

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rftools.plots.kinds import kind
-from rftools.plots.orientation.roses import mirrored
+from rftools.plots.orientation.sectors import Directions, rose_of
 from rftools.plots.scene import (
     Axis,
-    Line,
     Mark,
     Panel,
     Points,
-    PolarBars,
     Scene,
     numbers,
     short,
@@ -39,9 +37,10 @@ def preferences(result: TuningResult, layer: str | None = None) -> Scene:
         size=(440, 430),
         title=f"Preferred gratings, {short(result.model.name, 30)}, {short(row.name, 30)}",
         caption=f"{READING} Left: filters whose global OSI is above noise, by the orientation that they prefer, "
-        "mirrored to the full circle; a sector's radius is the square root of its share, dotted is a uniform "
-        "distribution, the line is the mean axis, as long as its resultant. Right: each filter's orientation and "
-        "frequency; open circles are not selective. At an end of the frequencies shown, one beyond may be preferred.",
+        "on the half circle; a sector's radius is the square root of its share, dotted is an even spread; grey where "
+        "Rayleigh's p is at least 0.05, else with the mean axis, as long as its resultant. Right: each filter's "
+        "orientation and frequency; open circles are not selective. At an end of the frequencies shown, one beyond may "
+        "be preferred.",
         alt=f"{row.selective} of {len(row.filters)} filters of {short(row.name, 60)} are selective; "
         + ("no mean axis." if row.mean_orientation is None else f"mean axis {row.mean_orientation:.0f}°."),
     )
@@ -51,26 +50,12 @@ def _rose(row: LayerTuning) -> Panel:
     selective = [one.orientation.value for one in row.filters if one.selective and one.orientation.value is not None]
     wrapped = [angle - 180 if angle >= BINS[-1] else angle for angle in selective]
     counts, _ = np.histogram(wrapped, bins=BINS)
-    radii = np.sqrt(12 * counts / max(1, counts.sum()))
-    edges, full = mirrored(BINS, radii)
-    outer = float(max(1.15, radii.max(initial=0.0) * 1.08))
-    circle = numbers(range(0, 361, 3))
-    hover = tuple(f"{a:g} to {b:g}°: {c} filters" for a, b, c in zip(BINS, BINS[1:], counts))
-    marks: list[Mark] = [
-        PolarBars(colour="series-1", label="selective filters", edges=edges, radii=full, hover=hover * 2),
-        Line(colour="muted", label="uniform", x=circle, y=(1.0,) * len(circle), dash="dot"),
-    ]
-    if row.mean_orientation is not None and row.resultant is not None:
-        length, angle = outer * row.resultant, row.mean_orientation
-        marks.append(Line(colour="series-2", label="mean axis", x=(angle + 180, angle, angle), y=(length, 0.0, length)))
+    known = row.mean_orientation is not None and row.resultant is not None
+    mean = (float(row.mean_orientation or 0), None, None, float(row.resultant or 0)) if known else None
+    found = Directions("selective filters", numbers(BINS), numbers(counts), mean=mean, surprise=row.p_rayleigh)
     chance = "" if row.p_rayleigh is None else f", p = {row.p_rayleigh:.2g}"
     resultant = "" if row.resultant is None else f"R = {row.resultant:.2f}{chance}"
-    return Panel(
-        title=f"{len(selective)} of {len(row.filters)} filters\n{resultant}",
-        y=Axis(limits=(0.0, outer), ticks=((1.0, ""),)),
-        marks=tuple(marks),
-        polar=True,
-    )
+    return rose_of(found, f"{len(selective)} of {len(row.filters)} filters\n{resultant}")
 
 
 def _scatter(row: LayerTuning) -> Panel:

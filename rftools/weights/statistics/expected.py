@@ -1,0 +1,71 @@
+"""Which directions random masks of the same numbers of taps have: the lattice's own histogram and its envelope."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from rftools.weights.statistics.null import Moments, Null
+
+Floats = NDArray[np.float64]
+EXACT_UP_TO = 400  # kernels whose counts are convolved; beyond, a sum of so many is normal
+TAILS = (0.025, 0.975)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Of each bin of directions, the mean count under the null and the 2.5 and 97.5 % quantiles."""
+
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+def expected_histogram(
+    null: Null, taps: NDArray[np.int64], kernels: NDArray[np.int64], edges: Sequence[float]
+) -> Expected:
+    """How many kernels have a direction in each bin if each mask is redrawn with its number of taps kept.
+
+    A kernel of t taps falls into a bin with the probability ``p_t`` that a random mask of t taps has its direction
+    there; a bin's count is a sum of binomial numbers ``B(n_t, p_t)``.
+
+    Args:
+        taps, kernels: how many kernels (``kernels``) have how many taps (``taps``).
+        edges: of the bins, degrees, 180 apart from end to end.
+
+    >>> found = expected_histogram(Null((3, 3), (1.0, 1.0)), np.array([2]), np.array([36]), np.arange(-7.5, 180, 15.0))
+    >>> [round(n) for n in found.mean]  # along x, oblique, a diagonal, oblique, along y, ...
+    [9, 0, 2, 5, 2, 0, 9, 0, 2, 5, 2, 0]
+    """
+    shares = np.array([_shares(null[int(t)], np.asarray(edges)) for t in taps])
+    mean = kernels @ shares
+    if kernels.sum() > EXACT_UP_TO:
+        spread = np.sqrt(kernels @ (shares * (1 - shares)))
+        low, high = (np.maximum(mean + stats.norm.ppf(tail) * spread, 0.0) for tail in TAILS)
+    else:
+        low, high = np.array([_quantiles(kernels, column) for column in shares.T], dtype=np.float64).T
+    return Expected(*(tuple(map(float, values)) for values in (mean, low, high)))
+
+
+def _shares(moments: Moments, edges: Floats) -> Floats:
+    """Of each bin, the probability that a random mask has its direction there; a mask may have none."""
+    has = moments.parts[:, -1] > 0
+    angles = np.degrees(np.angle(moments.values[has])) / 2
+    wrapped = np.round((angles - edges[0]) % 180.0 + edges[0], 9)
+    place = np.clip(np.searchsorted(edges, wrapped, side="right") - 1, 0, len(edges) - 2)
+    shares: Floats = np.bincount(place, weights=moments.probabilities[has], minlength=len(edges) - 1)
+    return np.minimum(shares, 1.0)
+
+
+def _quantiles(kernels: NDArray[np.int64], shares: Floats) -> tuple[float, float]:
+    """The 2.5 and 97.5 % quantiles of a sum of binomial numbers, by convolution."""
+    pmf = np.ones(1)
+    for number, share in zip(kernels, shares, strict=True):
+        pmf = np.convolve(pmf, stats.binom.pmf(np.arange(number + 1), number, share))
+    sums = pmf.cumsum()
+    low, high = (float(min(np.searchsorted(sums, tail), len(pmf) - 1)) for tail in TAILS)
+    return low, high
