@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,11 +16,27 @@ NAMED = 3  # skipped files that are named
 
 
 def in_order(models: Sequence[Model]) -> tuple[list[Model], list[str]]:
-    """The models with their labels: by epoch where all are different epochs, else as given, by their names."""
+    """The models with their labels: different epochs of one run by epoch, else as given, by their names."""
     epochs = {int(model.metadata["epoch"]): model for model in models if "epoch" in model.metadata}
-    if len(epochs) == len(models):
+    if len(epochs) == len(models) and _one_run(models):
         return [epochs[epoch] for epoch in sorted(epochs)], [f"epoch {epoch}" for epoch in sorted(epochs)]
     return list(models), [model.name for model in models]
+
+
+def _one_run(models: Sequence[Model]) -> bool:
+    """Whether the files lie in one folder, each one's history goes on from another's, and none was pruned since."""
+    told = sorted((list(model.metadata.get("history", ())) for model in models), key=len)
+    nested = all(later[: len(earlier)] == earlier for earlier, later in pairwise(told))
+    return nested and len({PurePath(model.spec).parent for model in models}) == 1 and not any(map(_pruned, models))
+
+
+def _pruned(model: Model) -> bool:
+    """Whether a file has masks that its training knows nothing of, or is trained on beyond its history."""
+    history = model.metadata.get("history", ())
+    if not history:
+        return bool(model.metadata.get("masked"))
+    masks = bool(model.metadata.get("masked")) and history[-1].get("sparsity") is None
+    return masks or int(history[-1].get("epoch", model.metadata["epoch"])) != int(model.metadata["epoch"])
 
 
 def notes_of(result: EffectiveResult) -> list[str]:

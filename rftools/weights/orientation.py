@@ -20,6 +20,7 @@ from rftools.weights.masks import Masks, masks_of
 from rftools.weights.results import LayerOrientation, OrientationResult
 from rftools.weights.source import Kernels, Weights, chosen, collect
 from rftools.weights.statistics.axial import benjamini_hochberg
+from rftools.weights.statistics.expected import expected_histogram
 from rftools.weights.statistics.null import Null, SphereNull, lattice_test, sphere_test
 from rftools.weights.statistics.shapes import Inertia, coordinates, inertia
 from rftools.weights.statistics.signed import signed
@@ -241,4 +242,5 @@ def _test(row: LayerOrientation, null: Null, found: Masks) -> LayerOrientation:
     test = lattice_test(null.kernel, present, taps[present], row.resultant, step=null.step, seed=null.seed, null=null)
     if test is None:
         return row
-    return dataclasses.replace(row, p_lattice=test.p, p_error=test.error, null_radius=test.radius)
+    chance = expected_histogram(null, present, taps[present], row.histogram.edges)
+    return dataclasses.replace(row, p_lattice=test.p, p_error=test.error, null_radius=test.radius, chance=chance)

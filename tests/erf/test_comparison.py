@@ -173,6 +173,33 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_epochs_label_files_of_one_run_only() -> None:
+    """A best checkpoint and what was pruned from it are called by their names, in the order given."""
+    from rftools.erf.words import in_order
+    from rftools.loading import Model
+
+    told = [{"epoch": k + 1, "loss": 2.0 - k} for k in range(5)]
+
+    def model(name: str, epoch: int, history: list[dict[str, float]], **metadata: object) -> Model:
+        known = {"epoch": epoch, "history": history, "masked": ()} | metadata
+        return Model(torch.nn.Identity(), spec=f"runs/{name}.pt", name=name, metadata=known)
+
+    first, last = model("epoch-2", 2, told[:2]), model("best", 5, told)
+    assert in_order([last, first])[1] == ["epoch 2", "epoch 5"]
+    for other in (
+        model("pruned", 3, told[:3], masked=("conv1",)),  # masks that its training knows nothing of
+        model("tuned", 6, told),  # trained on after it was pruned
+        model("other", 3, [{"epoch": k, "loss": 9.0} for k in (1, 2, 3)]),
+        Model(
+            torch.nn.Identity(), spec="elsewhere/epoch-3.pt", name="else", metadata={"epoch": 3, "history": told[:3]}
+        ),
+    ):
+        assert in_order([last, other]) == ([last, other], ["best", other.name])
+    sparse = [entry | {"sparsity": 0.1 * entry["epoch"]} for entry in told]
+    gradual = [model(f"epoch-{k}", k, sparse[:k], masked=("conv1",)) for k in (5, 3)]
+    assert in_order(gradual)[1] == ["epoch 3", "epoch 5"]
+
+
 def test_a_series_runs_in_the_order_of_its_epochs(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

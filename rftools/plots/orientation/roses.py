@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rftools.errors import RequestError
 from rftools.plots.kinds import kind
 from rftools.plots.orientation.reading import subject
-from rftools.plots.orientation.sectors import Chance, Directions, rose_of
+from rftools.plots.orientation.sectors import Directions, rose_of
 from rftools.plots.orientation.sphere import spherical
 from rftools.plots.scene import (
     Panel,
@@ -77,7 +77,7 @@ def caption(result: OrientationResult) -> str:
     if result.of == "effective":
         return f"Angles of the ellipses of each channel's effective field: {READING} Dotted: an even spread. {axis}"
     taps = {"survivors": "the surviving taps", "abs": "taps weighed by |w|", "square": "taps weighed by w²"}
-    if any(getattr(row, "chance", None) is not None for row in result):
+    if any(row.chance is not None for row in result):
         null = "Green: what random taps on the same lattice give, as many in each kernel, with their 95 % envelope."
     else:
         null = "Dotted: an even spread; spikes come from the few directions that a small lattice offers."
@@ -94,12 +94,11 @@ def rose_panel(row: LayerOrientation, what: str = "kernels", *, full: bool = Fal
     """One layer's directions against what random taps on its lattice give."""
     known = row.mean_angle is not None and row.resultant is not None
     mean = (float(row.mean_angle or 0), row.angle_low, row.angle_high, float(row.resultant or 0)) if known else None
-    chance = getattr(row, "chance", None)
     found = Directions(
         what,
         row.histogram.edges,
         row.histogram.counts,
-        chance=None if chance is None else Chance(chance.mean, chance.low, chance.high),
+        chance=row.chance,
         mean=mean,
         surprise=surprise(row),
     )

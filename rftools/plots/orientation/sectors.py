@@ -5,25 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rftools.plots.scene import Axis, Band, Line, Mark, Panel, PolarBars, numbers
 
+if TYPE_CHECKING:
+    from rftools.weights.statistics.expected import Expected
+
 SMALL = 0.05  # q (or p) below which a layer is said to prefer a direction
 WIDEST = 90  # degrees: a mean axis whose interval is wider says nothing
 STEP = 1.5  # degrees between the points of an arc
 Counts = Sequence[float]
-
-
-@dataclass(frozen=True)
-class Chance:
-    """What chance gives in each bin: the mean count and the ends of its 95 % envelope."""
-
-    mean: Counts
-    low: Counts
-    high: Counts
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,7 @@ class Directions:
     what: str
     edges: Counts
     counts: Counts
-    chance: Chance | None = None
+    chance: Expected | None = None
     mean: tuple[float, float | None, float | None, float] | None = None
     surprise: float | None = None
 

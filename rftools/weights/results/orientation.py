@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.results import Grouped, Result, plain
+from rftools.weights.statistics.expected import Expected
 from rftools.weights.statistics.signed import Signed
 from rftools.weights.statistics.sphere import Axes
 
@@ -98,6 +99,7 @@ class LayerOrientation:
     signed: Signed | None = None
     note: str | None = None
     examples: Examples | None = field(default=None, repr=False, compare=False)  # not in the JSON
+    chance: Expected | None = field(default=None, repr=False, compare=False)  # the lattice's histogram; not in the JSON
 
 
 @dataclass(frozen=True, repr=False)
@@ -128,8 +130,8 @@ class OrientationResult(Result[LayerOrientation]):
         }
 
     def _layer(self, row: LayerOrientation) -> dict[str, Any]:
-        body: dict[str, Any] = plain(dataclasses.replace(row, examples=None))
-        del body["examples"]
+        body: dict[str, Any] = plain(dataclasses.replace(row, examples=None, chance=None))
+        del body["examples"], body["chance"]
         return body
 
     def columns(self) -> tuple[str, ...]:

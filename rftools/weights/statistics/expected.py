@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from rftools.weights.statistics.null import Moments, Null
 
@@ -41,6 +40,8 @@ def expected_histogram(
     >>> [round(n) for n in found.mean]  # along x, oblique, a diagonal, oblique, along y, ...
     [9, 0, 2, 5, 2, 0, 9, 0, 2, 5, 2, 0]
     """
+    from scipy import stats
+
     shares = np.array([_shares(null[int(t)], np.asarray(edges)) for t in taps])
     mean = kernels @ shares
     if kernels.sum() > EXACT_UP_TO:
@@ -57,15 +58,16 @@ def _shares(moments: Moments, edges: Floats) -> Floats:
     angles = np.degrees(np.angle(moments.values[has])) / 2
     wrapped = np.round((angles - edges[0]) % 180.0 + edges[0], 9)
     place = np.clip(np.searchsorted(edges, wrapped, side="right") - 1, 0, len(edges) - 2)
-    shares: Floats = np.bincount(place, weights=moments.probabilities[has], minlength=len(edges) - 1)
-    return np.minimum(shares, 1.0)
+    found = np.bincount(place, weights=moments.probabilities[has], minlength=len(edges) - 1)
+    return np.minimum(found.astype(np.float64), 1.0)
 
 
 def _quantiles(kernels: NDArray[np.int64], shares: Floats) -> tuple[float, float]:
     """The 2.5 and 97.5 % quantiles of a sum of binomial numbers, by convolution."""
+    from scipy import stats
+
     pmf = np.ones(1)
     for number, share in zip(kernels, shares, strict=True):
         pmf = np.convolve(pmf, stats.binom.pmf(np.arange(number + 1), number, share))
-    sums = pmf.cumsum()
-    low, high = (float(min(np.searchsorted(sums, tail), len(pmf) - 1)) for tail in TAILS)
-    return low, high
+    low, high = np.minimum(np.searchsorted(pmf.cumsum(), TAILS), len(pmf) - 1)
+    return float(low), float(high)
