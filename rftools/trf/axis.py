@@ -7,9 +7,10 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rftools.trf.law import Law, worst
-from rftools.trf.sets import Bits, Table, hull, join
+from rftools.trf.sets import EMPTY, Bits, Table, hull, join
 from rftools.trf.taps import Taps
 
 
@@ -46,13 +47,27 @@ class Axis:
             return self.dims
         return frozenset() if self.law.dim is None else frozenset({self.law.dim})
 
+    @property
+    def blank(self) -> bool:
+        """Whether no unit sees anything."""
+        return self.law is not None and self.law.dim is None and self.law.phases == (EMPTY,) and not self.dims
+
+    def contract(self, dim: int, reads: NDArray[np.bool_]) -> Axis:
+        """After a sum over ``dim`` in which output index ``o`` reads index ``i`` where ``reads[o, i]``."""
+        if dim not in self.dims:
+            return self._padded(dim, np.asarray(~reads.any(1)))
+        table = self.table.contract(dim, reads)
+        if self.law is not None and self.law.dim != dim:
+            return replace(self, table=table.compress())
+        return replace(self, table=table, law=None, least=None).worsen("unit")
+
     def worsen(self, status: str) -> Axis:
         return replace(self, status=worst([self.status, status]))
 
     def window(self, dim: int, taps: Taps) -> Axis:
         """After an operator that reads dimension ``dim`` at ``taps``."""
         if dim not in self.dims:
-            return self._padded(dim, taps)
+            return self._padded(dim, taps.blind())
         table = join([self.table.take(dim, row) for row in taps.rows()])
         if self.law is None:
             return replace(self, table=table).worsen("unit")
@@ -66,9 +81,8 @@ class Axis:
         axis = replace(self, table=table, law=law, least=least, pitch=self.pitch if law is None else abs(law.stride))
         return axis if law is not None else axis.worsen("unit")
 
-    def _padded(self, dim: int, taps: Taps) -> Axis:
+    def _padded(self, dim: int, blind: NDArray[np.bool_]) -> Axis:
         """A dimension that carries nothing of this axis: only windows that see nothing but padding matter."""
-        blind = taps.blind()
         if not blind.any():
             return self
         table = self.table.take(dim, np.where(blind, -1, 0))
@@ -131,6 +145,9 @@ def join_axes(axes: Sequence[Axis]) -> Axis:
     """The field of what depends on all of ``axes``: their union."""
     if all(axis is axes[0] for axis in axes):
         return axes[0]
+    axes = [axis for axis in axes if not axis.blank] or axes[:1]
+    if len(axes) == 1:
+        return axes[0]
     table = join([axis.table for axis in axes])
     status = worst(axis.status for axis in axes)
     local = [axis.law for axis in axes if axis.law is not None]
@@ -163,6 +180,12 @@ def join_axes(axes: Sequence[Axis]) -> Axis:
 
 
 Part = tuple[Axis, ...]
+
+
+def blank_part(like: Part, rank: int) -> Part:
+    """The part of elements that no input reaches."""
+    table, law = Table.constant(EMPTY, rank), Law(None, 0, (EMPTY,))
+    return tuple(Axis(table, law, axis.length, least=None) for axis in like)
 
 
 def join_parts(parts: Sequence[Part]) -> Part:

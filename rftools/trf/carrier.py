@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, Self
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from rftools.trf.taps import Taps
 
 
@@ -64,6 +68,12 @@ class Carrier(Protocol):
 
     def settled(self) -> Self:
         """Element by element what was said of groups of channels."""
+
+    def closed(self, places: torch.Tensor) -> Self:
+        """Without what elements see where ``places`` is true, since a constant makes them one."""
+
+    def contract(self, dim: int, reads: NDArray[np.bool_]) -> Self:
+        """After a sum over ``dim`` in which output index ``o`` reads index ``i`` where ``reads[o, i]``."""
 
     def bounded(self) -> Self:
         """Said to contain the truth, and perhaps more."""

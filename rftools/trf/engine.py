@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from rftools.capture import Graph, module_path, qualified_name
 from rftools.capture.operators import SHAPE_ONLY, SHAPED_BY_DATA, aten
 from rftools.capture.shapes import shape_of
+from rftools.trf.constants import Known
 from rftools.trf.field import Field
 from rftools.trf.rules import Answer, NoRule, Rule, find_rule, make_call
 
@@ -24,7 +25,7 @@ def walk(graph: Graph, rules: Mapping[str, Rule]) -> dict[fx.Node, Answer]:
     fields: dict[fx.Node, Answer] = {}
     for node in graph.inputs[:1]:
         fields[node] = Field.of_input(shape_of(node))
-    evaluate = Evaluator(graph)
+    evaluate = Evaluator(graph, fields)
     for node in graph.nodes:
         answer = _answer(node, fields, rules, evaluate)
         if answer is not None:
@@ -87,34 +88,38 @@ def _unknown(node: fx.Node, reached: list[Answer], cause: str) -> Answer:
     return [Field.of_unknown(like, tuple(v.shape), cause) if isinstance(v, torch.Tensor) else None for v in value]
 
 
-class Evaluator:
-    """Values of nodes that no input reaches, worked out when a rule asks (index tables, masks)."""
+class Evaluator(Known):
+    """What is known of a captured graph's values; ``fields`` say which nodes the input reaches."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(
+        self, graph: Graph, fields: Mapping[fx.Node, Answer] | None = None, *, surviving: bool = False
+    ) -> None:
+        super().__init__()
         self.graph = graph
-        self.values: dict[fx.Node, Any] = {}
+        self.fields = fields if fields is not None else {}
+        self.any_value = not surviving
+        self.order = {node: number for number, node in enumerate(graph.nodes)}
+        self.done = 0
 
-    def __call__(self, value: Any) -> Any:
-        if not isinstance(value, fx.Node):
-            return value
-        if value not in self.values:
-            self.values[value] = self._compute(value)
-        return self.values[value]
+    def reached(self, node: fx.Node) -> bool:
+        return self.fields.get(node) is not None
+
+    def origin(self, node: fx.Node) -> Any:
+        constant = self.graph.constants.get(node.name)
+        unknown = constant is None or constant.is_meta or isinstance(constant, FakeTensor)
+        return None if unknown or constant is None else constant.detach()
 
     def learned(self, node: fx.Node) -> bool:
-        """Whether a constant follows from a parameter, whose value says nothing of the architecture."""
         if node.op != "call_function":
             return isinstance(self.graph.constants.get(node.name), torch.nn.Parameter)
         return any(self.learned(origin) for origin in node.all_input_nodes)
 
-    def _compute(self, node: fx.Node) -> Any:
-        if node.op != "call_function":
-            constant = self.graph.constants.get(node.name)
-            unknown = constant is None or constant.is_meta or isinstance(constant, FakeTensor)
-            return None if unknown or constant is None else constant.detach()
-        args = fx.map_arg(node.args, self)
-        kwargs = fx.map_arg(node.kwargs, self)
-        if any(v is None for n, v in ((n, self(n)) for n in node.all_input_nodes)):
-            return None
-        with torch.no_grad():
-            return node.target(*args, **kwargs)  # type: ignore[operator]
+    def before(self, node: fx.Node) -> Iterator[fx.Node]:
+        if node in self.patterns:
+            return
+        upto = self.order.get(node, -1)
+        for number in range(self.done, upto):  # in order, so that no chain of operators is too long for the stack
+            self.done = number + 1
+            if self.reached(self.graph.nodes[number]):
+                yield self.graph.nodes[number]
+        yield node

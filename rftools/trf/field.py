@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from rftools.trf.axis import Axis, Part, join_parts
+from rftools.trf.axis import Axis, Part, blank_part, join_parts
 from rftools.trf.law import Law, worst
 from rftools.trf.sets import (
     Table,
@@ -226,6 +227,43 @@ class Field:
 
         field = self if self.labels.shape[dim] == 1 else self.settled()
         return field.each(change)
+
+    def closed(self, places: torch.Tensor) -> Field:
+        """Where ``places`` is true (it broadcasts) elements see nothing: a constant closes the path to them."""
+        there = np.asarray(places.reshape([1] * (len(self.shape) - places.ndim) + list(places.shape)))
+        for dim, length in enumerate(there.shape):
+            if length > 1 and (there == (first := there.take([0], axis=dim))).all():
+                there = first
+        blank = blank_part(self.parts[0], len(self.shape))
+        labels = np.where(there, len(self.parts), self.labels)
+        return replace(self, parts=(*self.parts, blank), labels=labels).tidy()
+
+    def contract(self, dim: int, reads: NDArray[np.bool_]) -> Field:
+        """After a sum over ``dim`` in which output index ``o`` reads index ``i`` where ``reads[o, i]``."""
+        dim %= len(self.shape)
+        length = len(reads)
+        if reads.all():
+            return self.reduce(dim).expand_dim(dim, length)
+        if self.labels.shape[dim] > 1:
+            return self._contract_labels(dim, reads)
+        shape = (*self.shape[:dim], length, *self.shape[dim + 1 :])
+        return self.each(lambda axis: axis.contract(dim, reads), shape)
+
+    def _contract_labels(self, dim: int, reads: NDArray[np.bool_]) -> Field:
+        if self.carries(dim):
+            return self.settled().contract(dim, reads)
+        rows = np.moveaxis(self.labels, dim, -1)
+        parts: list[Part] = [blank_part(self.parts[0], len(self.shape))]
+        known: dict[tuple[int, ...], int] = {(): 0}
+        labels = np.zeros((*rows.shape[:-1], len(reads)), dtype=np.int64)
+        for place in np.ndindex(labels.shape):
+            group = tuple(sorted(set(rows[place[:-1]][reads[place[-1]]].tolist())))
+            if group not in known:
+                known[group] = len(parts)
+                parts.append(join_parts([self.parts[i] for i in group]))
+            labels[place] = known[group]
+        shape = (*self.shape[:dim], len(reads), *self.shape[dim + 1 :])
+        return Field(shape, tuple(parts), np.moveaxis(labels, -1, dim), self.cause).tidy()
 
     def bounded(self) -> Field:
         """The field said to contain the true one, and perhaps more."""

@@ -91,6 +91,13 @@ class Flow:
     def settled(self) -> Flow:
         return self
 
+    def closed(self, places: torch.Tensor) -> Flow:
+        return Flow(self.tensor * (~places).to(self.tensor))
+
+    def contract(self, dim: int, reads: np.ndarray) -> Flow:
+        summed = self.tensor.movedim(dim, -1) @ torch.from_numpy(reads.T.copy()).to(self.tensor)
+        return Flow(summed.movedim(-1, dim))
+
     def bounded(self) -> Flow:
         return self
 

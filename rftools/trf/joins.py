@@ -8,15 +8,11 @@ from typing import cast
 
 import numpy as np
 
-from rftools.trf.axis import Axis, Part, join_parts
+from rftools.trf.axis import Part, blank_part, join_parts
 from rftools.trf.field import Field
 from rftools.trf.flow import Flow
-from rftools.trf.law import Law, worst
-from rftools.trf.sets import (
-    EMPTY,
-    Table,
-    concatenate,
-)
+from rftools.trf.law import worst
+from rftools.trf.sets import concatenate
 
 
 def join_fields(fields: Sequence[Field], shape: Sequence[int]) -> Field:
@@ -47,7 +43,7 @@ def concatenate_fields(fields: Sequence[Field | None], lengths: Sequence[int], d
     if any(field.carries(dim) for field in present):
         return _concatenate_in_space(fields, lengths, dim, shape)
     causes = [field.cause for field in present if field.cause]
-    blank = _blank(present[0])
+    blank = blank_part(present[0].parts[0], len(shape))
     parts: list[Part] = []
     labels = []
     target = np.broadcast_shapes(*[_but(field.labels.shape, dim) for field in present])
@@ -69,19 +65,11 @@ def _merge_same(field: Field) -> Field:
     return replace(field, labels=to[field.labels]).tidy()
 
 
-def _blank(field: Field) -> Part:
-    """The part of a tensor that no input reaches."""
-    rank = len(field.shape)
-    return tuple(
-        Axis(Table.constant(EMPTY, rank), Law(None, 0, (EMPTY,)), axis.length, least=None) for axis in field.parts[0]
-    )
-
-
 def _concatenate_in_space(
     fields: Sequence[Field | None], lengths: Sequence[int], dim: int, shape: Sequence[int]
 ) -> Field:
     present = [field.settled() for field in fields if field is not None]
-    blank = _blank(present[0])
+    blank = blank_part(present[0].parts[0], len(shape))
     parts = iter(field.parts[0] for field in present)
     rows = [blank if field is None else next(parts) for field in fields]
     axes = []

@@ -99,6 +99,12 @@ class Position(Flow):
     def settled(self) -> Position:
         return self
 
+    def closed(self, places: torch.Tensor) -> Position:
+        return self
+
+    def contract(self, dim: int, reads: np.ndarray) -> Position:
+        return self.reduce(dim).expand_dim(dim, len(reads))
+
     def bounded(self) -> Position:
         return self
 

@@ -22,6 +22,7 @@ from rftools.trf.engine import NO_FIELD, Evaluator
 from rftools.trf.field import Field
 from rftools.trf.flow import Flow
 from rftools.trf.rules import Answer, NoRule, Rule, find_rule, make_call
+from rftools.trf.rules.elementwise import CHOOSING
 from rftools.trf.rules.norms import own_statistics
 from rftools.trf.shortcuts import Step, blank, narrow, passes_on, shortcut
 
@@ -59,7 +60,7 @@ class Reverse:
         seed = seed.to(dtype).expand(shape)
         pending: dict[fx.Node, list[torch.Tensor | None]] = {node: [seed]}
         order = {n: i for i, n in enumerate(self.graph.nodes)}
-        evaluate = Evaluator(self.graph)
+        evaluate = Evaluator(self.graph, self.fields, surviving=self.surviving)
         while rest := [n for n in pending if n is not source]:
             latest = max(rest, key=lambda n: order.get(n, -1))
             if latest not in order:
@@ -83,7 +84,7 @@ class Reverse:
             return [], True
         inputs = [n for n in dict.fromkeys(node.all_input_nodes) if self._reached(n)]
         rule = find_rule(node, self.rules)
-        if rule is not None and not (self.surviving and op_name(node) in WEIGHTED):
+        if rule is not None and not (self.surviving and op_name(node) in WEIGHTED) and not _closes(node, evaluate):
             short = shortcut(node, rule, cotangents, inputs)
             if short is not None:
                 return short, passes_on(node, rule)
@@ -125,6 +126,21 @@ class Reverse:
             raise RequestError(f"{where}: {reason}; the unit's support is not known") from reason
         several = list(answer) if isinstance(answer, (list, tuple)) else [answer]
         return [None if flow is None else flow.tensor for flow in several]
+
+
+def _closes(node: fx.Node, evaluate: Evaluator) -> bool:
+    """Whether constants may close paths through an operator, so that its own rule is to be followed."""
+    if (
+        op_name(node) == "lerp"
+        or (op_name(node) in CHOOSING and _has_constant(node, evaluate))
+        or evaluate.zeros(node) is not None
+    ):
+        return True
+    return op_name(node) in KERNELS and evaluate.zeros(node.args[1]) is not None
+
+
+def _has_constant(node: fx.Node, evaluate: Evaluator) -> bool:
+    return any(evaluate.fixed(origin) is not None for origin in node.all_input_nodes)
 
 
 def _leaves(node: fx.Node, dtype: torch.dtype) -> list[torch.Tensor | None]:

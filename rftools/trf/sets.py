@@ -139,6 +139,22 @@ class Table:
             step *= 2
         return table
 
+    def contract(self, dim: int, reads: NDArray[np.bool_]) -> Table:
+        """For each output index the union of the sets it reads along ``dim``: run by run, of unions over 1, 2, 4 ...
+        neighbours, so that a run of any length is one union of two.
+        """
+        runs = [_runs(row) for row in reads]
+        wide = [self]
+        while 2 << (len(wide) - 1) <= reads.shape[1]:
+            index = np.arange(reads.shape[1]) + (1 << (len(wide) - 1))
+            index[index >= reads.shape[1]] = -1
+            wide.append(join([wide[-1], wide[-1].take(dim, index)]))
+        found: list[Table] = []
+        for number in range(max((len(own) for own in runs), default=0) or 1):
+            own = [run[number] if number < len(run) else (0, 0) for run in runs]
+            found += [_of_runs(wide, dim, own)]
+        return join(found)
+
     def permute(self, order: Sequence[int]) -> Table:
         return Table(self.low.transpose(order), self.mask.transpose(order))
 
@@ -166,6 +182,28 @@ class Table:
     def empty(self) -> NDArray[np.bool_]:
         """Which indices see nothing (their windows lie in the padding)."""
         return np.asarray(self.low == _NOWHERE)
+
+
+def _runs(row: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Where the runs of true values begin and end, the end excluded.
+
+    >>> _runs(np.array([True, False, True, True]))
+    [(0, 1), (2, 4)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], row, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _of_runs(wide: Sequence[Table], dim: int, runs: Sequence[tuple[int, int]]) -> Table:
+    """The union over one run an index (an empty one gives the empty set); ``wide[n]`` holds unions over ``2**n``."""
+    levels = np.array([max((b - a).bit_length() - 1, 0) for a, b in runs])
+    blank = wide[0].take(dim, np.full(len(runs), -1))
+    for level in np.unique(levels):
+        own = [(a, b) if n == level else (0, 0) for n, (a, b) in zip(levels, runs, strict=True)]
+        for ends in ([a for a, _ in own], [b - (1 << int(level)) for _, b in own]):
+            index = np.array([end if b > a else -1 for end, (a, b) in zip(ends, own, strict=True)])
+            blank = join([blank, wide[level].take(dim, index)])
+    return blank
 
 
 def join(tables: Sequence[Table]) -> Table:

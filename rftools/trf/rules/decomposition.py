@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch import fx
 from torch.utils import _pytree as pytree
 
 from rftools.capture import qualified_name
+from rftools.trf.constants import MOST_STEPS, Known, Pattern
 from rftools.trf.rules.registry import RULES, Answer, Call, NoRule, Rule, make_call
 
 # What torch raises where it can't work an operator out without values, or has no decomposition that can be traced.
@@ -79,7 +79,7 @@ def _through(call: Call, graph: fx.GraphModule, own: Mapping[str, Rule]) -> Answ
     outer = [leaf for leaf in pytree.tree_leaves((call.node.args, call.node.kwargs)) if isinstance(leaf, fx.Node)]
     entries = [part for part in graph.graph.nodes if part.op == "placeholder"]
     fields = {part: call.fields.get(node) for part, node in zip(entries, outer, strict=True)}
-    values = _Values(graph, dict(zip(entries, outer, strict=True)), call)
+    values = _Values(graph, dict(zip(entries, outer, strict=True)), call, fields)
     for part in graph.graph.nodes:
         if part.op == "call_function" and any(fields.get(n) is not None for n in part.all_input_nodes):
             fields[part] = _part(part, fields, values, call, own)
@@ -101,36 +101,42 @@ def _part(
     return rule(make_call(part, fields, values, call.carrier))
 
 
-@dataclass
-class _Values:
-    """Values of the parts that no input reaches, worked out when a rule asks."""
+class _Values(Known):
+    """What is known of the parts' values: of those outside, what the call knows."""
 
-    graph: fx.GraphModule
-    outer: Mapping[fx.Node, fx.Node]
-    call: Call
-    known: dict[fx.Node, Any] = field(default_factory=dict)
+    def __init__(
+        self,
+        graph: fx.GraphModule,
+        outer: Mapping[fx.Node, fx.Node],
+        call: Call,
+        fields: Mapping[fx.Node, Answer],
+    ) -> None:
+        super().__init__()
+        self.graph, self.outer, self.call, self.fields = graph, outer, call, fields
+        self.any_value = getattr(call.evaluate, "any_value", True)
 
-    def __call__(self, value: Any) -> Any:
-        if not isinstance(value, fx.Node):
-            return value
-        if value not in self.known:
-            self.known[value] = self._compute(value)
-        return self.known[value]
+    def reached(self, node: fx.Node) -> bool:
+        return self.fields.get(node) is not None
 
-    def learned(self, part: fx.Node) -> bool:
-        """Whether a constant follows from a parameter."""
-        if part in self.outer:
+    def origin(self, node: fx.Node) -> Any:
+        if node in self.outer:
+            return self.call.evaluate(self.outer[node])
+        return getattr(self.graph, str(node.target))
+
+    def learned(self, node: fx.Node) -> bool:
+        if node in self.outer:
             asked = getattr(self.call.evaluate, "learned", None)
-            return asked is not None and bool(asked(self.outer[part]))
-        return any(self.learned(origin) for origin in part.all_input_nodes)
+            return asked is not None and bool(asked(self.outer[node]))
+        return any(self.learned(origin) for origin in node.all_input_nodes)
 
-    def _compute(self, part: fx.Node) -> Any:
-        if part in self.outer:
-            return self.call.evaluate(self.outer[part])
-        if part.op == "get_attr":
-            return getattr(self.graph, str(part.target))
-        args, kwargs = fx.map_arg(part.args, self), fx.map_arg(part.kwargs, self)
-        if any(self(origin) is None for origin in part.all_input_nodes):
-            return None
-        with torch.no_grad():
-            return part.target(*args, **kwargs)  # type: ignore[operator]
+    def before(self, node: fx.Node) -> tuple[fx.Node, ...]:
+        return () if node in self.patterns or node in self.outer else (node,)
+
+    def zeros(self, value: Any) -> Pattern:
+        return self.call.zeros(self.outer[value]) if value in self.outer else super().zeros(value)
+
+    def sunk(self, value: Any, steps: int = MOST_STEPS) -> Pattern:
+        if value in self.outer:
+            asked = getattr(self.call.evaluate, "sunk", None)
+            return None if asked is None else asked(self.outer[value], steps)
+        return super().sunk(value, steps)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+import torch
 from torch import fx
 
 from rftools.capture import op_name
 from rftools.capture.operators import ELEMENTWISE, RUNNING_NORMS, aten
+from rftools.trf.field import Field
 from rftools.trf.joins import join_fields
 from rftools.trf.rules.registry import Answer, Call, rule
 
@@ -20,27 +21,89 @@ NORMS_OF_BATCHES = (*RUNNING_NORMS, "native_batch_norm", "_batch_norm_impl_index
 def elementwise(call: Call) -> Answer:
     """Every output element sees what the input elements at its own place see."""
     fields = [field for field in map(call.field_of, tensors_of(call.arguments.values())) if field is not None]
-    answer = join_fields(fields, call.shape)
-    if _closes(call):
-        answer = answer.bounded()
+    answer = join_fields(CHOOSING.get(op_name(call.node), _all)(call) or fields, call.shape)
+    zeros = call.zeros(call.node)
+    answer = answer if zeros is None else answer.closed(zeros)
     value = call.node.meta["val"]
     return [answer, *[None] * (len(value) - 1)] if isinstance(value, (list, tuple)) else answer
 
 
-def _closes(call: Call) -> bool:
-    """Whether a constant of the architecture closes paths: a factor of zero, or minus infinity before a softmax."""
-    name = op_name(call.node)
-    if name in {"tril", "triu"}:
-        return True
-    if name == "masked_fill":
-        value = call.arguments.get("value")
-        return isinstance(value, (int, float)) and math.isinf(value)
-    if name not in {"mul", "multiply", "add"}:
-        return False
-    constants = [found for value in call.arguments.values() if (found := call.fixed(value)) is not None]
-    if name == "add":
-        return any(bool(c.isinf().any()) for c in constants if c.is_floating_point())
-    return any(bool((c == 0).any()) for c in constants)
+def _all(call: Call) -> list[Field]:
+    return []
+
+
+def _where_not(call: Call, name: str, closed: torch.Tensor | None) -> list[Field]:
+    """An argument's field without what a constant leaves out."""
+    field = call.field(name)
+    if field is None:
+        return []
+    return [field if closed is None else field.expand(call.shape).closed(closed)]
+
+
+def _filled(call: Call) -> list[Field]:
+    """``masked_fill``: under a constant mask stands the value."""
+    mask = call.fixed(call["mask"])
+    if mask is None:
+        return []
+    value = call["value"]
+    other = _where_not(call, "value", ~mask) if isinstance(value, fx.Node) else []
+    return [*_where_not(call, "self", mask), *other]
+
+
+def _interpolated(call: Call) -> list[Field]:
+    """``lerp``: a weight of one leaves nothing of the start, one of zero nothing of the end."""
+    weight = call["weight"]
+    known = torch.tensor(weight) if isinstance(weight, (int, float)) else call.fixed(weight)
+    if known is None:
+        return []
+    return [*_where_not(call, "self", known == 1), *_where_not(call, "end", known == 0)]
+
+
+def _with_product(call: Call) -> list[Field]:
+    """``addcmul``: a factor of zero leaves nothing of the other."""
+    first, second = call.zeros(call["tensor1"]), call.zeros(call["tensor2"])
+    if first is None and second is None:
+        return []
+    none = torch.zeros((), dtype=torch.bool)
+    closed = (none if first is None else first) | (none if second is None else second)
+    closed = torch.ones((), dtype=torch.bool) if call.get("value", 1) == 0 else closed
+    return [
+        *_where_not(call, "self", None),
+        *_where_not(call, "tensor1", closed),
+        *_where_not(call, "tensor2", closed),
+    ]
+
+
+def _sum(call: Call) -> list[Field]:
+    """``add``: beside infinity nothing is left of the other."""
+    given = {name: call.fixed(call[name]) for name in ("self", "other")}
+    infinite = {name: value.isinf() for name, value in given.items() if value is not None and value.is_floating_point()}
+    closed = next((there for there in infinite.values() if bool(there.any())), None)
+    if closed is None:
+        return []
+    return [field for name in ("self", "other") for field in _where_not(call, name, closed)]
+
+
+CHOOSING = {"add": _sum, "masked_fill": _filled, "lerp": _interpolated, "addcmul": _with_product}
+
+
+@rule("aten.where")
+def where(call: Call) -> Answer:
+    """A constant condition takes each element from one side; one that is data is seen with both."""
+    if (
+        "condition" in call.arguments
+        and (choice := call.fixed(call["condition"])) is not None
+        and "other" in call.arguments
+    ):
+        sides = [
+            (name, closed) for name, closed in (("self", ~choice), ("other", choice)) if isinstance(call[name], fx.Node)
+        ]
+        fields = [field for name, closed in sides for field in _where_not(call, name, closed)]
+    else:
+        fields = [field for name in call.arguments if (field := call.field(name)) is not None]
+    answer = join_fields(fields, call.shape)
+    zeros = call.zeros(call.node)
+    return answer if zeros is None else answer.closed(zeros)
 
 
 def tensors_of(values: Any) -> list[fx.Node]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rftools.capture.operators import SAME_ELEMENTS, SPLITS, aten
 from rftools.capture.shapes import shape_of
 from rftools.trf.field import Field
-from rftools.trf.joins import concatenate_fields, join_fields
+from rftools.trf.joins import concatenate_fields
 from rftools.trf.rules.padding import pad_with_constant
 from rftools.trf.rules.registry import Answer, Call, NoRule, rule
 
@@ -198,11 +198,6 @@ def copy(call: Call) -> Answer:
 def fill(call: Call) -> Answer:
     value = call.field_of(call.arguments.get("value"))
     return None if value is None else value.expand(call.shape)
-
-
-@rule("aten.where")
-def where(call: Call) -> Answer:
-    return join_fields([f for f in (call.field(n) for n in call.arguments) if f is not None], call.shape)
 
 
 @rule("aten.slice_scatter", "aten.select_scatter")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import torch
 
+from rftools.capture import op_name
 from rftools.capture.operators import aten
 from rftools.trf.field import Field
 from rftools.trf.joins import join_fields
@@ -16,13 +17,19 @@ from rftools.trf.rules.registry import Answer, Call, rule
 
 @rule("aten.softmax", "aten._softmax", "aten.log_softmax", "aten._log_softmax", "aten.softmin", "aten._safe_softmax")
 def softmax(call: Call) -> Answer:
-    return _against(call.main("self"), [call["dim"]])
+    field, dim = call.main("self"), call["dim"]
+    closed = None if "log" in op_name(call.node) or op_name(call.node) == "softmin" else call.closed_weights()
+    if closed is None:
+        return _against(field, [dim])
+    alone = (~closed).sum(dim, keepdim=True) == 1  # the only weight of a sum is one, whatever its score
+    open_ = field.closed(closed)
+    return open_.couple(dim).closed(closed | alone)
 
 
 @rule("aten.layer_norm", "aten.native_layer_norm", "aten.rms_norm", "aten._fused_rms_norm")
 def layer_norm(call: Call) -> Answer:
     dims = range(-len(call["normalized_shape"]), 0)
-    return _first(call, _against(call.only("input"), dims))
+    return _first(call, _scaled(call, _against(call.only("input"), dims), 0))
 
 
 @rule("aten.group_norm", "aten.native_group_norm")
@@ -32,7 +39,7 @@ def group_norm(call: Call) -> Answer:
     n, c, *space = field.shape
     deep = field.reshape((n, groups, c // groups, *space))
     coupled = _against(deep, range(2, len(deep.shape)))
-    return _first(call, None if coupled is None else coupled.reshape(field.shape))
+    return _first(call, _scaled(call, None if coupled is None else coupled.reshape(field.shape), len(space)))
 
 
 @rule("aten.instance_norm")
@@ -65,6 +72,12 @@ def _against(field: Field, dims: Iterable[int]) -> Field | None:
     """Elements measured against all along ``dims``; one that is measured against itself alone is a constant."""
     over = list(dims)
     return None if math.prod(field.shape[d] for d in over) == 1 else field.couple(*over)
+
+
+def _scaled(call: Call, field: Field | None, after: int) -> Field | None:
+    """After a scale of whose numbers some are zero; ``after`` dimensions follow those that it has."""
+    zeros = call.zeros(call.arguments.get("weight"))
+    return field if field is None or zeros is None else field.closed(zeros.reshape(*zeros.shape, *[1] * after))
 
 
 def _first(call: Call, field: Field | None) -> Answer:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from rftools.capture.shapes import shape_of
 from rftools.trf.field import Field
@@ -15,7 +17,10 @@ from rftools.trf.rules.registry import Answer, Call, rule
 
 @rule("aten.linear")
 def linear(call: Call) -> Answer:
-    field = call.only("input").reduce(-1)
+    field, zeros = call.only("input"), call.zeros(call["weight"])
+    if zeros is not None and zeros.ndim == 2:
+        return field.contract(-1, np.asarray(~zeros)).reshape(call.shape)
+    field = field.reduce(-1)
     return field.expand_dim(len(field.shape) - 1, call.shape[-1]).reshape(call.shape)
 
 
@@ -39,16 +44,31 @@ def _product(call: Call, first: Any, second: Any, shape: tuple[int, ...]) -> Fie
     left, right = call.field_of(first), call.field_of(second)
     vector_left, vector_right = len(shape_of(first)) == 1, len(shape_of(second)) == 1
     if left is not None:
-        rows = left.reduce(-1)
+        rows = left.reduce(-1) if vector_right else _summed(call, left, -1, second)
         fields.append(rows.reduce(-1, keepdim=False) if vector_right else rows)
     if right is not None:
-        columns = right.reduce(-1 if vector_right else -2)
+        vectors = vector_left or vector_right
+        columns = right.reduce(-1 if vector_right else -2) if vectors else _summed(call, right, -2, first)
         fields.append(columns.reduce(-2, keepdim=False) if vector_left and not vector_right else columns)
     if vector_left and left is not None and not vector_right:
         fields[0] = fields[0].reshape((1,))
     if vector_right and right is not None:
         fields[-1] = fields[-1].reshape((1,) * max(len(shape), 1)) if shape else fields[-1].reshape(())
     return join_fields([field.reshape(()) if not shape else field for field in fields], shape)
+
+
+def _summed(call: Call, field: Field, dim: int, factor: Any) -> Field:
+    """A sum over ``dim`` of products with ``factor``, of which constants make some zero: these read nothing.
+
+    Where the matrices of a batch differ, what any of them reads is a bound.
+    """
+    zeros = call.zeros(factor)
+    if zeros is None:
+        return field.reduce(dim)
+    reads = ~zeros if dim == -2 else ~zeros.transpose(-1, -2)
+    rows = reads.reshape(-1, *reads.shape[-2:])
+    answer = field.contract(dim, np.asarray(rows.any(0)))
+    return answer if bool((rows == rows[:1]).all()) else answer.bounded()
 
 
 @rule("aten.einsum")
@@ -58,6 +78,8 @@ def einsum(call: Call) -> Answer:
     inputs, arrow, output = equation.partition("->")
     if "." in equation or any(len(set(letters)) != len(letters) for letters in inputs.split(",")):
         return taken_apart(call)  # an ellipsis, a diagonal
+    if any(call.zeros(operand) is not None for operand in operands):
+        return taken_apart(call)  # products of matrices know what zeros close
     if not arrow:
         letters = sorted(set(inputs) - {","})
         output = "".join(letter for letter in letters if inputs.count(letter) == 1)
@@ -85,29 +107,39 @@ def einsum(call: Call) -> Answer:
 )
 def attention(call: Call) -> Answer:
     """Query i sees itself, all keys (up to i where causal) and, through them, all values."""
-    shape = call.shape
-    causal = bool(call.get("is_causal", False))
+    shape, reads, bound = call.shape, *_attended(call)
+    lone = np.zeros(0, dtype=bool) if reads is None else reads.sum(1) <= 1  # one weight is one, whatever its score
     query, key, value = (call.field(name) for name in ("query", "key", "value"))
     fields = []
     if query is not None:
-        fields.append(query.reduce(-1))
+        own = query.reduce(-1)
+        fields.append(own.closed(torch.from_numpy(lone)[:, None]) if lone.any() else own)
     if key is not None:
-        fields.append(_attended(key.reduce(-1), causal, shape))
+        scores = None if reads is None else reads & ~lone[:, None]
+        fields.append(key.reduce(-1).reduce(-2) if scores is None else key.reduce(-1).contract(-2, scores))
     if value is not None:
-        fields.append(_attended(value, causal, shape))
+        fields.append(value.reduce(-2) if reads is None else value.contract(-2, reads))
     for name in ("attn_mask", "attn_bias"):
         bias = call.field_of(call.arguments.get(name))
         if bias is not None:
             fields.append(bias.reduce(-1))
     answer = join_fields(fields, shape)
-    mask = call.fixed(call.arguments.get("attn_mask"))
-    if mask is not None and bool((~mask if mask.dtype == torch.bool else mask.isinf()).any()):
-        answer = answer.bounded()  # a constant mask closes paths; which, is not worked out
+    answer = answer.bounded() if bound else answer
     several = call.node.meta["val"]
     return [answer, *[None] * (len(several) - 1)] if isinstance(several, (list, tuple)) else answer
 
 
-def _attended(field: Field, causal: bool, shape: tuple[int, ...]) -> Field:
-    if causal and field.shape[-2] == shape[-2]:
-        return field.running(-2)
-    return field.reduce(-2)
+def _attended(call: Call) -> tuple[NDArray[np.bool_] | None, bool]:
+    """Which key each query reads, None for all; and whether that is a bound, since masks of heads differ."""
+    queries, keys = call.shape_of("query")[-2], call.shape_of("key")[-2]
+    reads = torch.ones((queries, keys), dtype=torch.bool)
+    if call.get("is_causal", False):
+        reads = reads.tril()
+    given = call.arguments.get("attn_mask", call.arguments.get("attn_bias"))
+    mask, same = call.fixed(given), True
+    if mask is not None:
+        open_ = mask if mask.dtype == torch.bool else mask.exp() != 0
+        rows = open_.expand(*open_.shape[:-2], queries, keys).reshape(-1, queries, keys)
+        same = bool((rows == rows[:1]).all())
+        reads = reads & rows.any(0)
+    return (None, False) if bool(reads.all()) else (reads.numpy(), not same)

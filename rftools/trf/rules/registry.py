@@ -12,6 +12,7 @@ from torch import fx
 from rftools.capture.shapes import shape_of as shape_of  # read from here before; callers take it from its home
 from rftools.errors import RequestError, closest
 from rftools.trf.carrier import Carrier
+from rftools.trf.constants import Known, closed_weights
 from rftools.trf.field import Field
 
 Answer = Field | Sequence[Field | None] | None
@@ -75,16 +76,17 @@ class Call:
 
     def fixed(self, value: Any) -> torch.Tensor | None:
         """The value of a tensor that is part of the architecture: neither data nor learned; None for others."""
-        if not isinstance(value, fx.Node) or self.field_of(value) is not None:
-            return None
-        learned = getattr(self.evaluate, "learned", None)
-        if learned is not None and learned(value):
-            return None
-        try:
-            found = self.evaluate(value)
-        except (RuntimeError, NotImplementedError):  # a constant that this machine can't work out
-            return None
-        return found if isinstance(found, torch.Tensor) else None
+        asked = getattr(self.evaluate, "fixed", None)
+        return None if asked is None else asked(value)
+
+    def zeros(self, value: Any) -> torch.Tensor | None:
+        """Which elements of a tensor are zero whatever the data are; None for none."""
+        asked = getattr(self.evaluate, "zeros", None)
+        return None if asked is None else asked(value)
+
+    def closed_weights(self) -> torch.Tensor | None:
+        """Which weights of the softmax that is called masks make zero."""
+        return closed_weights(self.evaluate, self.node) if isinstance(self.evaluate, Known) else None
 
     def shape_of(self, name: str) -> tuple[int, ...]:
         return shape_of(self.arguments[name])

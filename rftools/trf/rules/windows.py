@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from rftools.capture import qualified_name
 from rftools.capture.operators import GENERAL, TRANSPOSED, WINDOWED, aten
 from rftools.trf.field import Field
+from rftools.trf.flow import Flow
 from rftools.trf.rules.registry import Answer, Call, NoRule, rule
 from rftools.trf.taps import Taps
 
@@ -37,10 +41,40 @@ def convolution(call: Call) -> Answer:
     else:
         before = spread(padding, rank, 0)
     length = call.shape[-rank:]
+    zeros = call.zeros(call["weight"])
+    if zeros is not None and call.carrier is Flow:
+        return _through(call, field, ~zeros, stride, padding, dilation)
+    taken, alike = _taps(zeros, weight, field)
     for a in range(rank):
-        taps = Taps.window(weight[2 + a], size[a], length[a], stride=stride[a], padding=before[a], dilation=dilation[a])
-        field = field.window(a - rank, taps)
-    return field.channels(-rank - 1, weight[0], call["groups"]).reshape(call.shape)
+        offsets = [k * dilation[a] - before[a] for k in taken[a]]
+        field = field.window(a - rank, Taps.periodic(1, stride[a], [offsets], length[a], size[a]))
+    answer = field.channels(-rank - 1, weight[0], call["groups"]).reshape(call.shape)
+    return answer if alike else answer.bounded()
+
+
+def _taps(zeros: torch.Tensor | None, weight: Sequence[int], field: Field) -> tuple[list[list[int]], bool]:
+    """The positions of a kernel that are not zero by construction, along each axis, and whether all kernels read
+    every combination of them: a cross, or kernels that differ, read less than axes by themselves can say.
+    """
+    if zeros is None:
+        return [list(range(n)) for n in weight[2:]], True
+    whole = (~zeros).any(0).any(0)
+    along = [whole.movedim(a, 0).reshape(whole.shape[a], -1).any(1) for a in range(whole.ndim)]
+    box = torch.ones((), dtype=torch.bool)
+    for own in along:
+        box = box.unsqueeze(-1) & own
+    mixed = field.labels.size == 1 and not field.carries(1)
+    kernels = (~zeros).any(1) if mixed else (~zeros).flatten(0, 1)
+    return [own.nonzero().flatten().tolist() for own in along], bool((kernels == box).all())
+
+
+def _through(
+    call: Call, field: Field, reads: torch.Tensor, stride: list[int], padding: Any, dilation: list[int]
+) -> Answer:
+    """The convolution itself, with ones for the taps that are read."""
+    tensor = cast(Flow, field).tensor
+    function = (F.conv1d, F.conv2d, F.conv3d)[reads.ndim - 3]
+    return cast(Field, Flow(function(tensor, reads.to(tensor), None, stride, padding, dilation, call["groups"])))
 
 
 def _batched(field: Field, rank: int) -> Field:
@@ -54,6 +88,11 @@ def transposed_convolution(call: Call) -> Answer:
 
 
 def _transposed(call: Call, weight: tuple[int, ...], groups: int) -> Field:
+    field = _transposed_whole(call, weight, groups)
+    return field if call.zeros(call["weight"]) is None else field.bounded()
+
+
+def _transposed_whole(call: Call, weight: tuple[int, ...], groups: int) -> Field:
     rank = len(weight) - 2
     field = _batched(call.only("input"), rank)
     stride, dilation = spread(call["stride"], rank, 1), spread(call["dilation"], rank, 1)

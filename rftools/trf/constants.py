@@ -1,0 +1,243 @@
+"""What is known of a net's values whatever the data are: constants, and elements that constants make zero.
+
+A constant (literal, buffer, what is computed from them) has a value; a parameter has any value, but where the surviving
+field is asked for. Of other tensors it may be known which elements are zero (a product with a mask), or so far below
+zero that their exponential is (a masked score): there no path leads through.
+"""
+
+from __future__ import annotations
+
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import torch
+from torch import fx
+
+from rftools.capture import op_name
+from rftools.capture.operators import COPIES, DROPOUTS, OTHER_COPIES, SAME_ELEMENTS, SPLITS
+from rftools.capture.shapes import shape_of
+
+MOST_STEPS = 16  # between a softmax and the constant that closes its paths
+SAME = frozenset((*COPIES, *OTHER_COPIES, *DROPOUTS, "to", "type_as"))
+MOVES = frozenset(
+    (
+        *SAME_ELEMENTS,
+        *("permute", "transpose", "t", "mT", "expand", "slice", "select", "narrow", "flip", "roll", "movedim"),
+        *("permute_copy", "transpose_copy", "expand_copy", "slice_copy", "select_copy", "repeat", "swapaxes"),
+    )
+)
+#: zero of zero
+ODD = frozenset(("relu", "neg", "abs", "tanh", "square", "gelu", "silu", "leaky_relu", "sin", "sign", "sqrt", "mish"))
+SOFTMAX = frozenset(("softmax", "_softmax", "_safe_softmax"))
+Pattern = torch.Tensor | None
+
+
+class Known(ABC):
+    """Values and patterns of a graph's nodes, each worked out once, when a rule asks."""
+
+    def __init__(self) -> None:
+        self.values: dict[fx.Node, Any] = {}
+        self.patterns: dict[fx.Node, Pattern] = {}
+        self.any_value = True  # of parameters
+
+    @abstractmethod
+    def reached(self, node: fx.Node) -> bool:
+        """Whether the input reaches a node."""
+
+    @abstractmethod
+    def origin(self, node: fx.Node) -> Any:
+        """The value of a node that no operator computes."""
+
+    @abstractmethod
+    def learned(self, node: fx.Node) -> bool:
+        """Whether a constant follows from a parameter, whose value says nothing of the architecture."""
+
+    @abstractmethod
+    def before(self, node: fx.Node) -> Iterable[fx.Node]:
+        """The nodes up to this one whose patterns are not worked out yet, in order."""
+
+    def __call__(self, value: Any) -> Any:
+        """The value of a constant; None where it isn't known."""
+        if not isinstance(value, fx.Node):
+            return value
+        if value not in self.values:
+            self.values[value] = self._compute(value)
+        return self.values[value]
+
+    def _compute(self, node: fx.Node) -> Any:
+        if self.reached(node):
+            return None
+        if node.op != "call_function":
+            return self.origin(node)
+        if op_name(node) in SHAPED:  # reads a shape, be it of data
+            given = fx.map_arg(node.args, _blank), fx.map_arg(node.kwargs, _blank)
+        else:
+            if any(self(origin) is None for origin in node.all_input_nodes):
+                return None
+            given = fx.map_arg(node.args, self._own), fx.map_arg(node.kwargs, self._own)
+        with torch.no_grad():
+            return node.target(*given[0], **given[1])  # type: ignore[operator]
+
+    def _own(self, node: fx.Node) -> Any:
+        """A value that an operator may write into."""
+        value = self(node)
+        return value.clone() if isinstance(value, torch.Tensor) else value
+
+    def fixed(self, node: Any) -> torch.Tensor | None:
+        """The value of a tensor that is part of the architecture: neither data nor learned; None for others."""
+        if not isinstance(node, fx.Node) or self.reached(node) or (self.any_value and self.learned(node)):
+            return None
+        try:
+            found = self(node)
+        except (RuntimeError, NotImplementedError):  # a constant that this machine can't work out
+            return None
+        return found if isinstance(found, torch.Tensor) else None
+
+    def zeros(self, value: Any) -> Pattern:
+        """Which elements are zero, whatever data and parameters are; None for none."""
+        if not isinstance(value, fx.Node):
+            return None
+        if self.reached(value):
+            for node in self.before(value):
+                self.patterns[node] = _some(_zeros_of(self, node))
+        if value not in self.patterns:
+            self.patterns[value] = _some(self._constant_zeros(value))
+        return self.patterns[value]
+
+    def _constant_zeros(self, node: fx.Node) -> Pattern:
+        found = self.fixed(node)
+        if found is not None:
+            return found == 0
+        return None if node.op != "call_function" or self.reached(node) else _zeros_of(self, node)
+
+    def sunk(self, value: Any, steps: int = MOST_STEPS) -> Pattern:
+        """Which elements constants make so small that their exponential is zero in the tensor's precision."""
+        if not isinstance(value, fx.Node) or steps == 0:
+            return None
+        if not self.reached(value):
+            found = self.fixed(value)
+            return _some(_underflows(found)) if found is not None and found.is_floating_point() else None
+        return _some(_sunk_of(self, value, steps - 1))
+
+
+SHAPED = frozenset(("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"))
+
+
+def _blank(node: fx.Node) -> Any:
+    value = node.meta["val"]
+    return torch.zeros(value.shape, dtype=value.dtype) if isinstance(value, torch.Tensor) else value
+
+
+def _some(pattern: Pattern) -> Pattern:
+    return pattern if pattern is not None and bool(pattern.any()) else None
+
+
+def _underflows(value: torch.Tensor) -> torch.Tensor:
+    return value.exp() == 0
+
+
+def _zeros_of(known: Known, node: fx.Node) -> Pattern:
+    """The zeros of what an operator returns."""
+    name, args = op_name(node), node.args
+    if node.target is operator.getitem or name in MOVES:
+        return _moved(node, known.zeros)
+    if name in SAME or name in ODD:
+        return known.zeros(args[0])
+    if name in {"mul", "multiply"}:
+        return _either(node, *(_zero(known, value) for value in args[:2]))
+    if name in {"div", "divide", "true_divide"}:
+        return known.zeros(args[0])
+    if name in {"add", "sub"}:
+        first, second = _zero(known, args[0]), _zero(known, args[1])
+        return None if first is None or second is None else first & second
+    if name == "masked_fill":
+        return _filled(known, node, known.zeros(args[0]), bool(args[2] == 0))
+    if name == "where" and len(args) == 3:
+        return _chosen(known, node, known.zeros)
+    if name in {"tril", "triu"}:
+        kept = getattr(torch.ones(shape_of(node), dtype=torch.bool), name)(*args[1:])
+        return _either(node, ~kept, known.zeros(args[0]))
+    return closed_weights(known, node) if name in SOFTMAX else None
+
+
+def closed_weights(known: Known, node: fx.Node) -> Pattern:
+    """The weights of a softmax that are zero: of masked scores, where another score of the same sum is not masked."""
+    sunk = known.sunk(node.args[0])
+    if sunk is None:
+        return None
+    dim = cast(int, node.args[1])
+    return _some(sunk & ~sunk.all(dim, keepdim=True))
+
+
+def _sunk_of(known: Known, node: fx.Node, steps: int) -> Pattern:
+    name, args = op_name(node), node.args
+    if node.target is operator.getitem or name in MOVES:
+        return _moved(node, lambda value: known.sunk(value, steps))
+    if name in SAME:
+        return known.sunk(args[0], steps)
+    if name in {"add", "baddbmm", "addmm"}:
+        return _either(node, *(known.sunk(value, steps) for value in args[: 2 if name == "add" else 1]))
+    if name in {"mul", "div"} and isinstance(args[1], (int, float)) and args[1] > 0:
+        return known.sunk(args[0], steps)
+    if name == "masked_fill":
+        value = args[2]
+        low = isinstance(value, (int, float)) and bool(_underflows(torch.tensor(value, dtype=_dtype(node))))
+        return _filled(known, node, known.sunk(args[0], steps), low)
+    if name == "where" and len(args) == 3:
+        return _chosen(known, node, lambda value: known.sunk(value, steps))
+    return None
+
+
+def _dtype(node: fx.Node) -> torch.dtype:
+    dtype: torch.dtype = node.meta["val"].dtype
+    return dtype
+
+
+def _zero(known: Known, value: Any) -> Pattern:
+    if isinstance(value, (int, float)):
+        return torch.tensor(value == 0)
+    return known.zeros(value)
+
+
+def _either(node: fx.Node, *patterns: Pattern) -> Pattern:
+    found = [pattern for pattern in patterns if pattern is not None]
+    whole = torch.zeros((), dtype=torch.bool)
+    for pattern in found:
+        whole = whole | pattern
+    return whole.expand(shape_of(node)) if found else None
+
+
+def _filled(known: Known, node: fx.Node, own: Pattern, low: bool) -> Pattern:
+    """Of a tensor with another value under a constant mask."""
+    mask = known.fixed(node.args[1])
+    if mask is None:
+        return None
+    if low:
+        return _either(node, mask, own)
+    return None if own is None else (own & ~mask).expand(shape_of(node))
+
+
+def _chosen(known: Known, node: fx.Node, ask: Callable[[Any], Pattern]) -> Pattern:
+    """Of two tensors, between which a constant chooses."""
+    choice = known.fixed(node.args[0])
+    if choice is None:
+        return None
+    sides = ((choice, ask(node.args[1])), (~choice, ask(node.args[2])))
+    return _either(node, *(own & there for there, own in sides if own is not None))
+
+
+def _moved(node: fx.Node, ask: Callable[[Any], Pattern]) -> Pattern:
+    """Of an operator that moves elements: it moves the pattern as well."""
+    source = node.args[0]
+    assert isinstance(source, fx.Node)
+    if node.target is operator.getitem:
+        if op_name(source) not in (*SPLITS, "unbind"):
+            return None
+        pattern = ask(source.args[0])
+        return None if pattern is None else source.target(pattern, *source.args[1:])[node.args[1]]  # type: ignore
+    if any(origin is not source for origin in node.all_input_nodes) or node.kwargs:
+        return None
+    pattern = ask(source)
+    return None if pattern is None else node.target(pattern, *node.args[1:])  # type: ignore[operator]
