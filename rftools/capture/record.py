@@ -14,6 +14,7 @@ from rftools.capture.aliases import View, scattered, views_of, written
 from rftools.capture.graph import Graph, name_layers, name_outputs
 from rftools.capture.inputs import Example, is_index
 from rftools.errors import RequestError
+from rftools.runtime.evaluation import without_gradients
 
 
 def record(module: nn.Module, example: Example) -> Graph:
@@ -28,7 +29,8 @@ def record(module: nn.Module, example: Example) -> Graph:
         handles.append(child.register_forward_pre_hook(recorder.entering(path, child)))
         handles.append(child.register_forward_hook(recorder.leaving, always_call=True))
     try:
-        with torch.no_grad(), recorder:
+        # Gradients are enabled, though none is needed, so that it shows where the net itself disables them.
+        with without_gradients(module), torch.enable_grad(), recorder:
             returned = module(*example.args, **example.kwargs)
     finally:
         for handle in handles:
@@ -111,6 +113,7 @@ class _Recorder(TorchDispatchMode):
         node = self.graph.create_node("call_function", func, args, kwargs or {})
         node.meta["val"] = value
         node.meta["nn_module_stack"] = dict(self.stack)
+        node.meta["gradient"] = torch.is_grad_enabled()  # False inside the net's own torch.no_grad()
         return node
 
     def _give(self, result: Any, node: fx.Node) -> None:
