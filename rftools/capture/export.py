@@ -5,18 +5,23 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import random
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx, nn
 from torch.utils import _pytree as pytree
 
 from rftools.capture.graph import Graph, name_layers, name_outputs
 from rftools.capture.inputs import Example, Inputs, example_of, is_index
+from rftools.capture.leaving import mark_left
 from rftools.capture.operators import VIEWS
 from rftools.capture.record import record
+from rftools.capture.returns import Labels, returned
+from rftools.capture.state import unchanged
 from rftools.errors import RequestError
 from rftools.runtime.evaluation import evaluating, uncompiled
 
@@ -56,34 +61,82 @@ def capture(
             raise RequestError("a net is captured on an input; give its size (C, *spatial)")
         inputs = [input_size]
     example = example_of(module, inputs, of)
-    with evaluating(module), _unchanged(module), _quiet(), _plain_attention():
+    _refuse_scripted(module)
+    with evaluating(module), unchanged(module), _quiet(), _plain_attention():
         try:
-            with _unchanged(module):  # torch 2.6 leaves tensors without values where it refuses
-                program = torch.export.export(module, example.args, dict(example.kwargs), strict=False)
+            program, labels = _exported(module, example)
             if _has_regions(program.graph) or _has_symbols(program.graph):
-                return record(module, example)
+                return _recorded(module, example)
             if _needs_functional_form(program.graph):
-                program = program.run_decompositions({})
+                program, labels = program.run_decompositions({}), {}  # nodes have other names now
+        except RequestError:
+            raise
         except Exception as error:
-            _refuse_input(module, example, error)
-            return record(module, example)
-    return _from_program(program, example)
+            with unchanged(module):
+                _refuse_input(module, example, error)
+            return _recorded(module, example)
+    return _from_program(program, example, labels)
 
 
-@contextlib.contextmanager
-def _unchanged(module: nn.Module) -> Iterator[None]:
-    """What a forward pass keeps in its modules (anchors for the last shape, say) is not kept beyond the block: while
-    a net is captured it would be tensors without values.
+def _refuse_scripted(module: nn.Module) -> None:
+    if any(isinstance(child, torch.jit.ScriptModule) for child in module.modules()):
+        raise RequestError(
+            f"{type(module).__name__} is scripted (TorchScript), whose operators can't be told apart here;"
+            " give the Python module that it was made from"
+        )
+
+
+def _exported(module: nn.Module, example: Example) -> tuple[Any, Labels]:
+    """The program, and what its modules returned; traced again where Python's or numpy's random numbers were drawn."""
+    states = _random_states()
+    program, labels = _export(module, example)
+    if _random_states() != states:
+        again, _ = _export(module, example)
+        _check_same([n.target for n in program.graph.nodes], [n.target for n in again.graph.nodes], module)
+    return program, labels
+
+
+def _export(module: nn.Module, example: Example) -> tuple[Any, Labels]:
+    with unchanged(module), returned(module) as labels:  # torch 2.6 leaves tensors without values where it refuses
+        return torch.export.export(module, example.args, dict(example.kwargs), strict=False), labels
+
+
+def _random_states() -> tuple[Any, ...]:
+    kind, keys, position, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 (nets draw from it)
+    return random.getstate(), kind, bytes(np.asarray(keys)), position, *rest
+
+
+def _recorded(module: nn.Module, example: Example) -> Graph:
+    """The operators of one real pass, once more with other random numbers, since what differs then is no one net.
+
+    Raises:
+        RequestError: another path the second time, or a pass that fails.
     """
-    kept = [(child, dict(child.__dict__), dict(child._buffers)) for child in module.modules()]
-    try:
-        yield
-    finally:
-        for child, attributes, buffers in kept:
-            child.__dict__.clear()
-            child.__dict__.update(attributes)
-            child._buffers.clear()
-            child._buffers.update(buffers)
+    graphs = []
+    for number in range(2):
+        with unchanged(module):
+            torch.manual_seed(torch.initial_seed() + number)
+            try:
+                graphs.append(record(module, example))
+            except RequestError:
+                raise
+            except Exception as error:
+                raise RequestError(f"{type(module).__name__} fails while it is followed: {_reason(error)}") from error
+    first, second = ([node.target for node in graph.nodes] for graph in graphs)
+    _check_same(first, second, module)
+    return graphs[0]
+
+
+def _check_same(first: list[Any], second: list[Any], module: nn.Module) -> None:
+    if first != second:
+        raise RequestError(
+            f"{type(module).__name__} takes another path from one run to the next; make its forward the same each time"
+        )
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 @contextlib.contextmanager
@@ -107,7 +160,7 @@ def _refuse_input(module: nn.Module, example: Example, error: Exception) -> None
         raise own from error
     except Exception as own:
         name = type(module).__name__
-        reason = str(own).strip().splitlines()[0] if str(own).strip() else type(own).__name__
+        reason = _reason(own)
         if "indices" in reason and "Long" in reason:
             raise RequestError(
                 f"{name} looks its input up in a table (integer tokens), which have no pixels that a field could be"
@@ -152,7 +205,7 @@ def _is_view(node: fx.Node) -> bool:
     return schema.name.rpartition("::")[2] in VIEWS
 
 
-def _from_program(program: Any, example: Example) -> Graph:
+def _from_program(program: Any, example: Example, labels: Labels) -> Graph:
     signature = program.graph_signature
     nodes = tuple(node for node in program.graph.nodes if node.op == "call_function")
     placeholders = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
@@ -168,10 +221,14 @@ def _from_program(program: Any, example: Example) -> Graph:
     by_name = {node.name: node for node in program.graph.nodes}
     flat = [by_name.get(name) if isinstance(name, str) else None for name in signature.user_outputs]
     outputs = name_outputs(pytree.tree_unflatten(flat, program.call_spec.out_spec))
+    mark_left(nodes, inputs)
+    named = {
+        key: {by_name[name]: label for name, label in own.items() if name in by_name} for key, own in labels.items()
+    }
     return Graph(
         nodes=nodes,
         inputs=(inputs[example.of], *inputs[: example.of], *inputs[example.of + 1 :]),
         outputs=outputs,
         constants=constants,
-        layers=name_layers(nodes, outputs),
+        layers=name_layers(nodes, outputs, named),
     )

@@ -5,10 +5,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import fx
+
+from rftools.capture.returns import leaves
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,15 @@ def is_real_tensor(node: fx.Node) -> bool:
     return isinstance(value, torch.Tensor) and (value.is_floating_point() or value.is_complex())
 
 
-def name_layers(nodes: Sequence[fx.Node], outputs: Sequence[tuple[str, fx.Node]]) -> tuple[Layer, ...]:
-    """The named places of a net, in execution order; the model's own output comes last, as ``""``."""
+def name_layers(
+    nodes: Sequence[fx.Node],
+    outputs: Sequence[tuple[str, fx.Node]],
+    returned: Mapping[str, Mapping[fx.Node, str]] = MappingProxyType({}),
+) -> tuple[Layer, ...]:
+    """The named places of a net, in execution order; the model's own output comes last, as ``""``.
+
+    ``returned`` has, by call of a module, the position or key of what it returned: ``[0]``, ``[seg]``.
+    """
     members: dict[str, list[fx.Node]] = {}
     calls: dict[str, Call] = {}
     for node in nodes:
@@ -113,9 +123,11 @@ def name_layers(nodes: Sequence[fx.Node], outputs: Sequence[tuple[str, fx.Node]]
     for key, inside in members.items():
         if calls[key].path == "":
             continue
+        labels = returned.get(calls[key].name, {})
         leaving = _leaving(inside, finals)
+        leaving = [node for node in leaving if node in labels] or leaving
         for position, node in enumerate(leaving):
-            suffix = f"[{position}]" if len(leaving) > 1 else ""
+            suffix = labels.get(node, f"[{position}]") if len(leaving) > 1 else ""
             ends.setdefault(id(node), []).append((calls[key].name + suffix, calls[key]))
     names = _Names()
     layers = list(_rows(nodes, ends, names))
@@ -180,17 +192,9 @@ def _root_class(node: fx.Node) -> str | None:
 
 def name_outputs(tree: Any) -> tuple[tuple[str, fx.Node], ...]:
     """The model's outputs: ``""`` for the only one, ``[out]``, ``[0]`` and so on for the members of several."""
-    found = [(path, node) for path, node in _walk(tree, "") if node.op == "call_function"]
+    found = [
+        (path, node)
+        for path, node in leaves(tree, "", fx.Node)
+        if node.op == "call_function" and isinstance(node.meta.get("val"), torch.Tensor)
+    ]
     return (("", found[0][1]),) if len(found) == 1 else tuple(found)
-
-
-def _walk(tree: Any, path: str) -> Iterator[tuple[str, fx.Node]]:
-    if isinstance(tree, fx.Node):
-        if isinstance(tree.meta.get("val"), torch.Tensor):
-            yield path, tree
-    elif isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from _walk(value, f"{path}[{key}]")
-    elif isinstance(tree, (list, tuple)):
-        for index, value in enumerate(tree):
-            yield from _walk(value, f"{path}[{index}]")

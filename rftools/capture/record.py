@@ -11,10 +11,11 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rftools.capture.aliases import View, scattered, views_of, written
-from rftools.capture.graph import Graph, name_layers, name_outputs
+from rftools.capture.graph import Call, Graph, name_layers, name_outputs
 from rftools.capture.inputs import Example, is_index
+from rftools.capture.leaving import Leaving, mark_left
+from rftools.capture.returns import Labels, count_call, labels_of
 from rftools.errors import RequestError
-from rftools.runtime.evaluation import without_gradients
 
 
 def record(module: nn.Module, example: Example) -> Graph:
@@ -29,20 +30,20 @@ def record(module: nn.Module, example: Example) -> Graph:
         handles.append(child.register_forward_pre_hook(recorder.entering(path, child)))
         handles.append(child.register_forward_hook(recorder.leaving, always_call=True))
     try:
-        # Gradients are enabled, though none is needed, so that it shows where the net itself disables them.
-        with without_gradients(module), torch.enable_grad(), recorder:
+        with torch.no_grad(), recorder.leaves, recorder:
             returned = module(*example.args, **example.kwargs)
     finally:
         for handle in handles:
             handle.remove()
     outputs = name_outputs(pytree.tree_map(recorder.node_of, returned))
     nodes = tuple(node for node in recorder.graph.nodes if node.op == "call_function")
+    mark_left(nodes, recorder.inputs)
     return Graph(
         nodes=nodes,
         inputs=tuple(recorder.inputs),
         outputs=outputs,
         constants=recorder.constants,
-        layers=name_layers(nodes, outputs),
+        layers=name_layers(nodes, outputs, recorder.returned),
         method="record",
     )
 
@@ -63,6 +64,8 @@ class _Recorder(TorchDispatchMode):
         self.stack: list[tuple[str, tuple[str, str]]] = []
         self.calls: dict[str, int] = {}
         self.inputs: list[fx.Node] = []
+        self.returned: Labels = {}
+        self.leaves = Leaving(self._left)
         for number, tensor in enumerate(example.tensors):
             node = self.graph.placeholder(f"input_{number}")
             node.meta["val"] = tensor
@@ -75,15 +78,20 @@ class _Recorder(TorchDispatchMode):
         kind = f"{type(module).__module__}.{type(module).__qualname__}"
 
         def enter(*_: Any) -> None:
-            count = self.calls.get(path, 0)
-            self.calls[path] = count + 1
-            key = f"{path}@{count}" if count else path
-            self.stack.append((key, (path, kind)))
+            count = count_call(self.calls, path)
+            self.stack.append((f"{path}@{count}" if count else path, (path, kind)))
 
         return enter
 
-    def leaving(self, *_: Any) -> None:
+    def leaving(self, _: nn.Module, __: Any, output: Any) -> None:
+        key, (path, kind) = self.stack[-1]
+        self.returned[Call(key, path, kind).name] = labels_of(pytree.tree_map(self.node_of, output), fx.Node)
         self.stack.pop()
+
+    def _left(self, func: Any, tensor: torch.Tensor) -> None:
+        node = self.node_of(tensor)
+        if node is not None:
+            self._emit(func, (node,), None)
 
     def node_of(self, value: Any) -> Any:
         """The node that computed a tensor; other values as they are."""
@@ -113,7 +121,7 @@ class _Recorder(TorchDispatchMode):
         node = self.graph.create_node("call_function", func, args, kwargs or {})
         node.meta["val"] = value
         node.meta["nn_module_stack"] = dict(self.stack)
-        node.meta["gradient"] = torch.is_grad_enabled()  # False inside the net's own torch.no_grad()
+        node.meta["choice"] = self.leaves.choosing  # a value that only chooses a branch
         return node
 
     def _give(self, result: Any, node: fx.Node) -> None:

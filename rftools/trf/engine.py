@@ -42,7 +42,11 @@ def _answer(
             return source[node.args[1]]  # type: ignore[index]
         return source
     reached = [fields[n] for n in node.all_input_nodes if fields.get(n) is not None]
-    if not reached or qualified_name(node) in NO_FIELD or not _has_tensor(node):
+    if qualified_name(node) in NO_FIELD or not _has_tensor(node):
+        return None
+    if "left" in node.meta:
+        return _unknown(node, reached or list(fields.values())[:1], node.meta["left"])
+    if not reached:
         return None
     causes = [cause for answer in reached if (cause := _cause(answer))]
     if causes:

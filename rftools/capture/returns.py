@@ -1,0 +1,78 @@
+"""What the calls of modules returned, so that outputs are named by their position or key."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.fx.experimental import proxy_tensor
+from torch.utils import _pytree as pytree
+
+Labels = dict[str, dict[Any, str]]  # by call (``path``, ``path#1``): ``[seg]`` or ``[0][1]`` by node (or its name)
+
+
+def labels_of(tree: Any, kind: type) -> dict[Any, str]:
+    """The position or key of every leaf of a kind: ``{node: "[heads][0]"}``; the first where one comes twice."""
+    found: dict[Any, str] = {}
+    for path, leaf in leaves(tree, "", kind):
+        found.setdefault(leaf, path)
+    return found
+
+
+def leaves(tree: Any, path: str, kind: type) -> Iterator[tuple[str, Any]]:
+    """The leaves of a kind in dicts, lists and tuples, with the path to each."""
+    if isinstance(tree, kind):
+        yield path, tree
+    elif isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from leaves(value, f"{path}[{key}]", kind)
+    elif isinstance(tree, (list, tuple)):
+        for index, value in enumerate(tree):
+            yield from leaves(value, f"{path}[{index}]", kind)
+
+
+def count_call(calls: dict[str, int], path: str) -> int:
+    """How many calls of a module there were before this one."""
+    count = calls.get(path, 0)
+    calls[path] = count + 1
+    return count
+
+
+@contextlib.contextmanager
+def returned(module: nn.Module) -> Iterator[Labels]:
+    """While ``torch.export`` traces a module: the labels of what its modules return, by the names of the nodes."""
+    found: Labels = {}
+    calls: dict[str, int] = {}
+
+    def entering(path: str, stack: list[str]) -> Callable[..., None]:
+        return lambda *_: stack.append(f"{path}#{n}" if (n := count_call(calls, path)) else path)
+
+    def leaving(stack: list[str]) -> Callable[..., None]:
+        def leave(_: nn.Module, __: Any, output: Any) -> None:
+            found[stack.pop()] = labels_of(pytree.tree_map(_node_name, output), str)
+
+        return leave
+
+    handles = []
+    for path, child in module.named_modules():
+        stack: list[str] = []
+        handles.append(child.register_forward_pre_hook(entering(path, stack)))
+        handles.append(child.register_forward_hook(leaving(stack)))
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _node_name(value: Any) -> str | None:
+    """The node that a tensor stands for while it is traced; None for all else."""
+    mode = proxy_tensor.get_proxy_mode()
+    if not isinstance(value, torch.Tensor) or mode is None:
+        return None
+    slot: Any = proxy_tensor.get_proxy_slot(value, mode.tracer, None)
+    proxy = getattr(slot, "proxy", None)
+    return None if proxy is None else str(proxy.node.name)

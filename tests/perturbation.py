@@ -1,0 +1,174 @@
+"""A second ground truth beside poisoned pixels: change one input row, by little and by much, and see what moves.
+
+NaN also passes a product with zero and a closed mask (0 * NaN is NaN), so `tests.oracle` says more than a net does.
+
+Convention: a row reaches an element where some finite change of that row, at some input, changes the element's value
+in float64 with oneDNN off. A softmax weight that underflows to zero is a closed path, and so is a factor of zero.
+Values that are not finite say nothing. Where the two oracles disagree, this one decides; a row that a field claims
+and that has not moved yet is tried again at many more inputs before the field is called too large.
+
+The module itself is run, hooks read what its modules return: nothing of the capture's is trusted, but for operators
+between modules, which only the captured graph can name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from rftools.capture import Graph
+from tests.oracle import run_graph
+
+Place = tuple[str, tuple[Any, ...]]
+SIZES = (1e-4, 1.0, 50.0)  # of a change, beside inputs of size 1
+RETRIES = 16
+
+
+@contextlib.contextmanager
+def one_dnn_off() -> Iterator[None]:
+    """Without oneDNN, whose kernels mix places by rounding."""
+    before = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(before)
+
+
+def named_tensors(path: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """What a module returned, by position and key: ``heads[seg]``, ``backbone[0]``."""
+    if isinstance(value, torch.Tensor):
+        if value.is_floating_point() or value.is_complex():
+            yield path, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from named_tensors(f"{path}[{key}]", item)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from named_tensors(f"{path}[{index}]", item)
+
+
+def module_values(module: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The outputs of all modules in one forward pass, by the names that a result's rows should have."""
+    found: dict[str, torch.Tensor] = {}
+    calls: dict[str, int] = {}
+
+    def hook(path: str) -> Any:
+        def keep(_: nn.Module, __: Any, output: Any) -> None:
+            count = calls.get(path, 0)
+            calls[path] = count + 1
+            own = dict(named_tensors(f"{path}#{count}" if count else path, output))
+            # a write in place, later on, is not the module's output any more
+            found.update({name: value.clone() for name, value in (_only(path, own) if path == "" else own).items()})
+
+        return keep
+
+    handles = [child.register_forward_hook(hook(path)) for path, child in module.named_modules()]
+    try:
+        with torch.no_grad():
+            module(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def _only(path: str, own: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The model's own output is named ``""`` where it is the only one, however deep it lies in tuples."""
+    return {path: next(iter(own.values()))} if len(own) == 1 else dict(own)
+
+
+class Perturbation:
+    """Which input rows move the values at some places, by experiment.
+
+    ``places`` are pairs of a layer's name and an index into its output tensor; ``graph`` serves those layers that are
+    operators between modules.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        input_size: tuple[int, ...],
+        places: Sequence[Place],
+        graph: Graph | None = None,
+        *,
+        bases: int = 2,
+    ) -> None:
+        self.module = module
+        self.size = input_size
+        self.places = list(places)
+        self.graph = graph
+        self.generator = torch.Generator().manual_seed(0)
+        self.bases = [self._base(scale) for scale in (1.0, 0.3, 3.0)[:bases]]
+        self.nodes = {layer.name: layer.node for layer in graph.layers} if graph is not None else {}
+        self.clean = [self.run(base) for base in self.bases]
+        self.known: dict[tuple[int, int], set[int]] = {}
+        self.tries: dict[tuple[int, int], int] = {}
+        self.others: list[tuple[torch.Tensor, list[torch.Tensor | None]]] = []
+
+    def _base(self, scale: float) -> torch.Tensor:
+        return torch.randn((1, *self.size), generator=self.generator, dtype=torch.float64) * scale
+
+    def run(self, x: torch.Tensor) -> list[torch.Tensor | None]:
+        """The values at all places; None where a layer isn't found."""
+        with one_dnn_off():
+            own: Mapping[str, Any] = module_values(self.module, x)
+            between = {name for name, _ in self.places if name not in own and name in self.nodes}
+            values = run_graph(self.graph, x) if between and self.graph is not None else {}
+        own = {**{name: values[self.nodes[name]] for name in between if self.nodes[name] in values}, **own}
+        return [own[name][index].clone() if name in own else None for name, index in self.places]
+
+    def missing(self) -> list[str]:
+        """Layers that neither the module nor the graph has."""
+        found = {name for (name, _), value in zip(self.places, self.clean[0], strict=True) if value is None}
+        return sorted(found)
+
+    def moved(self, axis: int, row: int) -> set[int]:
+        """The places (by number) that a change of one input row moves."""
+        if (axis, row) not in self.known:
+            found: set[int] = set()
+            for base, clean in zip(self.bases, self.clean, strict=True):
+                for size in SIZES:
+                    found |= self._moved(base, clean, axis, row, size)
+            self.known[axis, row] = found
+        return self.known[axis, row]
+
+    def reaches(self, number: int, axis: int, row: int, *, claimed: bool = False) -> bool:
+        """Whether a row moves a place; one that a field claims is tried again before the answer is no."""
+        self.moved(axis, row)
+        tried = self.tries.setdefault((axis, row), 0)
+        while claimed and number not in self.known[axis, row] and tried < RETRIES:
+            base, clean = self._other(tried)
+            self.known[axis, row] |= self._moved(base, clean, axis, row, (1.0, 1e-3, 20.0)[tried % 3])
+            tried += 1
+            self.tries[axis, row] = tried
+        return number in self.known[axis, row]
+
+    def _other(self, number: int) -> tuple[torch.Tensor, list[torch.Tensor | None]]:
+        """One more input and the values there."""
+        if number == len(self.others):
+            base = self._base((1.0, 3.0, 0.1, 10.0)[number % 4])
+            self.others.append((base, self.run(base)))
+        return self.others[number]
+
+    def rows(self, number: int, axis: int, claimed: Sequence[int] = ()) -> list[int]:
+        """All rows of an axis that move a place."""
+        wanted = set(claimed)
+        return [row for row in range(self.size[1 + axis]) if self.reaches(number, axis, row, claimed=row in wanted)]
+
+    def _moved(
+        self, base: torch.Tensor, clean: Sequence[torch.Tensor | None], axis: int, row: int, size: float
+    ) -> set[int]:
+        x = base.clone()
+        place = (slice(None), slice(None), *[slice(None)] * axis, row)
+        x[place] += size * torch.randn(x[place].shape, generator=self.generator, dtype=torch.float64)
+        pairs = zip(clean, self.run(x), strict=True)
+        return {n for n, (a, b) in enumerate(pairs) if a is not None and b is not None and _differ(a, b)}
+
+
+def _differ(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return a.shape != b.shape or bool(((a != b) & a.isfinite() & b.isfinite()).any())
