@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rftools.capture import capture
 from rftools.erf.images import ImageSource, gather
 from rftools.erf.maps.channels import channel_maps
-from rftools.errors import RequestError
+from rftools.errors import RequestError, check_options
 from rftools.loading import Model, as_model
 from rftools.runtime.device import pick_device
 from rftools.trf import LayerField, theoretical
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
+class Course(TypedDict, total=False):
+    """How the work is divided, and who is told: 8 images at a time, and nobody, where nothing is asked."""
+
+    batch_size: int
+    progress: Callable[[int, int], None] | None
+
+
 def effective_orientation(
     model: Model | nn.Module,
     images: ImageSource | Dataset[Any] = None,
@@ -37,10 +44,9 @@ def effective_orientation(
     *,
     input_size: tuple[int, ...] | None = None,
     count: int | None = None,
-    batch_size: int = 8,
     device: str = "auto",
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    **course: Unpack[Course],
 ) -> OrientationResult:
     """Which way the effective fields of a layer's channels point: `orientation` of gradients instead of weights.
 
@@ -66,6 +72,8 @@ def effective_orientation(
     >>> [one.angle for one in row.filters], row.pooled.rank
     ([0.0, 90.0], 2)
     """
+    check_options(course, Course, "effective_orientation")
+    batch_size, progress = course.get("batch_size", 8), course.get("progress")
     subject = as_model(model, input_size)
     size = subject.require_input_size()
     if len(size) == 2:

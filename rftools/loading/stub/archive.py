@@ -14,7 +14,8 @@ import torch
 
 from rftools.errors import RequestError
 from rftools.loading.limits import check
-from rftools.loading.stub.inert import FUNCTIONS, Function, Inert, as_plain, stand_in
+from rftools.loading.stub.inert import FUNCTIONS, Function, Inert, stand_in
+from rftools.loading.stub.plain import as_plain
 from rftools.loading.stub.scan import scan_limited
 from rftools.loading.stub.tensors import Storage, rebuild, storage_type
 

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from rftools.loading.limits import check
-
 
 class Inert:
     """An object of a class that is not imported: the arguments that it was made with, and its state."""
@@ -185,41 +183,3 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{f"numpy.{core}.multiarray._reconstruct": Array for core in ("core", "_core")},
     **{f"numpy.{core}.numeric._frombuffer": _from_buffer for core in ("core", "_core")},
 }
-
-
-def as_plain(value: Any, where: str, depth: int = 0, seen: dict[int, Any] | None = None) -> Any:
-    """Containers with inert objects turned into what they hold: a dict of the state, otherwise the arguments.
-
-    Raises:
-        RequestError: nested deeper than the limit.
-    """
-    check("depth", depth, where)
-    seen = {} if seen is None else seen
-    if not isinstance(value, (dict, list, tuple, Inert)):
-        return value
-    if id(value) in seen:
-        return seen[id(value)]
-    seen[id(value)] = None  # what holds itself is cut
-    inner = _held(value)
-    if isinstance(inner, dict):
-        made: Any = {key: as_plain(item, where, depth + 1, seen) for key, item in inner.items()}
-    elif isinstance(inner, (list, tuple)):
-        made = type(inner)([as_plain(item, where, depth + 1, seen) for item in inner])
-    else:
-        made = inner
-    seen[id(value)] = made
-    return made
-
-
-def _held(value: Any) -> Any:
-    """What an object stands for: a container of what is in it."""
-    from rftools.loading.stub.modules import named_tensors
-
-    if isinstance(value, (Array, Described)):
-        return value.made()
-    if not isinstance(value, Inert):
-        return value
-    tensors = named_tensors(value)
-    if tensors is not None:
-        return tensors
-    return value.state or (value.args[0] if len(value.args) == 1 else value.args)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rftools.plots.effective.overlays import outlines
 from rftools.plots.effective.reading import column_axis, flat, frame_of, of_unit, row_axis, shared_layer
 from rftools.plots.kinds import kind
-from rftools.plots.scene import Axis, Heatmap, Line, Panel, Scene, numbers, short
+from rftools.plots.scene import Axis, Extent, Heatmap, Line, Mark, Panel, Scene, numbers, short
 
 if TYPE_CHECKING:
     from rftools.erf.comparison import ComparedLayer, EffectiveComparison
@@ -35,29 +35,10 @@ def difference(result: EffectiveComparison, layer: str | None = None, other: int
         values=change / top, extent=extent, limits=(-1.0, 1.0), bar="difference, share of the largest", diverging=True
     )
     panels = [
-        Panel(
-            title=title,
-            x=column_axis(extent),
-            y=row_axis(extent),
-            marks=(heat, *outlines(which, extent)),
-            equal=True,
-            legend=False,
-        )
-        for title, heat, which in (
-            (labels[0], roots[0], row.rows[0]),
-            (labels[1], roots[1], row.rows[other]),
-        )
+        _panel(label, extent, heat, *outlines(which, extent))
+        for label, heat, which in zip(labels, roots, (row.rows[0], row.rows[other]), strict=True)
     ]
-    panels.append(
-        Panel(
-            title=f"{short(labels[1], 18)} minus {short(labels[0], 18)}",
-            x=column_axis(extent),
-            y=row_axis(extent),
-            marks=(split,),
-            equal=True,
-            legend=False,
-        )
-    )
+    panels.append(_panel(f"{short(labels[1], 18)} minus {short(labels[0], 18)}", extent, split))
     return Scene(
         panels=tuple(panels),
         columns=3,
@@ -68,6 +49,10 @@ def difference(result: EffectiveComparison, layer: str | None = None, other: int
         "Rectangles are theoretical windows, ellipses one standard deviation, crosses the unit's centre.",
         alt=f"Two heat maps of layer {short(row.name, 60)} and their difference.",
     )
+
+
+def _panel(title: str, extent: Extent, *marks: Mark) -> Panel:
+    return Panel(title=title, x=column_axis(extent), y=row_axis(extent), marks=marks, equal=True, legend=False)
 
 
 def _difference_1d(row: ComparedLayer, shares: list[NDArray[np.float64]], labels: list[str]) -> Scene:
