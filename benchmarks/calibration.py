@@ -22,7 +22,8 @@ from scipy import stats  # noqa: E402
 
 from rftools.weights.statistics.axial import rayleigh  # noqa: E402
 from rftools.weights.statistics.continuous import kuiper, rao  # noqa: E402
-from rftools.weights.statistics.null import Null, SphereNull, lattice_test, sphere_test  # noqa: E402
+from rftools.weights.statistics.lattice import lattice_test, sphere_test  # noqa: E402
+from rftools.weights.statistics.null import Null, SphereNull  # noqa: E402
 from rftools.weights.statistics.shapes import coordinates, inertia  # noqa: E402
 from rftools.weights.statistics.sphere import longest_axes, products, symmetric, tensors  # noqa: E402
 

@@ -21,7 +21,8 @@ from rftools.weights.results import LayerOrientation, OrientationResult
 from rftools.weights.source import Kernels, Weights, chosen, collect
 from rftools.weights.statistics.axial import benjamini_hochberg
 from rftools.weights.statistics.expected import expected_histogram
-from rftools.weights.statistics.null import Null, SphereNull, lattice_test, sphere_test
+from rftools.weights.statistics.lattice import lattice_test, sphere_test
+from rftools.weights.statistics.null import Null, SphereNull
 from rftools.weights.statistics.shapes import Inertia, coordinates, inertia
 from rftools.weights.statistics.signed import signed
 from rftools.weights.statistics.sphere import axes

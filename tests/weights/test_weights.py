@@ -26,15 +26,8 @@ from rftools.weights.masks import masks_of
 from rftools.weights.sparsity import binomial_taps, n_of_m
 from rftools.weights.statistics.axial import rayleigh, resultant
 from rftools.weights.statistics.continuous import kuiper, rao, spacing_moments
-from rftools.weights.statistics.null import (
-    Null,
-    SphereNull,
-    _drawn_sums,
-    _normal_sums,
-    lattice_test,
-    moments,
-    sphere_test,
-)
+from rftools.weights.statistics.lattice import _drawn_sums, _normal_sums, lattice_test, sphere_test
+from rftools.weights.statistics.null import Null, SphereNull, moments
 from rftools.weights.statistics.resampling import ends, resampled_sums
 from rftools.weights.statistics.shapes import coordinates, inertia, rank_of, spans_box
 from rftools.weights.statistics.signed import energies
@@ -942,3 +935,38 @@ def test_sampled_3d_nulls_have_no_direction_of_their_own(kernel: tuple[int, ...]
     np.testing.assert_allclose(mean[3:6], 0, atol=1e-6)
     if kernel == (3, 3, 3):
         np.testing.assert_allclose(mean[:3], mean[6] / 3, atol=1e-6)
+
+
+@pytest.mark.parametrize(("kernel", "step"), [((3, 5), (1.0, 1.0)), ((4, 4), (2.0, 1.0)), ((2, 2, 4), (1.0, 1.0, 2.0))])
+@pytest.mark.parametrize("taps", [5, 8])
+def test_the_mean_of_sampled_masks_is_that_of_all_within_its_doubt(
+    kernel: tuple[int, ...], step: tuple[float, ...], taps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = SphereNull if len(kernel) == 3 else Null
+    whole = kind(kernel, step)[taps]
+    assert whole.exact
+    monkeypatch.setattr("rftools.weights.statistics.null.MOST_MASKS", {True: 1, False: 1})
+    sampled = kind(kernel, step)[taps]
+    assert not sampled.exact
+    off = sampled.mean_and_covariance[0] - whole.mean_and_covariance[0]
+    doubt = np.sqrt(np.diag(sampled.doubt))
+    assert (np.abs(off) < 4 * doubt + 1e-9).all()
+    own = sampled.parts.astype(float)
+    own = own.reshape(-1, 2000, own.shape[1]).mean(axis=0)  # the images of one mask are no masks more
+    assert doubt[0] < 0.95 * own.std(axis=0)[0] / math.sqrt(2000)  # moments in closed form take some of it away
+
+
+def test_a_lattice_without_quarter_turns_gives_one_answer_at_every_seed() -> None:
+    """Sampled masks of 5 x 5 taps behind steps of (2, 1): the null's own error no longer decides."""
+    draw = np.random.default_rng(4)
+    masks = draw.random((4000, 25)).argsort(axis=1).argsort(axis=1) < 8
+    z = inertia(masks.astype(float), coordinates((5, 5), (2.0, 1.0))).doubled
+    length = abs(z.sum()) / (z != 0).sum()
+    found = [
+        lattice_test((5, 5), np.array([8]), np.array([4000]), length, step=(2.0, 1.0), seed=seed) for seed in range(4)
+    ]
+    p = [test.p for test in found if test is not None]
+    assert len(p) == 4
+    assert min(p) > 0.01
+    assert max(p) - min(p) < 0.15
+    assert max(p) - min(p) < 5 * max(test.error for test in found if test is not None)

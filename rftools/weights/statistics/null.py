@@ -15,16 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.weights.statistics.shapes import coordinates, inertia
-from rftools.weights.statistics.sphere import longest_axes, products, symmetric, tensors
+from rftools.weights.statistics.sphere import longest_axes, products, tensors
 
 Complexes = NDArray[np.complex128]
 Floats = NDArray[np.float64]
-MOST_MASKS = 20_000  # enumerated up to here, sampled beyond
+MOST_MASKS = {True: 20_000, False: 400_000}  # enumerated up to here, sampled beyond; True: symmetric lattices
 SAMPLED = 2_000  # masks drawn for a number of taps that has more
-NORMAL_FROM = {True: 64, False: 5000}  # kernels that make a layer's sum normal; True: symmetric lattices
-SPHERE_NORMAL_FROM = 1000  # of 3-D kernels
-SAME = 1e-8  # lengths closer than this are the same
-COARSE = 0.1  # a share of ties above this decides nothing
+EACH = 64  # masks sampled a kernel where the lattice has a direction of its own: their error stays small beside chance
+MOST_SAMPLED = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -32,12 +30,15 @@ class Moments:
     """The directions of all masks of one number of taps and each one's probability. ``exact``: enumerated, not sampled.
 
     ``parts`` are what is summed over a layer: real and imaginary part of ``exp(2 i theta)`` (on the sphere six entries
-    of ``u u^T``) and, last, whether there is a direction at all; ``(values, 3)`` or ``(values, 7)``.
+    of ``u u^T``) and, last, whether there is a direction at all; ``(values, 3)`` or ``(values, 7)``. ``correction`` is
+    what the mean of sampled parts lacks to its best estimate, ``doubt`` the covariance that this estimate has.
     """
 
     parts: Floats | NDArray[np.float32]
     probabilities: Floats
     exact: bool
+    correction: Floats
+    doubt: Floats
 
     @property
     def values(self) -> Complexes:
@@ -55,25 +56,36 @@ class Moments:
         mean = self.probabilities @ parts
         centred = parts - mean
         covariance: Floats = (self.probabilities[:, None] * centred).T @ centred
-        return mean, covariance
+        return mean + self.correction, covariance
 
 
 class Null:
     """The nulls of one lattice by number of taps, each worked out when it is first asked for.
 
-    ``step`` is the distance of neighbouring taps along each axis. Layers with the same lattice can share one.
+    ``step`` is the distance of neighbouring taps along each axis. Layers with the same lattice can share one. Where
+    masks are too many to enumerate and no quarter turn makes their directions cancel, the mean of a sample would pull
+    every layer's test one way; so the sample grows with the number of kernels (`EACH`), its mean is corrected by
+    moments that are known in closed form, and what error it has left enters the test.
     """
 
     def __init__(self, kernel: tuple[int, ...], step: tuple[float, ...], seed: int = 0) -> None:
         self.kernel, self.step, self.seed = kernel, step, seed
         self.symmetric = len(set(kernel)) == 1 and len(set(step)) == 1
-        self._known: dict[int, Moments] = {}
+        self.size = math.prod(kernel)
+        self._known: dict[int, tuple[int, Moments]] = {}  # with the masks that were sampled
+        self._ranks: list[NDArray[np.int32]] = []
         self._normals: dict[tuple[int, int, int], Floats] = {}
 
     def __getitem__(self, taps: int) -> Moments:
-        if taps not in self._known:
-            self._known[taps] = self._work_out(taps)
-        return self._known[taps]
+        return self.moments(taps, 1)
+
+    def moments(self, taps: int, kernels: int) -> Moments:
+        """The null of one kernel with ``taps`` taps, exact enough for the sum of so many ``kernels``."""
+        wanted = SAMPLED if self.symmetric else min(max(EACH * kernels, SAMPLED), MOST_SAMPLED)
+        blocks = 0 if self._enumerated(taps) else -(-wanted // SAMPLED)
+        if taps not in self._known or self._known[taps][0] < blocks:
+            self._known[taps] = blocks, self._work_out(taps, blocks)
+        return self._known[taps][1]
 
     def normals(self, seed: int, draws: int, width: int) -> Floats:
         """Standard normal numbers ``(draws, width)``, the same for all layers that share the null."""
@@ -82,36 +94,62 @@ class Null:
             self._normals = {(seed, draws, width): draw.standard_normal((draws, width))}
         return self._normals[seed, draws, width]
 
-    def _work_out(self, taps: int) -> Moments:
-        masks, exact = self._masks(taps)
+    def _enumerated(self, taps: int) -> bool:
+        return math.comb(self.size, taps) <= MOST_MASKS[self.symmetric]
+
+    def _work_out(self, taps: int, blocks: int) -> Moments:
+        if not blocks:
+            return self._enumerate(_all_masks(self.size, taps))
+        found = [self._sampled(self._block(place) < taps) for place in range(blocks)]
+        parts = np.concatenate([own for own, _ in found])  # (masks, images of each, entries)
+        controls = np.concatenate([own for _, own in found])
+        return _estimated(parts, controls - self._expected(taps))
+
+    def _enumerate(self, masks: NDArray[np.bool_]) -> Moments:
         z = inertia(masks.astype(np.float64), coordinates(self.kernel, self.step)).doubled
-        if not exact:  # a lattice looks the same in a mirror, a square one after a quarter turn: no bias from sampling
-            z = np.concatenate([z, z.conj()])
-            z = np.concatenate([z, -z]) if self.symmetric else z
-            return _alike(_planar(z))
         same = np.rint(z.real * 1e9).astype(np.int64) * 4_000_000_000 + np.rint(z.imag * 1e9).astype(np.int64)
         _, first, counts = np.unique(same, return_index=True, return_counts=True)  # to 9 digits; numbers sort fast
-        return Moments(_planar(z[first]), counts / counts.sum(), exact)
+        return Moments(_planar(z[first]), counts / counts.sum(), True, np.zeros(3), np.zeros((3, 3)))
 
-    def _masks(self, taps: int) -> tuple[NDArray[np.bool_], bool]:
-        """All masks with so many taps, or seeded ones where there are too many; and which of the two."""
-        size = math.prod(self.kernel)
-        exact = math.comb(size, taps) <= MOST_MASKS
-        return (_all_masks(size, taps) if exact else self._ranks < taps), exact
+    def _sampled(self, masks: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """Parts of masks and of their images in mirrors and turns, so that sampling has no bias by symmetry; and the
+        moments that go with them, whose mean is known.
+        """
+        own = inertia(masks.astype(np.float64), coordinates(self.kernel, self.step))
+        z = own.doubled
+        images = [z, z.conj(), -z, -z.conj()] if self.symmetric else [z, z.conj()]
+        parts = np.stack([_planar(image) for image in images], axis=1)
+        return parts, np.stack([own.xx - own.yy, own.xx + own.yy], axis=1)
 
-    @cached_property
-    def _ranks(self) -> NDArray[np.int32]:
+    def _expected(self, taps: int) -> Floats:
+        """The mean of what goes with the samples: ``E Mxx = (1 - 1/t) N/(N-1) var x`` of t of N taps."""
+        x, y = coordinates(self.kernel, self.step).T
+        share = (1 - 1 / taps) * self.size / (self.size - 1)
+        return share * np.array([x.var() - y.var(), x.var() + y.var()])
+
+    def _block(self, place: int) -> NDArray[np.int32]:
         """Taps in random orders ``(SAMPLED, taps)``: the first t of each are a random mask of t taps."""
-        size = math.prod(self.kernel)
-        order = np.random.default_rng((self.seed, size)).random((SAMPLED, size), dtype=np.float32).argsort(axis=1)
-        ranks = np.empty(order.shape, dtype=np.int32)
-        np.put_along_axis(ranks, order, np.arange(size, dtype=np.int32)[None], axis=1)
-        return ranks
+        while len(self._ranks) <= place:
+            seeds = (self.seed, self.size) if not self._ranks else (self.seed, self.size, len(self._ranks))
+            order = np.random.default_rng(seeds).random((SAMPLED, self.size), dtype=np.float32).argsort(axis=1)
+            ranks = np.empty(order.shape, dtype=np.int32 if self.size > 256 else np.uint8)
+            np.put_along_axis(ranks, order, np.arange(self.size, dtype=ranks.dtype)[None], axis=1)
+            self._ranks.append(ranks)
+        return self._ranks[place]
 
 
-def _alike(parts: Floats) -> Moments:
-    """The moments of sampled masks, all as probable; many numbers of taps are held at once, so they are kept small."""
-    return Moments(parts.astype(np.float32), np.broadcast_to(1 / len(parts), len(parts)), exact=False)
+def _estimated(parts: Floats, controls: Floats) -> Moments:
+    """The moments of sampled masks, all as probable; many numbers of taps are held at once, so they are kept small.
+
+    ``controls`` ``(masks, quantities)`` have mean 0: what parts have in common with them is taken off the mean's error.
+    """
+    own = parts.mean(axis=1)
+    mean = own.mean(axis=0)
+    slope = np.linalg.lstsq(controls - controls.mean(axis=0), own - mean, rcond=None)[0]
+    rest = own - mean - (controls - controls.mean(axis=0)) @ slope
+    flat = parts.swapaxes(0, 1).reshape(-1, parts.shape[2]).astype(np.float32)
+    alike = np.broadcast_to(1 / len(flat), len(flat))
+    return Moments(flat, alike, False, -controls.mean(axis=0) @ slope, rest.T @ rest / len(rest) ** 2)
 
 
 def _planar(z: Complexes) -> Floats:
@@ -121,16 +159,35 @@ def _planar(z: Complexes) -> Floats:
 class SphereNull(Null):
     """The nulls of a 3-D lattice: how the longest axes of random masks lie."""
 
-    def _work_out(self, taps: int) -> Moments:
-        masks, exact = self._masks(taps)
-        has, axis = longest_axes(tensors(masks.astype(np.float64), coordinates(self.kernel, self.step)))
-        axis = np.where(has[:, None], axis, 0.0)
-        if not exact:  # no bias from sampling: mirrored, and on a cube turned
-            signs = np.array([[1, 1, 1], [-1, 1, 1], [1, -1, 1], [1, 1, -1]])
-            orders = list(itertools.permutations(range(3))) if self.symmetric else [(0, 1, 2)]
-            axis = np.concatenate([axis[:, order] * sign for order in orders for sign in signs])
-        parts = np.concatenate([products(axis), axis.any(axis=1, keepdims=True)], axis=1)
-        return Moments(parts, np.full(len(parts), 1 / len(parts)), exact) if exact else _alike(parts)
+    def _enumerated(self, taps: int) -> bool:
+        return math.comb(self.size, taps) <= MOST_MASKS[True]
+
+    def _enumerate(self, masks: NDArray[np.bool_]) -> Moments:
+        parts, _ = self._entries(masks)
+        alike = np.full(len(parts), 1 / len(parts))
+        return Moments(_with_flag(parts), alike, True, np.zeros(7), np.zeros((7, 7)))
+
+    def _entries(self, masks: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """The longest axes, 0 where there is none, and the inertia's diagonal."""
+        found = tensors(masks.astype(np.float64), coordinates(self.kernel, self.step))
+        has, axis = longest_axes(found)
+        return np.where(has[:, None], axis, 0.0), np.einsum("kii->ki", found)
+
+    def _sampled(self, masks: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        axis, diagonal = self._entries(masks)
+        signs = np.array([[1, 1, 1], [-1, 1, 1], [1, -1, 1], [1, 1, -1]])  # mirrored, and on a cube turned
+        orders = list(itertools.permutations(range(3))) if self.symmetric else [(0, 1, 2)]
+        images = [axis[:, order] * sign for order in orders for sign in signs]
+        return np.stack([_with_flag(image) for image in images], axis=1), diagonal
+
+    def _expected(self, taps: int) -> Floats:
+        spread: Floats = coordinates(self.kernel, self.step).var(axis=0)
+        return (1 - 1 / taps) * self.size / (self.size - 1) * spread
+
+
+def _with_flag(axis: Floats) -> Floats:
+    """The six entries of ``u u^T`` and whether there is an axis."""
+    return np.concatenate([products(axis), axis.any(axis=1, keepdims=True)], axis=1)
 
 
 def moments(kernel: tuple[int, ...], taps: int, step: tuple[float, ...], seed: int = 0) -> Moments:
@@ -150,144 +207,3 @@ def _all_masks(size: int, taps: int) -> NDArray[np.bool_]:
     masks = np.zeros((number, size), dtype=bool)
     masks[np.arange(number)[:, None], chosen] = True
     return masks
-
-
-@dataclass(frozen=True)
-class LatticeTest:
-    """``p`` and its Monte-Carlo standard error; ``radius`` is the 95 % quantile of R under the null.
-    ``exact_masks``: the directions that kernels can have were enumerated, not sampled.
-    """
-
-    p: float
-    error: float
-    radius: float
-    exact_masks: bool
-
-
-def lattice_test(
-    kernel: tuple[int, ...],
-    taps: NDArray[np.int64],
-    kernels: NDArray[np.int64],
-    length: float,
-    *,
-    step: tuple[float, ...],
-    draws: int = 9999,
-    seed: int = 0,
-    null: Null | None = None,
-) -> LatticeTest | None:
-    """Is R = ``length`` longer than random taps of the same numbers would make it?
-
-    Under the null each kernel's direction is drawn from all masks with its number of taps, and R is worked out anew;
-    ``p = (1 + draws at least as long) / (1 + draws)``. Draws exactly as long as ``length`` come before or after it at
-    random, so that p is uniform on a lattice too; where they are more than a tenth (a handful of kernels) they all
-    count, since so little can decide nothing.
-
-    From 64 kernels on (5,000 on a lattice that a quarter turn changes) the layer's sums are drawn from the normal
-    distribution with their exact mean and covariance: with no skewness the error of p = 0.05 is about 0.05 / n, a third
-    of what the draws' own number leaves open.
-
-    Args:
-        taps, kernels: how many kernels (``kernels``) have how many taps (``taps``).
-        null: that of the lattice, if it is at hand.
-
-    >>> test = lattice_test((3, 3), np.array([2]), np.array([100]), 0.05, step=(1.0, 1.0))
-    >>> bool(abs(test.p - np.exp(-100 * 0.05**2)) < 0.05), test.exact_masks  # Rayleigh's, roughly
-    (True, True)
-    """
-    null = null or Null(kernel, step, seed)
-    draw = np.random.default_rng((seed, 7))
-    groups = _groups(null, taps, kernels)
-    if not groups:
-        return None
-    if sum(n for _, n in groups) >= NORMAL_FROM[null.symmetric]:
-        sums = _normal_sums(groups, null.normals(seed, draws, 3))
-    else:
-        sums = _drawn(groups, draws, draw)
-    lengths = np.sqrt(sums[:, 0] ** 2 + sums[:, 1] ** 2) / np.maximum(sums[:, 2], 1)
-    return _compare(lengths, length, draw, all(group.exact for group, _ in groups))
-
-
-def sphere_test(
-    null: SphereNull,
-    taps: NDArray[np.int64],
-    kernels: NDArray[np.int64],
-    order: float,
-    *,
-    draws: int = 9999,
-    seed: int | None = None,
-) -> LatticeTest | None:
-    """The same for axes on the sphere: is ``order = (3 l1 - 1) / 2``, l1 the largest eigenvalue of the mean ``u u^T``,
-    larger than random taps of the same numbers would make it? ``radius`` is the 95 % quantile of the order.
-
-    >>> test = sphere_test(SphereNull((3, 3, 3), (1.0,) * 3), np.array([2]), np.array([50]), 0.9, draws=999)
-    >>> test.p
-    0.001
-    """
-    seed = null.seed if seed is None else seed
-    draw = np.random.default_rng((seed, 7))
-    groups = _groups(null, taps, kernels)
-    if not groups:
-        return None
-    if sum(n for _, n in groups) >= SPHERE_NORMAL_FROM:
-        sums = _normal_sums(groups, null.normals(seed, draws, 7))
-    else:
-        sums = _drawn(groups, draws, draw)
-    means = symmetric(sums[:, :6] / np.maximum(sums[:, 6:], 1))
-    orders = (3 * np.linalg.eigvalsh(means)[:, 2] - 1) / 2
-    return _compare(orders, order, draw, all(group.exact for group, _ in groups))
-
-
-def _groups(null: Null, taps: NDArray[np.int64], kernels: NDArray[np.int64]) -> list[tuple[Moments, int]]:
-    """The nulls of the numbers of taps that occur and have directions, with how many kernels have them."""
-    groups = [(null[t], n) for t, n in zip(taps.tolist(), kernels.tolist(), strict=True) if n and t]
-    return [(group, n) for group, n in groups if group.directed]
-
-
-def _drawn(groups: list[tuple[Moments, int]], draws: int, draw: np.random.Generator) -> Floats:
-    """Layers' sums under the null ``(draws, parts)``, drawn kernel by kernel."""
-    width = groups[0][0].parts.shape[1]
-    return sum((_drawn_sums(group, n, draws, draw) for group, n in groups), np.zeros((draws, width)))
-
-
-def _normal_sums(groups: list[tuple[Moments, int]], normals: Floats) -> Floats:
-    """The same from the normal distribution that has the sums' exact mean and covariance."""
-    both = [group.mean_and_covariance for group, _ in groups]
-    mean = np.sum([n * m for (m, _), (_, n) in zip(both, groups, strict=True)], axis=0)
-    covariance = np.sum([n * c for (_, c), (_, n) in zip(both, groups, strict=True)], axis=0)
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    sums: Floats = mean + normals @ root.T
-    return sums
-
-
-def _drawn_sums(group: Moments, number: int, draws: int, draw: np.random.Generator) -> Floats:
-    """Sums over ``number`` kernels: kernel by kernel, or, where that is less, how many have each direction."""
-    if number > len(group.parts):
-        return np.asarray(draw.multinomial(number, group.probabilities, size=draws) @ group.parts, dtype=np.float64)
-    parts = np.asarray(group.parts)
-    total = np.zeros((draws, parts.shape[1]))
-    edges = np.cumsum(group.probabilities)[:-1]
-    for _ in range(number):
-        which = (
-            np.searchsorted(edges, draw.random(draws), side="right")
-            if group.exact
-            else draw.integers(0, len(parts), draws)
-        )
-        total += np.asarray(parts[which], dtype=np.float64)
-    return total
-
-
-def _high_end(lengths: Floats) -> float:
-    """The 95 % quantile, without a full sort."""
-    place = 0.95 * (len(lengths) - 1)
-    low = int(place)
-    part = np.partition(lengths, (low, min(low + 1, len(lengths) - 1)))
-    return float(part[low] + (place - low) * (part[min(low + 1, len(lengths) - 1)] - part[low]))
-
-
-def _compare(lengths: Floats, length: float, draw: np.random.Generator, exact: bool) -> LatticeTest:
-    ties = int((np.abs(lengths - length) < SAME).sum())
-    longer = int((lengths >= length + SAME).sum())
-    position = longer + (ties if ties > COARSE * len(lengths) else int(draw.integers(0, ties + 1)))
-    p = (position + 1) / (len(lengths) + 1)
-    return LatticeTest(p, math.sqrt(p * (1 - p) / len(lengths)), _high_end(lengths), exact)
