@@ -11,8 +11,9 @@ from rftools.files import atomic_write, check_writable
 from rftools.plots.api import built, render
 from rftools.plots.film import Film, gif
 from rftools.plots.kinds import schema_of
+from rftools.plots.page import page
 from rftools.plots.scene import Scene
-from rftools.plots.theme import FONTS, theme
+from rftools.plots.theme import theme
 
 STATIC = (".png", ".svg", ".pdf")
 FORMATS = (*STATIC, ".html")
@@ -29,8 +30,10 @@ def check_format(path: str | Path) -> None:
         raise RequestError(f"cannot draw {path}: {given}; the formats are {', '.join(FORMATS)}")
 
 
-def save(result: Any, path: str | Path, *, kind: str | None = None, theme: str = "light", **options: Any) -> None:
+def save(result: Any, path: str | Path, *, kind: str | None = None, theme: str | None = None, **options: Any) -> None:
     """Draw ``result`` into a file: ``.png .svg .pdf`` by matplotlib, ``.html`` (interactive, self-contained) by plotly.
+
+    Without a ``theme``, pictures are light, and a page is light or dark as the reader's system is.
 
     Raises:
         RequestError: another suffix, a path that cannot be written, or what `plot` raises.
@@ -54,9 +57,10 @@ def _usual(result: Any, suffix: str) -> str | None:
     return "curves" if len(result.labels) > 2 else None
 
 
-def _content(scene: Scene | Film, suffix: str, name: str) -> bytes:
+def _content(scene: Scene | Film, suffix: str, name: str | None) -> bytes:
     if suffix == ".html":
-        return _html(scene, name)
+        return page(scene, name)
+    name = name or "light"
     if suffix != ".gif":
         return _static(scene.side_by_side() if isinstance(scene, Film) else scene, name, suffix)
     if not isinstance(scene, Film):
@@ -96,27 +100,3 @@ def _metadata(suffix: str) -> dict[str, Any]:
         ".pdf": {"CreationDate": None},
     }
     return known[suffix]
-
-
-def _html(scene: Scene | Film, name: str) -> bytes:
-    import html
-
-    colours = theme(name).colour
-    figure = render(scene, "plotly", name)
-    body = figure.to_html(
-        full_html=False, include_plotlyjs=True, div_id="figure", auto_play=False, config={"displaylogo": False}
-    )
-    page = (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(_title(scene))}</title>"
-        f"<style>body{{margin:1rem;background:{colours('background')};color:{colours('text')};"
-        f"font-family:{', '.join(FONTS)}}}p{{max-width:70ch}}</style></head>"
-        f"<body><main>{body}<p>{html.escape(scene.caption)}</p></main></body></html>\n"
-    )
-    return page.encode("utf-8")
-
-
-def _title(scene: Scene | Film) -> str:
-    first = scene.scenes[0] if isinstance(scene, Film) else scene
-    return first.title or first.panels[0].title

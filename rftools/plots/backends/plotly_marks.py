@@ -38,10 +38,15 @@ class Marks:
         if label is not None:
             self.seen.add(label)
 
-    def _hover(self, texts: tuple[str, ...]) -> dict[str, Any]:
-        if not texts:
-            return {}
-        return {"text": [plain_text(text) for text in texts], "hoverinfo": "text"}
+    def _hover(self, texts: tuple[str, ...], label: str | None = None) -> dict[str, Any]:
+        """What a mark says under the pointer: its own sentences, or its name and its place with units."""
+        if texts:
+            return {"text": [plain_text(text) for text in texts], "hoverinfo": "text"}
+        if self.panel.polar:
+            return {"hoverinfo": "skip"}
+        place = f"{_said(self.panel.x, '%{x}')}, {_said(self.panel.y, '%{y:.4g}')}"
+        named = "" if label is None else f"{plain_text(label)}: "
+        return {"hovertemplate": f"{named}{place}<extra></extra>"}
 
     @singledispatchmethod
     def mark(self, mark: sc.Mark) -> None:
@@ -52,17 +57,25 @@ class Marks:
         colour = self.theme.colour(mark.colour)
         style = {"mode": "lines+markers" if mark.markers else "lines", "line": {"color": colour, "dash": mark.dash}}
         if self.panel.polar:
-            self._add("Scatterpolar", mark, theta=list(mark.x), r=list(mark.y), **style, **self._hover(mark.hover))
+            self._add(
+                "Scatterpolar", mark, theta=list(mark.x), r=list(mark.y), **style, **self._hover(mark.hover, mark.label)
+            )
         else:
             self._rim(mark, list(mark.x), list(mark.y))
-            self._add("Scatter", mark, x=list(mark.x), y=list(mark.y), **style, **self._hover(mark.hover))
+            self._add("Scatter", mark, x=list(mark.x), y=list(mark.y), **style, **self._hover(mark.hover, mark.label))
 
     @mark.register
     def _(self, mark: sc.Points) -> None:
         colour = self.theme.colour(mark.colour)
         marker = {"color": colour, "size": 9, "symbol": SYMBOLS[mark.symbol], "line": {"color": colour, "width": 2}}
         self._add(
-            "Scatter", mark, x=list(mark.x), y=list(mark.y), mode="markers", marker=marker, **self._hover(mark.hover)
+            "Scatter",
+            mark,
+            x=list(mark.x),
+            y=list(mark.y),
+            mode="markers",
+            marker=marker,
+            **self._hover(mark.hover, mark.label),
         )
 
     @mark.register
@@ -86,7 +99,7 @@ class Marks:
             textposition="none",
             orientation="h" if mark.horizontal else "v",
             marker={"color": self.theme.colour(mark.colour)},
-            **self._hover(mark.hover),
+            **self._hover(mark.hover, mark.label),
         )
 
     @mark.register
@@ -99,7 +112,7 @@ class Marks:
             r=list(mark.radii),
             width=np.diff(edges).tolist(),
             marker={"color": _rgba(self.theme.colour(mark.colour), 0.75)},
-            **self._hover(mark.hover),
+            **self._hover(mark.hover, mark.label),
         )
 
     @mark.register
@@ -117,6 +130,8 @@ class Marks:
             zmax=high,
             colorscale=DIVERGING if mark.diverging else COLOURMAP.capitalize() + "_r" * mark.falling,
             showscale=mark.bar is not None,
+            hovertemplate=f"{_said(self.panel.x, '%{x:.4g}')}, {_said(self.panel.y, '%{y:.4g}')}: "
+            f"%{{z:.3g}} {plain_text(mark.bar or '')}<extra></extra>",
             colorbar={
                 "title": {"text": plain_text(mark.bar or ""), "side": "right"},
                 "tickvals": list(mark.ticks) or None,
@@ -220,6 +235,15 @@ def _centres(shape: tuple[int, ...], extent: sc.Extent) -> tuple[list[float], li
     x = left + (np.arange(columns) + 0.5) * (right - left) / columns
     y = top + (np.arange(rows) + 0.5) * (bottom - top) / rows
     return x.tolist(), y.tolist()
+
+
+def _said(axis: sc.Axis, value: str) -> str:
+    """A place on an axis in words: its label, the value, its unit.
+
+    >>> _said(sc.Axis("side", "px"), "7")
+    'side 7 px'
+    """
+    return " ".join(part for part in (plain_text(axis.label), value, axis.unit or "") if part)
 
 
 def _step(values: list[float]) -> float:
