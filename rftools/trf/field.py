@@ -236,7 +236,9 @@ class Field:
                 there = first
         blank = blank_part(self.parts[0], len(self.shape))
         labels = np.where(there, len(self.parts), self.labels)
-        return replace(self, parts=(*self.parts, blank), labels=labels).tidy()
+        field = replace(self, parts=(*self.parts, blank), labels=labels).tidy()
+        in_space = any(length > 1 for length in there.shape[2:])  # not channel by channel: each place for itself
+        return field.settled() if in_space else field
 
     def contract(self, dim: int, reads: NDArray[np.bool_]) -> Field:
         """After a sum over ``dim`` in which output index ``o`` reads index ``i`` where ``reads[o, i]``."""

@@ -16,6 +16,7 @@ from rftools.trf.engine import walk
 from rftools.trf.rules import RULES
 from rftools.trf.rules.padding import resample
 from tests.oracle import Oracle
+from tests.trf.test_standing import moved_by
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -355,11 +356,14 @@ def test_a_mean_over_a_part_is_not_global() -> None:
         lambda self, x: (self.m[0](x) + self.mask.log()).softmax(-1),
     ],
 )
-def test_a_constant_that_closes_paths_makes_a_bound(function: object) -> None:
-    """What a zero factor or a mask shuts out is not worked out, so the answer is not called exact."""
-    net = Functional(function, conv(3, padding=1))
-    net.register_buffer("mask", torch.ones(9, 9).tril())
-    assert last(net, (1, 9, 9)).status == "bound"
+@pytest.mark.parametrize("unit", [(0, 0), (4, 2), (2, 4)])
+def test_a_constant_that_closes_paths_is_worked_out(function: object, unit: tuple[int, int]) -> None:
+    """What a zero factor or a mask shuts out, for units under the mask and beside it."""
+    net = Functional(function, conv(3, padding=1)).double()
+    net.register_buffer("mask", torch.ones(9, 9, dtype=torch.float64).tril())
+    row = rf.theoretical(net, (1, 9, 9), unit=unit)[""]
+    assert row.status == "unit"
+    assert [list(axis.support or ()) for axis in row.axes] == [moved_by(net, (1, 9, 9), unit, a) for a in range(2)]
 
 
 def test_a_learned_zero_says_nothing_of_the_architecture() -> None:
