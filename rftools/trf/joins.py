@@ -12,7 +12,7 @@ from rftools.trf.axis import Part, blank_part, join_parts
 from rftools.trf.field import Field
 from rftools.trf.flow import Flow
 from rftools.trf.law import worst
-from rftools.trf.sets import concatenate
+from rftools.trf.sets import EMPTY, concatenate
 
 
 def join_fields(fields: Sequence[Field], shape: Sequence[int]) -> Field:
@@ -40,7 +40,7 @@ def concatenate_fields(fields: Sequence[Field | None], lengths: Sequence[int], d
     first: object = present[0]
     if isinstance(first, Flow):
         return cast(Field, type(first).concatenated(cast(Sequence[Flow | None], fields), lengths, dim, shape))
-    if any(field.carries(dim) for field in present):
+    if any(field.carries(dim) for field in present) or _steps(fields, lengths, dim):
         return _concatenate_in_space(fields, lengths, dim, shape)
     causes = [field.cause for field in present if field.cause]
     blank = blank_part(present[0].parts[0], len(shape))
@@ -56,6 +56,22 @@ def concatenate_fields(fields: Sequence[Field | None], lengths: Sequence[int], d
         parts.extend(own)
     field = Field(tuple(shape), tuple(parts), np.concatenate(labels, axis=dim), causes[0] if causes else None)
     return _merge_same(field)
+
+
+def _steps(fields: Sequence[Field | None], lengths: Sequence[int], dim: int) -> bool:
+    """Whether the pieces are steps along an axis of the map, each at a place of its own that stands still."""
+    own = [(field, length) for field, length in zip(fields, lengths, strict=True) if field is not None]
+    beside_nothing = dim > 1 and len(own) < len(fields)
+    if beside_nothing and len(own) == 1 and not any(axis.dims for part in own[0][0].parts for axis in part):
+        return True  # padding of a map whose units all see the same
+    if dim == 0 or any(length != 1 or field.labels.size > 1 for field, length in own):
+        return False
+    for column in zip(*(field.parts[0] for field, _ in own), strict=True):
+        if not any(axis.dims for axis in column):
+            places = {axis.table.union_all() for axis in column}
+            if len(places) > 1 or (beside_nothing and places != {EMPTY}):
+                return True
+    return False
 
 
 def _merge_same(field: Field) -> Field:

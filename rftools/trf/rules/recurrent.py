@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rftools.capture.shapes import shape_of
 from rftools.trf.field import Field
-from rftools.trf.rules.registry import Answer, Call, rule
+from rftools.trf.joins import concatenate_fields, join_fields
+from rftools.trf.rules.registry import Answer, Call, NoRule, rule
 
 
 @rule("aten.lstm", "aten.gru", "aten.rnn_tanh", "aten.rnn_relu")
 def recurrent(call: Call) -> Answer:
-    """One direction: step t sees all steps up to t; both directions: every step sees all."""
-    field = call.main("input")
-    dim = 1 if call["batch_first"] else 0
-    if len(field.shape) == 2:
-        dim = 0
-    mixed = field.reduce(-1)
-    seen = mixed.couple(dim) if call["bidirectional"] else mixed.running(dim)
+    """Step t sees all steps up to t and the initial state; backwards all from t on; deeper layers of both see all."""
+    if "input" not in call.arguments:
+        raise NoRule("packed sequences, whose lengths are data")
     values = call.node.meta["val"]
     shape = shape_of(values[0])
-    output = seen.expand_dim(len(shape) - 1, shape[-1])
-    last = mixed.reduce(dim)
+    dim = 0 if len(shape) == 2 or not call["batch_first"] else 1
+    field, start = call.field("input"), _initial(call, len(shape), dim)
+    mixed = None if field is None else field.reduce(-1)
+    output = _joined([None if mixed is None else _output(call, mixed, dim, shape), start], shape)
+    last = _joined([None if mixed is None else mixed.reduce(dim), start], (*_but(shape, dim)[:-1], 1))
     states = [_as_state(last, shape_of(value), dim) for value in values[1:]]
-    return [output, *states]
+    several = start is not None and call["num_layers"] > 1  # a lower layer's state sees less than the last one's
+    return [output, *(state.bounded() if several else state for state in states)]
+
+
+def _output(call: Call, mixed: Field, dim: int, shape: tuple[int, ...]) -> Field:
+    end = len(shape) - 1
+    if not call["bidirectional"]:
+        return mixed.running(dim).expand_dim(end, shape[-1])
+    if call["num_layers"] > 1:
+        return mixed.couple(dim).expand_dim(end, shape[-1])
+    turned = range(mixed.shape[dim])[::-1]
+    backward = mixed.take(dim, turned).running(dim).take(dim, turned)
+    half = shape[-1] // 2
+    halves = [field.expand_dim(end, half) for field in (mixed.running(dim), backward)]
+    return concatenate_fields(halves, [half, half], end, shape)
+
+
+def _initial(call: Call, rank: int, dim: int) -> Field | None:
+    """The initial states ``(layers, batch, hidden)`` that are data, as all steps see them."""
+    given = call.arguments.get("hx")
+    nodes = given if isinstance(given, (list, tuple)) else [given]
+    found = [field.reduce(0, len(field.shape) - 1) for node in nodes if (field := call.field_of(node)) is not None]
+    if not found:
+        return None
+    whole = join_fields(found, found[0].shape)
+    if any(field.labels.shape[0] > 1 for node in nodes if (field := call.field_of(node)) is not None):
+        whole = whole.bounded()  # states of layers and directions that differ
+    if rank == 2:
+        return whole
+    return whole if dim == 0 else whole.permute([1, 0, 2])
+
+
+def _joined(fields: Sequence[Field | None], shape: Sequence[int]) -> Field:
+    return join_fields([field for field in fields if field is not None], shape)
+
+
+def _but(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
+    return (*shape[:dim], 1, *shape[dim + 1 :])
 
 
 def _as_state(field: Field, shape: tuple[int, ...], dim: int) -> Field:
