@@ -16,6 +16,7 @@ from rftools.capture.inputs import Example, is_index
 from rftools.capture.leaving import Leaving, mark_left
 from rftools.capture.returns import Labels, count_call, labels_of
 from rftools.errors import RequestError
+from rftools.runtime.evaluation import without_gradients
 
 
 def record(module: nn.Module, example: Example) -> Graph:
@@ -30,7 +31,8 @@ def record(module: nn.Module, example: Example) -> Graph:
         handles.append(child.register_forward_pre_hook(recorder.entering(path, child)))
         handles.append(child.register_forward_hook(recorder.leaving, always_call=True))
     try:
-        with torch.no_grad(), recorder.leaves, recorder:
+        # Gradients are enabled, though none is needed, so that it shows where the net itself disables them.
+        with without_gradients(module), torch.enable_grad(), recorder.leaves, recorder:
             returned = module(*example.args, **example.kwargs)
     finally:
         for handle in handles:
@@ -122,6 +124,7 @@ class _Recorder(TorchDispatchMode):
         node.meta["val"] = value
         node.meta["nn_module_stack"] = dict(self.stack)
         node.meta["choice"] = self.leaves.choosing  # a value that only chooses a branch
+        node.meta["gradient"] = torch.is_grad_enabled()  # False inside the net's own torch.no_grad()
         return node
 
     def _give(self, result: Any, node: fx.Node) -> None:

@@ -43,7 +43,8 @@ def effective(
         device: ``auto`` takes CUDA when present.
 
     Options, each with its default:
-        input_size (the model's own): ``(C, *spatial)``, of a plain module that is given no images.
+        input_size (the model's own): ``(C, *spatial)`` of a plain module that is given no images; one number is the
+            side of an input with the channels of the first convolution.
         count (all of a tensor, an array or a list; else 32, or 4 a draw of random weights): how many images to take at
             most, or to make of noise.
         batch_size (16): images that go through the net at once; halved where memory runs out.

@@ -16,6 +16,7 @@ from rftools.erf.chosen import ChosenUnit, Window, chosen_units, windows
 from rftools.erf.fixed_inputs import fixed_inputs, of_one_input
 from rftools.erf.images import COUNT, ImageSource, gather
 from rftools.erf.intervals import METHOD, measure_all
+from rftools.erf.maps.mixing import ONE_BY_ONE, mixes_images
 from rftools.erf.measures import Definition
 from rftools.erf.pictures import pictures
 from rftools.erf.precision import PrecisionGoal, until_precise
@@ -126,6 +127,9 @@ def effective_maps(model: Model | nn.Module, images: ImageSource | Dataset[Any],
     chosen = chosen_units(rows, net, asked.channels, asked.grid)
     there = [one for one in chosen if one.absent is None]
     source = MapSource([one.unit for one in there], asked.map_options, graph, fixed, asked.progress)
+    if mixes_images(graph):
+        source.options = dataclasses.replace(source.options, batch_size=1)
+        source.log.events.append(ONE_BY_ONE)
     sample = _sample(subject, source, images, asked, there)
     return EffectiveMaps(subject, chosen, source, sample, definitions(asked.measures))
 

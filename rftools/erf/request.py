@@ -22,7 +22,7 @@ Progress = Callable[[int, int], None]
 class Options(TypedDict, total=False):
     """The further options of `effective` and `compare`; `effective` says what each means, `Request` its default."""
 
-    input_size: tuple[int, ...] | None
+    input_size: tuple[int, ...] | int | None
     count: int | None
     batch_size: int
     seed: int
@@ -48,7 +48,7 @@ class Request:
     unit: Where | Mapping[str, Where] | None = None
     aggregation: str = "abs"
     device: str = "auto"
-    input_size: tuple[int, ...] | None = None
+    input_size: tuple[int, ...] | int | None = None
     count: int | None = None
     batch_size: int = 16
     seed: int = 0

@@ -67,16 +67,36 @@ class Model:
         return self.input_size
 
 
-def as_model(model: Model | nn.Module, input_size: tuple[int, ...] | None = None) -> Model:
-    """``model`` as a `Model`: a plain module gets its class name, and ``input_size`` where one is given."""
+def as_model(model: Model | nn.Module, input_size: tuple[int, ...] | int | None = None) -> Model:
+    """``model`` as a `Model`: a plain module gets its class name, and ``input_size`` where one is given.
+
+    One number is the side of the input: its channels and axes are those of the first convolution.
+    """
     import dataclasses
 
     from torch import nn
 
+    from rftools.runtime.evaluation import uncompiled
+
     if isinstance(model, Model):
-        return model if input_size is None else dataclasses.replace(model, input_size=tuple(input_size))
+        return model if input_size is None else dataclasses.replace(model, input_size=_whole(input_size, model.module))
     if not isinstance(model, nn.Module):
         raise RequestError(f"a model is a loaded Model or a torch.nn.Module, not {type(model).__name__}")
+    model = uncompiled(model)
     name = type(model).__name__
-    size = None if input_size is None else tuple(input_size)
+    size = None if input_size is None else _whole(input_size, model)
     return Model(module=model, spec=name, name=name, input_size=size)
+
+
+def _whole(size: tuple[int, ...] | int, module: nn.Module) -> tuple[int, ...]:
+    """An input size ``(C, *spatial)``, of one number with the channels and axes of the first convolution."""
+    from torch.nn.modules.conv import _ConvNd
+
+    if isinstance(size, bool) or not isinstance(size, int):
+        return tuple(size)
+    first = next((child for child in module.modules() if isinstance(child, _ConvNd)), None)
+    if first is None:
+        raise RequestError(
+            f"{type(module).__name__} has no convolution to read channels off; give input_size=(C, H, W)"
+        )
+    return (first.in_channels, *[size] * len(first.kernel_size))

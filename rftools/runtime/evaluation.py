@@ -25,13 +25,19 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 @contextlib.contextmanager
 def frozen(module: nn.Module, device: torch.device) -> Iterator[None]:
     """Evaluation mode on the device with parameters that need no gradient; all as before afterwards."""
-    wanted = [(p, p.requires_grad) for p in module.parameters()]
     home = next((t.device for t in (*module.parameters(), *module.buffers())), device)
+    with without_gradients(module), evaluating(module), moved(module, home, device):
+        yield
+
+
+@contextlib.contextmanager
+def without_gradients(module: nn.Module) -> Iterator[None]:
+    """Parameters need no gradient inside the block, and what they needed before after it."""
+    wanted = [(p, p.requires_grad) for p in module.parameters()]
     try:
         for p, _ in wanted:
             p.requires_grad_(False)
-        with evaluating(module), moved(module, home, device):
-            yield
+        yield
     finally:
         for p, needs in wanted:
             p.requires_grad_(needs)

@@ -37,3 +37,17 @@ def test_the_signature_has_the_requests_defaults() -> None:
 def test_an_unknown_option_is_one_line_with_the_closest_name() -> None:
     with pytest.raises(rf.RequestError, match=r"no option 'batchsize' \(closest: batch_size\); help\(rf.effective\)"):
         rf.effective(net(), torch.rand(1, 1, 5, 5), batchsize=3)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(("first", "size"), [(nn.Conv2d(3, 1, 3), (3, 9, 9)), (nn.Conv1d(2, 1, 3), (2, 9))])
+def test_one_number_is_the_inputs_side(first: nn.Module, size: tuple[int, ...]) -> None:
+    assert rf.effective(nn.Sequential(first), input_size=9, count=1).input_size == size
+    with pytest.raises(rf.RequestError, match="Linear has no convolution to read channels off"):
+        rf.effective(nn.Linear(2, 2), input_size=9)
+
+
+def test_compare_is_public_and_speaks_alike() -> None:
+    found = rf.compare([net(), net()], torch.rand(3, 1, 9, 9), "0", aggregation="signed")
+    assert [row.aggregation for row in found["0"].rows] == ["signed", "signed"]
+    with pytest.raises(rf.RequestError, match="no option 'lables'"):
+        rf.compare([net(), net()], lables=["a", "b"])  # type: ignore[call-arg]

@@ -13,7 +13,8 @@ from torch import nn
 
 from rftools.capture import Graph
 from rftools.erf.maps.cone import Box, Cone, cut
-from rftools.erf.maps.gradients import TAPED, cone_of, gradient_of
+from rftools.erf.maps.gradients import TAPED, as_array, cone_of, gradient_of
+from rftools.erf.maps.mixing import mixes_images
 from rftools.errors import RequestError
 from rftools.runtime.evaluation import dtype_of, frozen
 from rftools.runtime.outputs import layer_outputs
@@ -34,7 +35,8 @@ def channel_maps(
     otherwise, and where that is no less work, in one backward pass a channel. In the module's own precision.
     """
     total: torch.Tensor | None = None
-    size = 1 if 0 in unit.dims else max(1, batch_size)
+    alone = 0 in unit.dims or (graph is not None and mixes_images(graph))
+    size = 1 if alone else max(1, batch_size)
     with frozen(module, device):
         cone = None if graph is None else _worth(cone_of(graph, module, [unit], device, size, math.inf))
         if cone is not None and not cone.plan.batchable:
@@ -47,7 +49,7 @@ def channel_maps(
     assert total is not None
     if not bool(total.isfinite().all()):
         raise RequestError(f"the gradient of layer {unit.layer!r} is not finite")
-    maps: NDArray[np.floating[Any]] = (total / len(inputs)).cpu().numpy()
+    maps: NDArray[np.floating[Any]] = as_array(total / len(inputs))
     return maps
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,6 +64,7 @@ def without_hook(module: nn.Module, units: Sequence[Unit]) -> list[str]:
     return [unit.layer for unit in units if call_of(unit.layer)[0] not in modules or "[" in unit.layer]
 
 
+HALVES = (torch.bfloat16, torch.float16)
 FORWARD = 0.4  # what has to be saved, in whole gradients: the cone's forward pass keeps more
 TAPED = 0.7  # the same where some operators go by autograd one by one
 LESS = 0.9  # the cone is taken where its multiplications are at most this share of whole gradients
@@ -123,7 +125,7 @@ def by_cone(
         return _aggregate(gradient, aggregation)
 
     found = cone.maps(x, Seeds(units, aggregation, generator), aggregated)
-    return {unit.key: found[number].cpu().numpy() for number, unit in enumerate(units)}
+    return {unit.key: as_array(found[number]) for number, unit in enumerate(units)}
 
 
 def _check_finite(gradient: torch.Tensor, unit: Unit, first: int) -> None:
@@ -142,7 +144,12 @@ def gradient_of(values: torch.Tensor, seed: torch.Tensor, x: torch.Tensor, keep:
 
 def aggregate(gradient: torch.Tensor, aggregation: str) -> NDArray[np.float32]:
     """Gradients or attributions ``(N, C, *spatial)`` with the input channels aggregated."""
-    array: NDArray[np.float32] = _aggregate(gradient, aggregation).cpu().numpy()
+    return as_array(_aggregate(gradient, aggregation))
+
+
+def as_array(values: torch.Tensor) -> NDArray[Any]:
+    """Values on the CPU; those of half precision, which numpy lacks or loses range in, in single precision."""
+    array: NDArray[Any] = (values.float() if values.dtype in HALVES else values).cpu().numpy()
     return array
 
 

@@ -114,6 +114,7 @@ class WindowedRule:
         return cast(torch.Tensor, call_node(operator_of(self.node), self.setting, found))
 
 
+COPIES = (torch.ops.aten.copy.default, torch.ops.aten.copy_.default)
 VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)
 
 
@@ -143,11 +144,18 @@ def out_of_place(target: Any) -> Any:
     schema = getattr(target, "_schema", None)
     if target in VIEWS:
         return torch.ops.aten.reshape.default
+    if target in COPIES:
+        return _copied
     if schema is None or not schema.is_mutable:
         return target
     space, _, name = schema.name.partition("::")
     packet = getattr(getattr(torch.ops, space), name.removesuffix("_"), None)
     return getattr(packet, schema.overload_name or "default", None) if packet is not None else None
+
+
+def _copied(into: torch.Tensor, values: torch.Tensor, non_blocking: bool = False) -> torch.Tensor:
+    """``copy`` without its missing derivative: the values in the shape and type that they are written over."""
+    return values.to(into.dtype).expand(into.shape)
 
 
 Builder = Callable[[fx.Node, Setting], WindowedRule]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ import rftools.erf.maps.cone.movement
 import rftools.erf.maps.cone.normalisation
 import rftools.erf.maps.cone.pixels
 import rftools.erf.maps.cone.pooling  # noqa: F401  (these register their rules)
-from rftools.capture import Graph
+from rftools.capture import Graph, op_name
 from rftools.capture.shapes import shape_of
 from rftools.erf.maps.cone.base import Setting, WindowedRule, build, operator_of
 from rftools.erf.maps.cone.boxes import Box, full_box, union, volume
@@ -58,6 +59,11 @@ class Plan:
     tapes: Mapping[fx.Node, Tape]
     passed: frozenset[fx.Node]
     need: Mapping[fx.Node, Box]
+
+    @cached_property
+    def stopped(self) -> frozenset[fx.Node]:
+        """The nodes that pass no gradient back: inside ``torch.no_grad()``, or detached."""
+        return frozenset(node for node in self.nodes if not passes_gradient(operator_of(node)))
 
     @property
     def input(self) -> fx.Node:
@@ -103,6 +109,11 @@ class Plan:
                 inside += TAPED * volume(most_of_it) if rule is None else rule.work(box)
                 whole += TAPED * volume(most_of_it) if rule is None else rule.work(most_of_it)
         return inside / whole if whole else 1.0
+
+
+def passes_gradient(node: fx.Node) -> bool:
+    """Whether autograd follows the operator, as it was called."""
+    return node.meta.get("gradient", True) and op_name(node) not in {"detach", "detach_"}
 
 
 def _whole(node: fx.Node) -> Box:

@@ -122,6 +122,8 @@ class Walk:
             rule.rest()
 
     def _shares(self, node: fx.Node, rule: WindowedRule | None, group: Cotangent) -> Sequence[tuple[fx.Node, Share]]:
+        if node in self.plan.stopped:
+            return []
         if rule is not None:
             if node in self.plan.passed:
                 return [(rule.inputs[0], Share(0, group.box, group.values, group.own))]
