@@ -92,7 +92,7 @@ def _whole(size: tuple[int, ...] | int, module: nn.Module) -> tuple[int, ...]:
     """An input size ``(C, *spatial)``, of one number with the channels and axes of the first convolution."""
     from torch.nn.modules.conv import _ConvNd
 
-    if isinstance(size, bool) or not isinstance(size, int):
+    if not isinstance(size, int):
         return tuple(size)
     first = next((child for child in module.modules() if isinstance(child, _ConvNd)), None)
     if first is None:
