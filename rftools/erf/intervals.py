@@ -23,7 +23,7 @@ def measure_all(
     maps: NDArray[np.float32], frame: Frame, definitions: Mapping[str, Definition], *, seed: int
 ) -> dict[str, Measure]:
     """Every measure of the mean of ``maps`` ``(N, *spatial)`` with its interval over the images."""
-    rank = maps.ndim - 1
+    rank, frame = maps.ndim - 1, replace(frame, fixed={})
     chosen = {name: d for name, d in definitions.items() if rank in d.ranks}
     whole = np.abs(maps.mean(0, dtype=np.float64))[None]
     if not whole.any():
@@ -125,7 +125,7 @@ def _weighted(
 def _apply(
     maps: NDArray[np.float64], frame: Frame, definitions: Mapping[str, Definition]
 ) -> dict[str, NDArray[np.float64]]:
-    frame = replace(frame, shared={})  # these maps' own
+    frame = replace(frame, shared={}, fixed={} if frame.fixed is None else frame.fixed)  # shared: these maps' own
     with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
         return {name: np.asarray(d.function(maps, frame), dtype=np.float64) for name, d in definitions.items()}
 

@@ -19,7 +19,7 @@ T = TypeVar("T")
 class Frame:
     """What a measure needs beside the maps: the unit's own centre, the theoretical size (None: global) and where the
     maps, which may be cut to the theoretical window, lie in the image. ``shared`` holds what several measures of one
-    set of maps need; without it each works it out for itself.
+    set of maps need, ``fixed`` what they need of the window whatever the maps; without them each works it out itself.
     """
 
     centre: tuple[float, ...]
@@ -27,19 +27,28 @@ class Frame:
     image: tuple[int, ...]
     offset: tuple[int, ...]
     shared: dict[str, Any] | None = field(default=None, compare=False, repr=False)
+    fixed: dict[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def once(self, name: str, work: Callable[[], T]) -> T:
         """What ``work`` gives, worked out once for all measures of these maps."""
-        if self.shared is None:
-            return work()
-        if name not in self.shared:
-            self.shared[name] = work()
-        found: T = self.shared[name]
-        return found
+        return _kept(self.shared, name, work)
+
+    def geometry(self, name: str, work: Callable[[], T]) -> T:
+        """What ``work`` gives, worked out once for all maps of this window: it may read their shape alone."""
+        return _kept(self.fixed, name, work)
 
     def positions(self, maps: Maps, axis: int) -> NDArray[np.float64]:
         """Image coordinates along one axis of the maps."""
         return np.arange(maps.shape[axis + 1], dtype=np.float64) + self.offset[axis]
+
+
+def _kept(among: dict[str, Any] | None, name: str, work: Callable[[], T]) -> T:
+    if among is None:
+        return work()
+    if name not in among:
+        among[name] = work()
+    found: T = among[name]
+    return found
 
 
 MeasureFunction = Callable[[Maps, Frame], Maps]

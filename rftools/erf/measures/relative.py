@@ -20,7 +20,8 @@ def _relative(axis_from_last: int) -> MeasureFunction:
     def relative(maps: Maps, frame: Frame) -> Maps:
         axis = maps.ndim - 2 - axis_from_last
         size = frame.sizes[axis] or frame.image[axis]
-        return np.minimum(_extent(maps, frame, axis) / size, 1.0)
+        extent = frame.once(f"extent along {axis}", lambda: _extent(maps, frame, axis))
+        return np.minimum(extent / size, 1.0)
 
     relative.__doc__ = (
         f"The width that holds 95.45 % of the sum over the theoretical size, along {'xyz'[axis_from_last]}."
