@@ -125,7 +125,7 @@ def covered(
         sample = maps[draw.integers(len(maps), size=images)]
         for name, found in measure_all(sample, window.frame, definitions, seed=repeat).items():
             hits[name] += holds(found.low, found.high, truth[name], found.unit)
-    return {name: n / repeats for name, n in hits.items()}
+    return {name: np.nan if definitions[name].steps else n / repeats for name, n in hits.items()}
 
 
 def holds(low: float | None, high: float | None, truth: float | None, unit: str) -> bool:

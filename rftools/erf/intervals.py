@@ -22,7 +22,10 @@ CHUNK = 1 << 22  # numbers held at once
 def measure_all(
     maps: NDArray[np.float32], frame: Frame, definitions: Mapping[str, Definition], *, seed: int
 ) -> dict[str, Measure]:
-    """Every measure of the mean of ``maps`` ``(N, *spatial)`` with its interval over the images."""
+    """Every measure of the mean of ``maps`` ``(N, *spatial)`` with its interval over the images.
+
+    One that moves in steps has none: its resamples repeat a few values, and their spread says little of its error.
+    """
     rank, frame = maps.ndim - 1, replace(frame, fixed={})
     chosen = {name: d for name, d in definitions.items() if rank in d.ranks}
     whole = np.abs(maps.mean(0, dtype=np.float64))[None]
@@ -31,14 +34,15 @@ def measure_all(
     values = _apply(whole, frame, chosen)
     if len(maps) < 2:
         return {name: Measure(_number(values[name][0]), None, None, d.unit) for name, d in chosen.items()}
+    smooth = {name: d for name, d in chosen.items() if not d.steps}
     shares, left_out = _resampling(len(maps), seed)
-    resampled = _weighted(maps, shares, frame, chosen)
-    jackknife = _weighted(maps, left_out, frame, chosen)
+    resampled = _weighted(maps, shares, frame, smooth)
+    jackknife = _weighted(maps, left_out, frame, smooth)
     found = {}
     for name, definition in chosen.items():
         value = float(values[name][0])
         period = 180.0 if definition.unit == "degrees" else None
-        low, high = _bca(value, resampled[name], jackknife[name], period, definition.steps)
+        low, high = (None, None) if definition.steps else _bca(value, resampled[name], jackknife[name], period)
         found[name] = Measure(_number(value), low, high, definition.unit)
     return found
 
@@ -82,13 +86,18 @@ def differences(
     """
     count = len(first[0])
     chosen = {name: d for name, d in definitions.items() if first[0].ndim - 1 in d.ranks}
+    smooth = {name: d for name, d in chosen.items() if not d.steps}
     weights = [np.full((1, count), 1 / count), *(_resampling(count, seed) if count > 1 else ())]
-    sides = [[_weighted(maps, shares, frame, chosen) for shares in weights] for maps, frame in (first, second)]
+    sides = [
+        [_weighted(maps, shares, frame, smooth if i else chosen) for i, shares in enumerate(weights)]
+        for maps, frame in (first, second)
+    ]
     found = {}
     for name, definition in chosen.items():
         period = 180.0 if definition.unit == "degrees" else None
-        value, *spread = (_wrapped(b[name] - a[name], period) for a, b in zip(*sides, strict=True))
-        low, high = _bca(float(value[0]), spread[0], spread[1], period, definition.steps) if spread else (None, None)
+        own = [(a[name], b[name]) for a, b in zip(*sides, strict=True) if name in a]
+        value, *spread = (_wrapped(b - a, period) for a, b in own)
+        low, high = _bca(float(value[0]), spread[0], spread[1], period) if spread else (None, None)
         found[name] = Difference(_number(value[0]), low, high, definition.unit)
     return found
 
@@ -139,12 +148,11 @@ def _bca(
     resampled: NDArray[np.float64],
     jackknife: NDArray[np.float64],
     period: float | None,
-    steps: bool = False,
 ) -> tuple[float | None, float | None]:
     """Bias-corrected and accelerated limits; for an angle, of its deviation from the estimate.
 
     The resamples' mean bias is taken off first, twice from them and once from the value: what BCa does by ranks, which
-    run out where the bias is larger than the spread; a measure in ``steps`` keeps its own. The levels are widened as
+    run out where the bias is larger than the spread. The levels are widened as
     Student's are against the normal's, and by n / (n - 1), the bootstrap's too small variance (Hesterberg 2015,
     doi:10.1080/00031305.2015.1089789).
     """
@@ -159,7 +167,7 @@ def _bca(
     if period is not None:
         resampled, jackknife = (((v - value + period / 2) % period) - period / 2 for v in (resampled, jackknife))
         value = 0.0
-    bias = 0.0 if steps else resampled.mean() - value
+    bias = resampled.mean() - value
     resampled, value = resampled - 2 * bias, value - bias
     below = (resampled < value).mean() + (resampled == value).mean() / 2
     below = min(max(float(below), 0.5 / len(resampled)), 1 - 0.5 / len(resampled))

@@ -81,7 +81,7 @@ class Request:
         check_method(self.method)
         definitions(self.measures)
         _check_aggregation(self.aggregation)
-        _check_sampling(self.precision, self.max_images)
+        _check_sampling(self.precision, self.max_images, self.measures)
         _check_weights(self.random_weights, self.init, self.precision)
         _check_channels(self.channels)
         _check_grid(self.grid, self.unit)
@@ -127,11 +127,14 @@ def _check_aggregation(aggregation: str) -> None:
         )
 
 
-def _check_sampling(precision: float | None, most: int | None) -> None:
+def _check_sampling(precision: float | None, most: int | None, measures: Sequence[str] | None) -> None:
     if precision is not None and not 0 < precision < 1:
         raise RequestError(f"precision {precision:g} is not between 0 and 1 (0 % and 100 %)")
     if most is not None and (precision is None or most < 2):
         raise RequestError(f"at most {most} images: that goes with a precision, and takes at least two")
+    for name in measures or () if precision is not None else ():
+        if REGISTRY[name].steps:
+            raise RequestError(f"{name} moves in steps and has no interval; a precision takes another, say radius_50")
 
 
 def _check_weights(draws: int | None, init: str, precision: float | None) -> None:

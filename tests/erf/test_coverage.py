@@ -38,7 +38,7 @@ def pool() -> tuple[NDArray[np.float32], Window]:
 
 
 def test_intervals_hold_the_truth(pool: tuple[NDArray[np.float32], Window]) -> None:
-    """Within three standard errors of the 93 to 97 % that 1,000 repeats show; steps hold it nearly always.
+    """Within three standard errors of the 93 to 97 % that 1,000 repeats show; what moves in steps has no interval.
 
     Maps of 50 images are rougher than that of all: without the bias taken off, gaussian_r2 holds it in two of three.
     """
@@ -51,12 +51,14 @@ def test_intervals_hold_the_truth(pool: tuple[NDArray[np.float32], Window]) -> N
         for name, found in measure_all(sample, place.frame, definitions, seed=repeat).items():
             value = truth[name].value
             assert value is not None
+            if name in STEPPED:
+                assert (found.low, found.high) == (None, None)
+                continue
             assert found.low is not None
             assert found.high is not None
             hits[name] += found.low <= value <= found.high
     for name in SMOOTH:
         assert 0.93 - 0.045 <= hits[name] / repeats <= 0.97 + 0.03, hits
-    assert hits["area_side_50"] / repeats >= 0.97, hits
 
 
 def test_precision_keeps_its_promise(pool: tuple[NDArray[np.float32], Window]) -> None:

@@ -51,3 +51,12 @@ def test_compare_is_public_and_speaks_alike() -> None:
     assert [row.aggregation for row in found["0"].rows] == ["signed", "signed"]
     with pytest.raises(rf.RequestError, match="no option 'lables'"):
         rf.compare([net(), net()], lables=["a", "b"])  # type: ignore[call-arg]
+
+
+def test_a_precision_takes_measures_that_have_an_interval() -> None:
+    with pytest.raises(rf.RequestError, match="luo_centre moves in steps and has no interval"):
+        rf.effective(net(), input_size=(1, 9, 9), measures=["luo_centre"], precision=0.05)
+    found = rf.compare([net(), net()], torch.rand(3, 1, 9, 9))["0"].differences[0]
+    assert found["luo_max"].low is None
+    assert found["luo_max"].value is not None
+    assert found["radius_50"].low is not None

@@ -9,10 +9,7 @@ from rftools.erf.measures.registry import Frame, Maps, measure
 
 @measure("edge_energy", unit="share")
 def edge_energy(maps: Maps, frame: Frame) -> Maps:
-    """The share of ``sum m^2`` outside the image's inner half (a quarter cut from each side of each axis).
-
-    Of 50 images, its interval held the truth in 92.8 to 94.2 % of 1,000 repeats, always where the window lies inside.
-    """
+    """The share of ``sum m^2`` outside the image's inner half (a quarter cut from each side of each axis)."""
     energy = maps**2
     inner = energy
     for axis in range(maps.ndim - 1):

@@ -9,10 +9,7 @@ from rftools.erf.measures.registry import Frame, Maps, measure
 
 @measure("hole_energy", unit="share")
 def hole_energy(maps: Maps, frame: Frame) -> Maps:
-    """Gridding: ``sum max(0, m - largest axis neighbour)^2 / sum m^2``: energy that stands alone on lattice phases.
-
-    Of 50 images, its interval held the truth in 92.8 to 97.4 % of 1,000 repeats: a map of few images has more holes.
-    """
+    """Gridding: ``sum max(0, m - largest axis neighbour)^2 / sum m^2``: energy that stands alone on lattice phases."""
     around = np.zeros_like(maps)
     for axis in range(1, maps.ndim):
         ahead, behind = [slice(None)] * maps.ndim, [slice(None)] * maps.ndim

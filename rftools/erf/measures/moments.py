@@ -52,10 +52,7 @@ def ellipse_minor(maps: Maps, frame: Frame) -> Maps:
 
 @measure("ellipse_angle", unit="degrees", ranks=(2,))
 def ellipse_angle(maps: Maps, frame: Frame) -> Maps:
-    """The major axis' direction in [0, 180): 0 along x, counter-clockwise as seen; NaN for a round map.
-
-    Of 50 images, its interval held the truth in 92.3 to 93.9 % of 1,000 repeats: seldom where maps are nearly round.
-    """
+    """The major axis' direction in [0, 180): 0 along x, counter-clockwise as seen; NaN for a round map."""
     major, minor, doubled = _ellipse(maps, frame)
     return np.where(major - minor > 1e-9 * np.maximum(major, 1e-300), np.degrees(doubled / 2) % 180, np.nan)
 

@@ -72,7 +72,7 @@ def measure(
     """Register the function that follows as a measure of effective maps.
 
     It takes maps ``(n, *spatial)`` and a `Frame`, and returns ``(n,)`` values, NaN where a map defines none. One that
-    counts pixels moves in ``steps``: resampling can't tell its bias, which is left alone then.
+    counts pixels moves in ``steps``, and is shown without an interval.
 
     >>> @measure("peak", unit="1")
     ... def peak(maps, frame):
