@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 
 from rftools.trf.axis import Axis, Part, blank_part, join_parts
 from rftools.trf.law import Law, worst
+from rftools.trf.reshapes import reshape_lazily, segments
 from rftools.trf.sets import (
     Table,
     choose,
-    reshape_lazily,
-    segments,
 )
 from rftools.trf.taps import Taps
 

@@ -6,17 +6,20 @@ width, so a field of 4,000 pixels is one integer and a union is one ``or``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rftools.trf.reshapes import reshape_lazily
+
 Bits = tuple[int, int]
-S = TypeVar("S", bound=np.generic)
+
+
 EMPTY: Bits = (0, 0)
+
+
 _NOWHERE = 1 << 40  # the low end of an empty set in an array: larger than every index
 
 
@@ -257,48 +260,3 @@ def choose(tables: Sequence[Table], place: NDArray[np.int64]) -> Table:
 
 def _without(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
     return (*shape[:dim], 1, *shape[dim + 1 :])
-
-
-def reshape_lazily(array: NDArray[S], old: Sequence[int], new: Sequence[int]) -> NDArray[S]:
-    """``array``, which broadcasts to ``old``, as one that broadcasts to ``new``; only what must grows to full size."""
-    shape_in: list[int] = []
-    full: list[int] = []
-    shape_out: list[int] = []
-    for dims_old, dims_new in segments(old, new):
-        part = [array.shape[d] for d in dims_old]
-        if all(n == 1 for n in part):
-            full.extend([1] * len(dims_old))
-            shape_out.extend([1] * len(dims_new))
-        else:
-            full.extend(old[d] for d in dims_old)
-            shape_out.extend(new[d] for d in dims_new)
-        shape_in.extend(part)
-    return np.broadcast_to(array.reshape(shape_in), full).reshape(shape_out)
-
-
-def segments(old: Sequence[int], new: Sequence[int]) -> list[tuple[list[int], list[int]]]:
-    """The smallest groups of neighbouring dimensions that a reshape maps onto each other.
-
-    >>> segments((1, 6, 4, 4), (1, 2, 3, 16))
-    [([0], [0]), ([1], [1, 2]), ([2, 3], [3])]
-    """
-    groups: list[tuple[list[int], list[int]]] = []
-    i = j = 0
-    while i < len(old) or j < len(new):
-        left: list[int] = []
-        right: list[int] = []
-        if i < len(old):
-            left.append(i)
-            i += 1
-        if j < len(new):
-            right.append(j)
-            j += 1
-        while (a := math.prod(old[d] for d in left)) != (b := math.prod(new[d] for d in right)):
-            if a < b:
-                left.append(i)
-                i += 1
-            else:
-                right.append(j)
-                j += 1
-        groups.append((left, right))
-    return groups

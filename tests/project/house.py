@@ -56,10 +56,10 @@ class Module:
 def _imported(node: ast.AST, known: Mapping[str, Module]) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names if alias.name in known)
-    elif isinstance(node, ast.ImportFrom) and node.module in known:
+    elif isinstance(node, ast.ImportFrom):
         below = [f"{node.module}.{alias.name}" for alias in node.names]
         yield from (name for name in below if name in known)
-        if not all(name in known for name in below):
+        if node.module in known and not all(name in known for name in below):
             yield str(node.module)
 
 
