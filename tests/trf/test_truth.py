@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
@@ -174,23 +173,9 @@ CASES: dict[str, Callable[[], nn.Module]] = {
     "a transform that crops": lambda: Apply(lambda x: torch.fft.rfft(x, n=6).abs()),
     "a norm over one element": lambda: Apply(lambda x: x + F.layer_norm(x[..., :1], (1,))),
 }
-#: by item of the list that they were found for: those whose rule isn't mended yet
-STILL_WRONG = {
-    "a state from data": 3,
-    "half of both directions": 3,
-    "steps stacked": 5,
-    "a cell's loop": 5,
-    "a transform that crops": 7,
-}
 
 
-def _marked(name: str) -> Any:
-    item = STILL_WRONG.get(name)
-    marks = [pytest.mark.xfail(strict=True, reason=f"item {item} of issue 13")] if item else []
-    return pytest.param(name, marks=marks)
-
-
-@pytest.mark.parametrize("name", [_marked(name) for name in CASES])
+@pytest.mark.parametrize("name", CASES)
 def test_kinds_that_were_wrong(name: str) -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv1d(4, 4, 3, padding=1), CASES[name]())
