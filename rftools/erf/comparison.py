@@ -138,8 +138,9 @@ def compare(
 
     Args:
         models: two or more, with inputs of one size; layers are matched by name.
+        images: as for `rftools.effective`, and so are the layers, the unit, the aggregation and the device.
         labels: what the models are called in tables and plots; by default their names.
-        images, layers, unit, aggregation, device, options: as for `rftools.effective`, except ``precision``.
+        options: the other options of `rftools.effective`, except ``precision``.
 
     Raises:
         RequestError: fewer than two models, inputs of different sizes, no layer in common, or what `effective` raises.

@@ -546,7 +546,7 @@ BAD: list[tuple[tuple[str, ...], str]] = [
     ),
     (
         ("--sparsity", "0.5", "--method", "wanda", "--images", "missing"),
-        "no such file or folder: missing; noise is white or pink",
+        "no such file or folder: missing; noise is white or pink, data patches, cifar10, cifar100, mnist5k",
     ),
 ]
 
