@@ -114,6 +114,8 @@ class Evaluator(Known):
         return None if unknown or constant is None else constant.detach()
 
     def learned(self, node: fx.Node) -> bool:
+        if self.reached(node):
+            return False
         if node.op != "call_function":
             return isinstance(self.graph.constants.get(node.name), torch.nn.Parameter)
         return any(self.learned(origin) for origin in node.all_input_nodes)

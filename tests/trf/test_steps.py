@@ -84,3 +84,9 @@ def test_states_and_directions_of_recurrent_layers(name: str) -> None:
 def test_deeper_layers_of_both_directions_see_all() -> None:
     net = Recurrent(nn.GRU(2, 2, 2, batch_first=True, bidirectional=True), cut=2)
     assert rf.theoretical(net, (2, N))[""].axes[0].global_
+
+
+def test_a_long_recurrence_is_no_deep_recursion() -> None:
+    """What is known of values is worked out in the order of the operators."""
+    row = rf.theoretical(Net(recurrence), (1, 300), unit={"": (150,)})[""]
+    assert row.axes[0].support == tuple(range(151))

@@ -124,6 +124,8 @@ class _Values(Known):
         return getattr(self.graph, str(node.target))
 
     def learned(self, node: fx.Node) -> bool:
+        if self.reached(node):
+            return False
         if node in self.outer:
             asked = getattr(self.call.evaluate, "learned", None)
             return asked is not None and bool(asked(self.outer[node]))
