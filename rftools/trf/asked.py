@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +13,6 @@ from rftools.errors import RequestError
 from rftools.trf.axis import Axis, Part
 from rftools.trf.layer_field import LayerField
 from rftools.trf.tokens import Tokens
-
-if TYPE_CHECKING:
-    pass
-
 
 Unit = tuple[int, ...]
 

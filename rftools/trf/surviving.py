@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import fx
@@ -17,9 +16,6 @@ from rftools.trf.field import Field
 from rftools.trf.layer_field import LayerField, Surviving
 from rftools.trf.reverse import Reverse, unit_place
 from rftools.trf.rules import Answer, Rule
-
-if TYPE_CHECKING:
-    pass
 
 
 def with_surviving(

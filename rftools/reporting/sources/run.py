@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from rftools.loading import Model, load
 from rftools.plots.sparsity.taps import PRUNED
 from rftools.reporting.sources.models import from_model
 from rftools.reporting.subject.subject import MeasuredEpoch, Subject
-
-if TYPE_CHECKING:
-    pass
 
 MOST_EPOCHS = 12  # epochs that are measured: an even choice, first and last among them
 MOST_LAYERS = 4  # layers that are followed

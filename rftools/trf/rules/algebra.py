@@ -53,8 +53,7 @@ def solved(call: Call) -> Answer:
         right = right.reduce(-1 if vector or not left else -2)
     whole = None if matrix is None else _spread([matrix.reduce(-2, -1)], shape, len(call.shape_of("A")) - 2)
     answer = join_fields([field for field in (whole, right) if field is not None], shape)
-    several = call.node.meta["val"]
-    return [answer, *[None] * (len(several) - 1)] if isinstance(several, (list, tuple)) else answer
+    return call.first(answer)
 
 
 def _spread(fields: Sequence[Field], shape: tuple[int, ...], batch: int) -> Field:
@@ -113,8 +112,7 @@ def order_statistic(call: Call) -> Answer:
     left = field.reduce(*chosen, keepdim=bool(call.get("keepdim", False)))
     in_front = [1] * (len(call.shape) - len(left.shape))
     answer = left.reshape((*in_front, *left.shape)).expand(call.shape)
-    several = call.node.meta["val"]
-    return [answer] * len(several) if isinstance(several, (list, tuple)) else answer
+    return call.every(answer)
 
 
 @rule("aten.histc")

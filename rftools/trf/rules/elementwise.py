@@ -24,8 +24,7 @@ def elementwise(call: Call) -> Answer:
     answer = join_fields(CHOOSING.get(op_name(call.node), _all)(call) or fields, call.shape)
     zeros = call.zeros(call.node)
     answer = answer if zeros is None else answer.closed(zeros)
-    value = call.node.meta["val"]
-    return [answer, *[None] * (len(value) - 1)] if isinstance(value, (list, tuple)) else answer
+    return call.first(answer)
 
 
 def _all(call: Call) -> list[Field]:

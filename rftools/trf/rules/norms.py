@@ -29,7 +29,7 @@ def softmax(call: Call) -> Answer:
 @rule("aten.layer_norm", "aten.native_layer_norm", "aten.rms_norm", "aten._fused_rms_norm")
 def layer_norm(call: Call) -> Answer:
     dims = range(-len(call["normalized_shape"]), 0)
-    return _first(call, _scaled(call, _against(call.only("input"), dims), 0))
+    return call.first(_scaled(call, _against(call.only("input"), dims), 0))
 
 
 @rule("aten.group_norm", "aten.native_group_norm")
@@ -39,7 +39,7 @@ def group_norm(call: Call) -> Answer:
     n, c, *space = field.shape
     deep = field.reshape((n, groups, c // groups, *space))
     coupled = _against(deep, range(2, len(deep.shape)))
-    return _first(call, _scaled(call, None if coupled is None else coupled.reshape(field.shape), len(space)))
+    return call.first(_scaled(call, None if coupled is None else coupled.reshape(field.shape), len(space)))
 
 
 @rule("aten.instance_norm")
@@ -53,8 +53,8 @@ def batch_norm(call: Call) -> Answer:
     """Running statistics are constants; the batch's own are those of the whole map, and of all images in it."""
     field = call.only("input")
     if own_statistics(call):
-        return _first(call, _against(field, [d for d in range(len(field.shape)) if d != 1]))
-    return _first(call, field)
+        return call.first(_against(field, [d for d in range(len(field.shape)) if d != 1]))
+    return call.first(field)
 
 
 def own_statistics(call: Call) -> bool:
@@ -78,11 +78,6 @@ def _scaled(call: Call, field: Field | None, after: int) -> Field | None:
     """After a scale of whose numbers some are zero; ``after`` dimensions follow those that it has."""
     zeros = call.zeros(call.arguments.get("weight"))
     return field if field is None or zeros is None else field.closed(zeros.reshape(*zeros.shape, *[1] * after))
-
-
-def _first(call: Call, field: Field | None) -> Answer:
-    value = call.node.meta["val"]
-    return [field, *[None] * (len(value) - 1)] if isinstance(value, (list, tuple)) else field
 
 
 @rule("aten.pixel_norm", "aten.cosine_similarity")

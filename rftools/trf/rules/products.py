@@ -125,8 +125,7 @@ def attention(call: Call) -> Answer:
             fields.append(bias.reduce(-1))
     answer = join_fields(fields, shape)
     answer = answer.bounded() if bound else answer
-    several = call.node.meta["val"]
-    return [answer, *[None] * (len(several) - 1)] if isinstance(several, (list, tuple)) else answer
+    return call.first(answer)
 
 
 def _attended(call: Call) -> tuple[NDArray[np.bool_] | None, bool]:

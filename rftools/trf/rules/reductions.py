@@ -47,15 +47,13 @@ def reduction(call: Call) -> Answer:
     every = range(len(field.shape))
     chosen = list(every) if dims is None or dims == [] else [dims] if isinstance(dims, int) else list(dims)
     reduced = field.reduce(*chosen).reshape(call.shape)
-    value = call.node.meta["val"]
-    return [reduced] * len(value) if isinstance(value, (list, tuple)) else reduced
+    return call.every(reduced)
 
 
 @rule("aten.cumsum", "aten.cumprod", "aten.logcumsumexp", "aten.cummax", "aten.cummin")
 def cumulative(call: Call) -> Answer:
     field = call.main("self").running(call["dim"])
-    value = call.node.meta["val"]
-    return [field] * len(value) if isinstance(value, (list, tuple)) else field
+    return call.every(field)
 
 
 @rule("aten.sort", "aten.topk")

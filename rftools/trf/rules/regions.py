@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rftools.trf.field import Field
 from rftools.trf.joins import join_fields
 from rftools.trf.rules.registry import Answer, Call, rule
 
@@ -17,12 +16,7 @@ def region_pool(call: Call) -> Answer:
         fields.append(image.reduce(*range(len(image.shape))).reshape([1] * len(shape)).expand(shape).bounded())
     if boxes is not None:
         fields.append(boxes.reduce(1).reshape(wide).expand(shape))
-    return _several(call, join_fields(fields, shape))
-
-
-def _several(call: Call, field: Field) -> Answer:
-    value = call.node.meta["val"]
-    return [field] * len(value) if isinstance(value, (list, tuple)) else field
+    return call.every(join_fields(fields, shape))
 
 
 @rule("torchvision.deform_conv2d")

@@ -91,6 +91,16 @@ class Call:
     def shape_of(self, name: str) -> tuple[int, ...]:
         return shape_of(self.arguments[name])
 
+    def every(self, field: Field | None) -> Answer:
+        """The operator's answer where all of its outputs have this field."""
+        value = self.node.meta["val"]
+        return [field] * len(value) if isinstance(value, (list, tuple)) else field
+
+    def first(self, field: Field | None) -> Answer:
+        """The operator's answer where this is its first output's field, and the others say nothing of the input."""
+        value = self.node.meta["val"]
+        return [field, *[None] * (len(value) - 1)] if isinstance(value, (list, tuple)) else field
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the output (of its first tensor where there are several)."""

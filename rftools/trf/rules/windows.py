@@ -142,13 +142,7 @@ def pool(call: Call) -> Answer:
             dilation=dilation[a],
         )
         field = field.window(a - rank, taps)
-    return _with_indices(call, field)
-
-
-def _with_indices(call: Call, field: Field) -> Answer:
-    """Pools that return where the maximum was return two tensors with one field."""
-    value = call.node.meta["val"]
-    return [field] * len(value) if isinstance(value, (list, tuple)) else field
+    return call.every(field)
 
 
 @rule(
@@ -170,7 +164,7 @@ def adaptive_pool(call: Call) -> Answer:
             field = field.reduce(dim)
         else:
             field = field.window(dim, Taps.adaptive(field.shape[dim], length[dim]))
-    return _with_indices(call, field)
+    return call.every(field)
 
 
 @rule("aten.fractional_max_pool2d", "aten.fractional_max_pool3d")
@@ -182,7 +176,7 @@ def fractional_pool(call: Call) -> Answer:
     for a in range(rank):
         size, out = field.shape[a - rank], length[a - rank]
         field = field.window(a - rank, _fractional(size, out, kernel[a]))
-    return _with_indices(call, field.bounded())
+    return call.every(field.bounded())
 
 
 def _fractional(size: int, length: int, kernel: int) -> Taps:
