@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 from rftools._version import __version__
 from rftools.errors import RequestError, no_layer
 from rftools.files import write_text
-from rftools.rows import Row, only
+from rftools.rows import Row, as_text, only
 
 if TYPE_CHECKING:
     from typing import Self
@@ -69,7 +69,7 @@ class Result(Generic[R]):
             if row.name == name:
                 return row
         if not isinstance(name, str):
-            raise RequestError(f"a layer is named by text or its place, not by {name!r}")
+            raise RequestError(f"a layer is named by text or its place, not by {type(name).__name__}")
         raise no_layer(name, [row.name for row in self.layers])
 
     def _at(self, place: int) -> R:
@@ -152,13 +152,22 @@ class Result(Generic[R]):
         return importlib.import_module("rftools.plots").plot(self, backend=backend, **options)
 
     def _repr_html_(self) -> str:
-        return self.table().to_html(index=False, border=0, escape=True, float_format="{:.4g}".format)
+        return self._shown().to_html(index=False, border=0, escape=True)
+
+    def _shown(self) -> pd.DataFrame:
+        """The table with ``-`` for what there is not, whole numbers whole, and no column that is empty throughout."""
+        columns, records = list(self.columns()), list(self.records())
+        kept = [k for k in range(len(columns)) if k == 0 or any(record[k] not in (None, "") for record in records)]
+        import pandas as pd
+
+        rows = [[as_text(record[k]) for k in kept] for record in records]
+        return pd.DataFrame(rows, columns=[columns[k] for k in kept])
 
     def __repr__(self) -> str:
         head = f"<{type(self).__name__} of {self.model.name}: {len(self.layers)} layers>"
         if not self.layers:
             return head
-        return head + "\n" + self.table().to_string(index=False, max_rows=60, float_format="{:.4g}".format)
+        return head + "\n" + self._shown().to_string(index=False, max_rows=60)
 
 
 def plain(value: Any) -> Any:

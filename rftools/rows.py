@@ -6,7 +6,7 @@ import dataclasses
 import fnmatch
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from rftools.errors import RequestError, closest
@@ -55,6 +55,24 @@ def only(rows: Sequence[R], patterns: Sequence[str]) -> tuple[R, ...]:
     if not patterns:
         return tuple(rows)
     return tuple(row for row in rows if any(row.name == p or fnmatch.fnmatchcase(row.name, p) for p in patterns))
+
+
+def names_of(layers: Sequence[str] | str | None) -> list[str]:
+    """Names or patterns of layers as a list, empty where none is given.
+
+    Raises:
+        RequestError: something else than a text or several.
+
+    >>> names_of("conv1"), names_of(("conv1", "head")), names_of(None)
+    (['conv1'], ['conv1', 'head'], [])
+    """
+    if layers is None or isinstance(layers, str):
+        return [] if layers is None else [layers]
+    names = list(layers) if isinstance(layers, Iterable) else [layers]
+    for name in names:
+        if not isinstance(name, str):
+            raise RequestError(f"layers are named by text, a name or a pattern such as layer4.*, not by {name!r}")
+    return names
 
 
 def where(result: T, conditions: Sequence[str]) -> T:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from rftools.errors import RequestError, closest
+from rftools.rows import names_of
 
 if TYPE_CHECKING:
     import torch
@@ -116,7 +117,7 @@ def choose(
     if layers is None:
         return _weighted(rows, modules)
     found: list[Row] = []
-    for name in [layers] if isinstance(layers, str) else layers:
+    for name in names_of(layers):
         found += [row for row in _matching(rows, modules, name) if row not in found]
     without = [row for row in found if row.unit is None]
     if without and not (some and len(without) < len(found)):

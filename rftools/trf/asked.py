@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +64,18 @@ def _token(tokens: Tokens, wanted: Where | None, registers: int) -> Spot | None:
 
 def _inside(unit: Sequence[int], sizes: Sequence[int]) -> bool:
     return len(unit) == len(sizes) and all(0 <= i < n for i, n in zip(unit, sizes, strict=True))
+
+
+def check_index(unit: object) -> None:
+    """Whether this can be a unit: whole numbers, one for each axis of a layer's map, or the name of a token.
+
+    Raises:
+        RequestError: it cannot.
+    """
+    if unit is None or isinstance(unit, str):
+        return
+    if not isinstance(unit, Iterable) or not all(isinstance(i, (int, np.integer)) for i in unit):
+        raise RequestError(f"a unit is one whole number for each axis of the map, such as (3, 4), not {unit!r}")
 
 
 def check_any(asked: Where | Mapping[str, Where] | None, rows: Sequence[LayerField]) -> None:

@@ -13,7 +13,7 @@ from torch import fx
 from rftools.capture import Graph, Layer
 from rftools.capture.shapes import shape_of
 from rftools.errors import no_layer
-from rftools.trf.asked import Unit, Where, check_any, spatial_dims, spot_of
+from rftools.trf.asked import Unit, Where, check_any, check_index, spatial_dims, spot_of
 from rftools.trf.axis import Axis, Part
 from rftools.trf.engine import walk
 from rftools.trf.field import Field
@@ -46,6 +46,8 @@ class Walked:
         for name in unit if isinstance(unit, Mapping) else ():
             if name not in names:
                 raise no_layer(name, names)
+        for wanted in unit.values() if isinstance(unit, Mapping) else (unit,):
+            check_index(wanted)
         rows = [
             self.row(layer, unit.get(layer.name) if isinstance(unit, Mapping) else unit)
             for layer in self.graph.layers

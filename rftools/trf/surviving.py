@@ -12,6 +12,7 @@ from rftools.capture import Graph
 from rftools.capture.operators import KERNELS
 from rftools.capture.shapes import shape_of
 from rftools.errors import no_layer
+from rftools.rows import names_of
 from rftools.trf.field import Field
 from rftools.trf.layer_field import LayerField, Surviving
 from rftools.trf.reverse import Reverse, unit_place
@@ -56,6 +57,7 @@ def with_paths(
 ) -> list[LayerField]:
     """The rows named in ``wanted`` with the counts of their unit's paths."""
     nodes = {layer.name: layer.node for layer in graph.layers}
+    wanted = names_of(wanted)
     for name in wanted:
         if name not in nodes:
             raise no_layer(name, list(nodes))

@@ -17,7 +17,7 @@ from rftools.loading import Model, as_model, load
 from rftools.loading.load import bare_weights
 from rftools.loading.state_dict import masked, state_dict_of
 from rftools.results import ModelInfo
-from rftools.rows import only
+from rftools.rows import names_of, only
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +87,7 @@ def chosen(layers: Sequence[Kernels], patterns: Sequence[str] | str | None) -> l
     Raises:
         RequestError: a pattern that matches none.
     """
-    return list(only(layers, [patterns] if isinstance(patterns, str) else patterns or ()))
+    return list(only(layers, names_of(patterns)))
 
 
 def _from_path(path: Path) -> Weights:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ class Counting:
     def __post_init__(self) -> None:
         for name in ("threshold", "relative"):
             value = getattr(self, name)
-            if value is not None and not (value > 0 and math.isfinite(value)):
+            if value is not None and not (isinstance(value, Real) and 0 < float(value) < math.inf):
                 raise RequestError(f"the near-zero {name} is {value}; it takes a positive number")
 
     def result(self, weights: Weights, rows: Sequence[LayerSparsity]) -> SparsityResult:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -77,3 +80,31 @@ def test_a_repr_says_what_it_is_of_and_shows_the_table(make) -> None:  # type: i
     assert head.split()[0] == "layer"
     assert len(rows) >= len(result)
     assert result._repr_html_().startswith("<table")
+
+
+WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
+    "unit": (lambda m: rf.theoretical(m, unit=3), "a unit is one whole number for each axis of the map, .* not 3"),
+    "unit's number": (lambda m: rf.theoretical(m, unit=(1.5, 2)), "a unit is one whole number .* not (1.5, 2)"),
+    "layers": (lambda m: rf.effective(m, layers=3, count=2), "layers are named by text, .* not by 3"),
+    "paths": (lambda m: rf.theoretical(m, paths=3), "layers are named by text, .* not by 3"),
+    "orientation": (lambda m: rf.orientation(m, layers=3), "layers are named by text, .* not by 3"),
+    "threshold": (lambda m: rf.sparsity(m, threshold="a"), "the near-zero threshold is a; it takes a positive number"),
+    "models": (lambda m: rf.compare(1, 2), "a comparison takes a list of two models or more, not int"),
+    "row": (lambda m: rf.sparsity(m)[1.5], "a layer is named by text or its place, not by float"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_arguments_of_a_wrong_type_get_one_line(what: str) -> None:
+    call, line = WRONG[what]
+    with pytest.raises(rf.RequestError) as stop:
+        call(rf.load("rftools:vgg-dilated"))
+    assert re.fullmatch(re.escape(line).replace(re.escape(".*"), ".*"), str(stop.value))
+
+
+def test_a_result_shows_a_dash_for_nothing_and_no_empty_column() -> None:
+    result = rf.sparsity(rf.load("rftools:vgg-dilated"))
+    for shown in (repr(result), result._repr_html_()):
+        assert not {"None", "NaN"} & set(re.findall(r"\w+", shown))
+        assert "zeros are" not in shown
+    assert "zeros are" in result.table().columns
