@@ -25,7 +25,7 @@ import rftools as rf
 from rftools.models import NETS
 from rftools.plots.picture import neutral_picture
 from rftools.reporting.drawing.pictures import plane
-from rftools.reporting.findings import Limits
+from rftools.reporting.findings import Thresholds
 from rftools.reporting.page.comparison import comparison
 from rftools.reporting.page.contents import contents
 from rftools.reporting.page.method import Provenance
@@ -135,7 +135,7 @@ def one(name: str, subject: Subject, folder: Path) -> str:
     assert subject.input_size is not None
     picture = neutral_picture(*plane(subject.input_size))
     seconds = sum(subject.seconds.values())
-    return report(name, lambda: contents(subject, picture, Limits(), Provenance(None, seconds)), seconds, folder)
+    return report(name, lambda: contents(subject, picture, Thresholds(), Provenance(None, seconds)), seconds, folder)
 
 
 def browse(path: Path) -> tuple[float, float]:
@@ -180,7 +180,7 @@ def main(specs: list[str]) -> None:
         four = [analysed(f"rftools:{net}") for net in FOUR]
         seconds = sum(sum(subject.seconds.values()) for subject in four)
         made = Provenance(None, seconds)
-        print(report("four nets compared", lambda: comparison(four, Limits(), made), seconds, folder), flush=True)
+        print(report("four nets compared", lambda: comparison(four, Thresholds(), made), seconds, folder), flush=True)
 
 
 if __name__ == "__main__":

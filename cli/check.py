@@ -11,7 +11,7 @@ import click
 
 from rftools.cli import options, subject
 from rftools.cli.formats import check_targets, force_word, json_word, write_json
-from rftools.cli.subject import Subject
+from rftools.cli.subject import Specs
 from rftools.cli.talk import talk_options
 from rftools.errors import RequestError
 
@@ -74,7 +74,7 @@ WORDS = (
 @json_word
 @force_word
 @talk_options
-def command(subject: Subject, asked: Asked, json: str | None, force: bool) -> None:
+def command(subject: Specs, asked: Asked, json: str | None, force: bool) -> None:
     """Check SPEC against limits; one line for each that is broken. LAYERS is a name or a pattern, as in --layers, which
     is for the limits that name none.
 

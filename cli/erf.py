@@ -11,7 +11,7 @@ import click
 from rftools.cli import options, subject
 from rftools.cli.formats import Outputs, emit, outputs
 from rftools.cli.parsing import parse_grid, parse_numbers, parse_share, parse_unit
-from rftools.cli.subject import Subject
+from rftools.cli.subject import Specs
 from rftools.cli.talk import progress_bar, say, talk_options
 from rftools.errors import RequestError
 
@@ -92,7 +92,7 @@ WORDS = (
 @options.packed(Asked, "asked", *WORDS)
 @outputs("map, growth, sheet, profile, or grid (of --grid); of several SPECs difference, growth, curves, animation")
 @talk_options
-def command(subject: Subject, asked: Asked, outputs: Outputs) -> None:
+def command(subject: Specs, asked: Asked, outputs: Outputs) -> None:
     """Effective receptive field of SPEC's layers: the gradient of one unit each, with intervals.
 
     Two SPECs are compared on the same images: which differences hold. More are a series, such as the epochs of a run;

@@ -9,7 +9,7 @@ import click
 
 from rftools.cli import options, subject
 from rftools.cli.formats import Outputs, emit_all, outputs
-from rftools.cli.subject import Subject
+from rftools.cli.subject import Specs
 from rftools.cli.talk import progress_bar, talk_options
 from rftools.errors import RequestError
 
@@ -41,7 +41,7 @@ class Asked:
         if self.of == "weights" and self.images is not None:
             raise RequestError("--images speaks of effective fields; add --of effective")
 
-    def directed(self, subject: Subject, spec: str, kind: str | None) -> OrientationResult:
+    def directed(self, subject: Specs, spec: str, kind: str | None) -> OrientationResult:
         """Which way one model's kernels point, or the effective fields of its channels."""
         if self.of == "effective":
             return self._of_effective_fields(subject.load_one(spec), subject.seed)
@@ -86,7 +86,7 @@ WORDS = (
 @options.packed(Asked, "asked", *WORDS)
 @outputs("polar, depth or kernels; of several SPECs course or sheet")
 @talk_options
-def command(subject: Subject, asked: Asked, outputs: Outputs) -> None:
+def command(subject: Specs, asked: Asked, outputs: Outputs) -> None:
     """Which way the kernels of SPEC point, tested against random taps on the same lattice.
 
     With --of effective it is which way the effective fields of channels point; --images, --count, --batch-size and

@@ -9,7 +9,7 @@ import click
 
 from rftools.cli import options, subject
 from rftools.cli.formats import Files, emit, files
-from rftools.cli.subject import Subject
+from rftools.cli.subject import Specs
 from rftools.cli.talk import say, talk_options
 from rftools.errors import RequestError
 
@@ -45,7 +45,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Data:
+class Material:
     """The pictures that scores are taken from, and what is trained on afterwards."""
 
     epochs: int | None
@@ -103,11 +103,11 @@ TARGET = click.option(
 @click.command("prune", short_help="Prune a trained net and write what is left.")
 @subject.one
 @options.packed(Asked, "asked", *WORDS)
-@options.packed(Data, "data", *DATA)
+@options.packed(Material, "data", *DATA)
 @TARGET
 @files
 @talk_options
-def command(subject: Subject, asked: Asked, data: Data, output: tuple[str, ...], outputs: Files) -> None:
+def command(subject: Specs, asked: Asked, data: Material, output: tuple[str, ...], outputs: Files) -> None:
     """Prune SPEC, a checkpoint or an architecture, and write the checkpoint that is left.
 
     \b
@@ -146,7 +146,7 @@ def share_of(sparsity: str | None, keep: str | None) -> float | None:
     return None if sparsity is None else parse_share(sparsity, "--sparsity")
 
 
-def finetuned(cut: Cut, model: Model, data: Data, seed: int) -> Cut:
+def finetuned(cut: Cut, model: Model, data: Material, seed: int) -> Cut:
     """The pruned net after some epochs on the data that it was trained on, or on those that were named."""
     from rftools.cli.train import make_watcher
     from rftools.models.data import load_data

@@ -14,7 +14,7 @@ from rftools.cli import options, subject
 from rftools.cli.formats import check_targets, force_word
 from rftools.cli.options import FILE
 from rftools.cli.parsing import parse_object
-from rftools.cli.subject import Subject
+from rftools.cli.subject import Specs
 from rftools.cli.talk import say, talk_options
 from rftools.errors import RequestError
 
@@ -51,7 +51,7 @@ class Asked:
             "seed": seed,
         }
 
-    def words(self, subject: Subject) -> dict[str, Any]:
+    def words(self, subject: Specs) -> dict[str, Any]:
         """What was said, for the line that remakes the page."""
         return {
             "--images": self.images,
@@ -113,7 +113,7 @@ PAGES = (
 @options.packed(Asked, "asked", *WORDS)
 @options.packed(Pages, "pages", *PAGES)
 @talk_options
-def command(subject: Subject, asked: Asked, pages: Pages) -> None:
+def command(subject: Specs, asked: Asked, pages: Pages) -> None:
     """Write a page about SPEC: findings, tables, drawings, an explorer, and how it was made. Several are compared.
 
     A run's folder is shown with what changed from epoch to epoch. Files that --json and --npz of trf, erf, sparsity and
@@ -142,7 +142,7 @@ def command(subject: Subject, asked: Asked, pages: Pages) -> None:
             say(f"wrote {written}")
 
 
-def _loaded(subject: Subject, asked: Asked) -> list[Model | str]:
+def _loaded(subject: Specs, asked: Asked) -> list[Model | str]:
     """The models; folders of runs and files of results as they are named."""
     from rftools.reporting.page.alignment import check_count
     from rftools.reporting.sources.saved import is_saved
@@ -158,19 +158,19 @@ def _loaded(subject: Subject, asked: Asked) -> list[Model | str]:
 
 def _write(
     loaded: list[Model | str],
-    words: tuple[Subject, Asked, Pages],
+    words: tuple[Specs, Asked, Pages],
     sizes: tuple[tuple[int, int], ...],
     json_path: str | None,
 ) -> None:
     from rftools.reporting import report
     from rftools.reporting.command import command_line
-    from rftools.reporting.findings import Limits
+    from rftools.reporting.findings import Thresholds
 
     subject, asked, pages = words
     report(
         loaded,
         pages.output[0],
-        limits=Limits(objects=sizes),
+        limits=Thresholds(objects=sizes),
         command=command_line(subject.specs, pages.output[0], asked.words(subject)),
         json_path=json_path,
         markdown_path=pages.markdown,

@@ -10,7 +10,7 @@ import click
 
 from rftools.cli import options, subject
 from rftools.cli.formats import Outputs, emit_all, outputs
-from rftools.cli.subject import Subject
+from rftools.cli.subject import Specs
 from rftools.cli.talk import talk_options
 from rftools.errors import RequestError
 
@@ -60,7 +60,7 @@ WORDS = (
 @options.packed(Asked, "asked", *WORDS)
 @outputs("taps, layers or survival")
 @talk_options
-def command(subject: Subject, asked: Asked, outputs: Outputs) -> None:
+def command(subject: Specs, asked: Asked, outputs: Outputs) -> None:
     """What pruning left of SPEC: zeros, taps a kernel, shapes, dead filters. A bare state dict will do.
 
     Where SPEC has an architecture, the field that is left stands beside each layer.

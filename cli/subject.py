@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
+class Specs:
     """One SPEC or several, as given, and what was said about them."""
 
     specs: tuple[str, ...]
@@ -36,7 +36,7 @@ class Subject:
         """What is read."""
         return tuple(word for word in (*self.specs, self.model, self.weights) if word is not None)
 
-    def expanded(self) -> Subject:
+    def expanded(self) -> Specs:
         """With patterns of file names that no shell has expanded.
 
         Raises:
@@ -91,8 +91,8 @@ WORDS = (
 
 
 def one(function: F) -> F:
-    """SPEC and what goes with it; the command gets ``subject``, a `Subject`."""
-    return packed(Subject, "subject", click.argument("specs", metavar="SPEC", type=FILE, callback=_specs), *WORDS)(
+    """SPEC and what goes with it; the command gets ``subject``, a `Specs`."""
+    return packed(Specs, "subject", click.argument("specs", metavar="SPEC", type=FILE, callback=_specs), *WORDS)(
         function
     )
 
@@ -100,4 +100,4 @@ def one(function: F) -> F:
 def several(function: F) -> F:
     """As `one`, for one SPEC or several."""
     specs = click.argument("specs", metavar="SPEC [SPEC ...]", type=FILE, nargs=-1, required=True)
-    return packed(Subject, "subject", specs, *WORDS)(function)
+    return packed(Specs, "subject", specs, *WORDS)(function)

@@ -40,7 +40,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Course:
+class Learning:
     """How long, how fast and where it is trained."""
 
     epochs: int
@@ -128,11 +128,11 @@ PRUNED = (
 @click.argument("spec")
 @options.packed(Data, "data", *DATA)
 @click.option("-o", "--output", "run", required=True, metavar="RUN", help="Folder for checkpoints and metrics.")
-@options.packed(Course, "course", *COURSE)
+@options.packed(Learning, "course", *COURSE)
 @options.packed(Pruned, "pruned", *PRUNED)
 @click.option("--resume", is_flag=True, help="Go on after the run's last checkpoint.")
 @talk_options
-def command(spec: str, data: Data, run: str, course: Course, pruned: Pruned, resume: bool) -> None:
+def command(spec: str, data: Data, run: str, course: Learning, pruned: Pruned, resume: bool) -> None:
     """Train SPEC on a data set; the study's recipe is the default.
 
     A folder that holds a run already is not written over: --resume goes on with it.

@@ -10,7 +10,7 @@ import click
 from rftools.cli import options, subject
 from rftools.cli.formats import Outputs, emit, outputs, write
 from rftools.cli.parsing import parse_objects, parse_unit
-from rftools.cli.subject import Subject
+from rftools.cli.subject import Specs
 from rftools.cli.tables import print_rows
 from rftools.cli.talk import progress_bar, say, talk_options
 from rftools.errors import RequestError
@@ -83,7 +83,7 @@ WORDS = (
 @options.packed(Asked, "asked", *WORDS)
 @outputs("growth, surviving; window or paths of the last layer listed")
 @talk_options
-def command(subject: Subject, asked: Asked, outputs: Outputs) -> None:
+def command(subject: Specs, asked: Asked, outputs: Outputs) -> None:
     """Theoretical receptive field of every layer of SPEC.
 
     \b
@@ -112,7 +112,7 @@ def command(subject: Subject, asked: Asked, outputs: Outputs) -> None:
 
 
 def _drawing(
-    subject: Subject, asked: Asked, kind: str | None, found: tuple[Model, TheoreticalResult]
+    subject: Specs, asked: Asked, kind: str | None, found: tuple[Model, TheoreticalResult]
 ) -> tuple[TheoreticalResult, dict[str, Any]]:
     """The result that is drawn, with what drawings of one unit need, and the options of the drawing."""
     model, shown = found

@@ -10,7 +10,7 @@ import click
 from rftools.cli import options, subject
 from rftools.cli.formats import Outputs, emit, outputs
 from rftools.cli.parsing import parse_frequencies
-from rftools.cli.subject import Subject
+from rftools.cli.subject import Specs
 from rftools.cli.talk import progress_bar, talk_options
 
 
@@ -56,7 +56,7 @@ WORDS = (
 @options.packed(Asked, "asked", *WORDS)
 @outputs("curves, polar, sheet, map or depth")
 @talk_options
-def command(subject: Subject, asked: Asked, outputs: Outputs) -> None:
+def command(subject: Specs, asked: Asked, outputs: Outputs) -> None:
     """Which orientations and spatial frequencies of gratings SPEC's filters prefer, and how sharply.
 
     \b

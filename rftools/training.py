@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rftools.models.training.schedules import Pruning
 
 
-class Course(TypedDict, total=False):
+class TrainingOptions(TypedDict, total=False):
     """The fields of `rftools.models.training.Options`, which has their defaults."""
 
     epochs: int
@@ -103,7 +103,7 @@ def train(
     data_dir: str | Path | None = None,
     resume: bool = False,
     watcher: Watcher | None = None,
-    **course: Unpack[Course],
+    **course: Unpack[TrainingOptions],
 ) -> Model:
     """Train a net as ``rftools train`` does, and give what `rftools.load` of its best checkpoint gives.
 
@@ -130,7 +130,7 @@ def train(
     >>> model.metadata["epoch"]
     1
     """
-    check_options(course, Course, "train")
+    check_options(course, TrainingOptions, "train")
     sets = _sets(data, data_dir) if isinstance(data, str) else data
     training = prepare(spec, sets, output, Options(**course), resume=resume)
     training.go(watcher)

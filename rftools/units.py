@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+Where = tuple[int, ...] | str  # a unit as it is asked for: by its index, or by the name of a token
+
+
 @dataclass(frozen=True)
 class Unit:
     """One unit of a layer: its index ``place`` along the dimensions ``dims`` of the output tensor, the batch being 0.

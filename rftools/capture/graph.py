@@ -41,7 +41,7 @@ class Graph:
 
 
 @dataclass(frozen=True)
-class Call:
+class ModuleCall:
     """One call of one module: a key of ``nn_module_stack``."""
 
     key: str
@@ -85,11 +85,12 @@ def module_path(node: fx.Node) -> str:
     return stack[-1].path if stack else ""
 
 
-def calls_of(node: fx.Node) -> list[Call]:
+def calls_of(node: fx.Node) -> list[ModuleCall]:
     """The module calls around a node, outermost first."""
     stack = node.meta.get("nn_module_stack") or {}
     return [
-        Call(key, path, kind if isinstance(kind, str) else _class_name(kind)) for key, (path, kind) in stack.items()
+        ModuleCall(key, path, kind if isinstance(kind, str) else _class_name(kind))
+        for key, (path, kind) in stack.items()
     ]
 
 
@@ -113,13 +114,13 @@ def name_layers(
     ``returned`` has, by call of a module, the position or key of what it returned: ``[0]``, ``[seg]``.
     """
     members: dict[str, list[fx.Node]] = {}
-    calls: dict[str, Call] = {}
+    calls: dict[str, ModuleCall] = {}
     for node in nodes:
         for call in calls_of(node):
             members.setdefault(call.key, []).append(node)
             calls[call.key] = call
     finals = {id(node) for _, node in outputs}
-    ends: dict[int, list[tuple[str, Call]]] = {}
+    ends: dict[int, list[tuple[str, ModuleCall]]] = {}
     for key, inside in members.items():
         if calls[key].path == "":
             continue
@@ -155,7 +156,7 @@ class _Names:
         return f"{name}#{count}" if count else name
 
 
-def _rows(nodes: Sequence[fx.Node], ends: Mapping[int, list[tuple[str, Call]]], names: _Names) -> Iterator[Layer]:
+def _rows(nodes: Sequence[fx.Node], ends: Mapping[int, list[tuple[str, ModuleCall]]], names: _Names) -> Iterator[Layer]:
     for node in nodes:
         if not is_real_tensor(node):
             continue
@@ -181,7 +182,7 @@ def _element_name(node: fx.Node) -> str:
     return f"{name}[{node.args[1]}]" if len(siblings) > 1 else name
 
 
-def _depth(stack: Sequence[Call], call: Call) -> int:
+def _depth(stack: Sequence[ModuleCall], call: ModuleCall) -> int:
     return next((i for i, entry in enumerate(stack) if entry.key == call.key), -1)
 
 

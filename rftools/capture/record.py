@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rftools.capture.aliases import View, scattered, views_of, written
-from rftools.capture.graph import Call, Graph, name_layers, name_outputs
+from rftools.capture.graph import Graph, ModuleCall, name_layers, name_outputs
 from rftools.capture.inputs import Example, is_index
 from rftools.capture.leaving import Leaving, mark_left
 from rftools.capture.returns import Labels, count_call, labels_of
@@ -87,7 +87,7 @@ class _Recorder(TorchDispatchMode):
 
     def leaving(self, _: nn.Module, __: Any, output: Any) -> None:
         key, (path, kind) = self.stack[-1]
-        self.returned[Call(key, path, kind).name] = labels_of(pytree.tree_map(self.node_of, output), fx.Node)
+        self.returned[ModuleCall(key, path, kind).name] = labels_of(pytree.tree_map(self.node_of, output), fx.Node)
         self.stack.pop()
 
     def _left(self, func: Any, tensor: torch.Tensor) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from rftools.erf.images import ImageSource
 from rftools.erf.measured import effective_maps
-from rftools.erf.request import Options, Request, Where, request
+from rftools.erf.request import Options, Request, request
 from rftools.erf.result import EffectiveResult
 from rftools.loading import Model
+from rftools.units import Where
 
 if TYPE_CHECKING:
     from torch import nn

@@ -14,11 +14,12 @@ from rftools.erf.chosen import Window
 from rftools.erf.images import ImageSource
 from rftools.erf.intervals import Difference, Sided, differences
 from rftools.erf.measured import EffectiveMaps, effective_maps
-from rftools.erf.request import Options, Request, Where, request
+from rftools.erf.request import Options, Request, request
 from rftools.erf.result import EffectiveLayer, EffectiveResult, write_maps
 from rftools.errors import RequestError
 from rftools.loading import Model
 from rftools.results import ModelInfo, Result, plain
+from rftools.units import Where
 
 if TYPE_CHECKING:
     from torch import nn

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-class Course(TypedDict, total=False):
+class Sharing(TypedDict, total=False):
     """How the work is divided, and who is told: 8 images at a time, and nobody, where nothing is asked."""
 
     batch_size: int
@@ -46,7 +46,7 @@ def effective_orientation(
     count: int | None = None,
     device: str = "auto",
     seed: int = 0,
-    **course: Unpack[Course],
+    **course: Unpack[Sharing],
 ) -> OrientationResult:
     """Which way the effective fields of a layer's channels point: `orientation` of gradients instead of weights.
 
@@ -72,7 +72,7 @@ def effective_orientation(
     >>> [one.angle for one in row.filters], row.pooled.rank
     ([0.0, 90.0], 2)
     """
-    check_options(course, Course, "effective_orientation")
+    check_options(course, Sharing, "effective_orientation")
     batch_size, progress = course.get("batch_size", 8), course.get("progress")
     subject = as_model(model, input_size)
     size = subject.require_input_size()

@@ -14,8 +14,8 @@ from rftools.erf.maps.options import AGGREGATIONS, MapOptions
 from rftools.erf.measures import REGISTRY, Definition
 from rftools.errors import RequestError, closest
 from rftools.runtime.device import pick_device
+from rftools.units import Where
 
-Where = tuple[int, ...] | str
 Progress = Callable[[int, int], None]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.gratings.intervals import Spread, around, direction_index, spread
+from rftools.gratings.intervals import Resampled, around, direction_index, spread
 from rftools.gratings.measures import (
     RESPONSES,
     SILENT,
@@ -100,7 +100,7 @@ def _filters(y: Floats, responses: Floats, sweep: Sweep, response: str, seed: in
     return tuple(_one(f, found, resampled) for f in range(filters))
 
 
-def _one(f: int, found: dict[str, Any], resampled: Spread) -> FilterTuning:
+def _one(f: int, found: dict[str, Any], resampled: Resampled) -> FilterTuning:
     if found["response"][f] <= 0:
         blank = Estimate(None)
         return FilterTuning(f, 0.0, blank, None, None, None, blank, blank, None, None, False, None, None, None)

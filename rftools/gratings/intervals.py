@@ -22,7 +22,7 @@ METHOD = (
 
 
 @dataclass(frozen=True)
-class Spread:
+class Resampled:
     """Resampled measures, ``(resamples, filters)``; ``noise`` is ``(filters,)``."""
 
     axial: NDArray[np.complex128]
@@ -31,7 +31,7 @@ class Spread:
     noise: Floats
 
 
-def spread(outputs: Floats, response: str, orientations: Floats, best: NDArray[np.int64], seed: int) -> Spread:
+def spread(outputs: Floats, response: str, orientations: Floats, best: NDArray[np.int64], seed: int) -> Resampled:
     """Resample ``outputs`` ``(filters, waves, phases)``, with twice as many waves as orientations where they move.
 
     ``best`` is the wave that each filter prefers; it stays, so that the largest of noisy responses is not taken anew.
@@ -57,7 +57,7 @@ def spread(outputs: Floats, response: str, orientations: Floats, best: NDArray[n
         null.append(np.abs(axial_mean(_folded(even, number), orientations)))
     with np.errstate(invalid="ignore"):
         noise = np.maximum(np.quantile(np.stack(null), 0.95, axis=0), FLOOR)
-    return Spread(np.stack(axial), np.stack(osi), np.stack(dsi) if moving else None, noise)
+    return Resampled(np.stack(axial), np.stack(osi), np.stack(dsi) if moving else None, noise)
 
 
 def _folded(curves: Floats, number: int) -> Floats:

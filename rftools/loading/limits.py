@@ -8,7 +8,7 @@ from rftools.errors import RequestError
 
 
 @dataclass(frozen=True)
-class Limit:
+class Ceiling:
     """The most of something, and why not more."""
 
     most: int
@@ -17,15 +17,15 @@ class Limit:
 
 
 LIMITS = {
-    "pickle": Limit(1 << 28, "bytes of pickle", "names and shapes of a million tensors take 100 MB"),
-    "entries": Limit(1 << 20, "entries of an archive", "a tensor is one entry"),
-    "expansion": Limit(1 << 30, "bytes that an archive's packed entries expand to", "PyTorch's own are not packed"),
-    "depth": Limit(64, "levels of nesting", "a module tree of known nets has at most 12"),
-    "elements": Limit(1 << 24, "numbers that one stored number stands for", "an expanded tensor is a bias or a mask"),
-    "dims": Limit(16, "dimensions", "a 3-D kernel has 5"),
-    "input": Limit(1 << 28, "numbers of one input", "16,384 x 16,384 pixels"),
-    "constants": Limit(1 << 26, "numbers that a graph's constants unfold to", "an embedding table has less"),
-    "steps": Limit(200_000, "operators of a graph", "the largest exported nets have 20,000"),
+    "pickle": Ceiling(1 << 28, "bytes of pickle", "names and shapes of a million tensors take 100 MB"),
+    "entries": Ceiling(1 << 20, "entries of an archive", "a tensor is one entry"),
+    "expansion": Ceiling(1 << 30, "bytes that an archive's packed entries expand to", "PyTorch's own are not packed"),
+    "depth": Ceiling(64, "levels of nesting", "a module tree of known nets has at most 12"),
+    "elements": Ceiling(1 << 24, "numbers that one stored number stands for", "an expanded tensor is a bias or a mask"),
+    "dims": Ceiling(16, "dimensions", "a 3-D kernel has 5"),
+    "input": Ceiling(1 << 28, "numbers of one input", "16,384 x 16,384 pixels"),
+    "constants": Ceiling(1 << 26, "numbers that a graph's constants unfold to", "an embedding table has less"),
+    "steps": Ceiling(200_000, "operators of a graph", "the largest exported nets have 20,000"),
 }
 
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rftools.plots.scene import Axis, Band, Dash, Line, Mark, Panel, Rule, Scene, layer_axis, numbers, short
+from rftools.plots.scene import (
+    Band,
+    Dash,
+    Line,
+    Mark,
+    Panel,
+    PlotAxis,
+    ReferenceLine,
+    Scene,
+    layer_axis,
+    numbers,
+    short,
+)
 from rftools.plots.theme import SERIES
 
 DEPTH = "share of depth"  # the step of nets whose layers are not the same
@@ -25,7 +37,7 @@ def curves(
     layers: Sequence[str],
     given: Sequence[Curve],
     title: str,
-    axis: Axis,
+    axis: PlotAxis,
     *,
     step: str = "layer",
     image: float | None = None,
@@ -39,7 +51,7 @@ def curves(
     groups = _alike(given)
     marks = [mark for index, group in enumerate(groups) for mark in _line(layers, group, index, step, axis.unit)]
     if image is not None:
-        marks.append(Rule(colour="muted", label=f"image size ({image:g} px)", value=image, dash="dot"))
+        marks.append(ReferenceLine(colour="muted", label=f"image size ({image:g} px)", value=image, dash="dot"))
     same = len(groups) == 1 and len(given) > 1
     said = f"{title}: the same in all {len(given)} {things}" if same else title
     return Scene(
@@ -63,9 +75,9 @@ def _named(group: Sequence[Curve]) -> str:
     return " and ".join(short(curve.label) for curve in group)
 
 
-def _steps(layers: Sequence[str], step: str) -> Axis:
+def _steps(layers: Sequence[str], step: str) -> PlotAxis:
     if step == DEPTH:
-        return Axis(f"{DEPTH}, first layer to last", limits=(-0.03, 1.03))
+        return PlotAxis(f"{DEPTH}, first layer to last", limits=(-0.03, 1.03))
     return replace(layer_axis(layers), label=step)
 
 

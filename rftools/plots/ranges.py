@@ -51,7 +51,7 @@ def _(mark: sc.Ellipse, axis: str) -> Iterable[float]:
 
 
 @places.register
-def _(mark: sc.Rule, axis: str) -> Iterable[float]:
+def _(mark: sc.ReferenceLine, axis: str) -> Iterable[float]:
     return (mark.value,) if mark.axis == axis else ()
 
 
@@ -67,7 +67,7 @@ def shown(panel: sc.Panel, axis: str) -> tuple[float, float]:
 
     >>> shown(sc.Panel(marks=(sc.Line(x=(0, 1), y=(0, 10)),)), "y")
     (-0.5, 10.5)
-    >>> shown(sc.Panel(y=sc.Axis("zeros", "%"), marks=(sc.Line(x=(0, 1), y=(2.0, 2.5)),)), "y")
+    >>> shown(sc.Panel(y=sc.PlotAxis("zeros", "%"), marks=(sc.Line(x=(0, 1), y=(2.0, 2.5)),)), "y")
     (0.0, 103.0)
     """
     own = panel.x if axis == "x" else panel.y
@@ -83,7 +83,7 @@ def shown(panel: sc.Panel, axis: str) -> tuple[float, float]:
     return _linear(own, values)
 
 
-def _linear(axis: sc.Axis, values: list[float]) -> tuple[float, float]:
+def _linear(axis: sc.PlotAxis, values: list[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     if axis.unit == "%" and low >= 0:
         return 0.0, 103.0 if high <= 100 else 1.03 * high

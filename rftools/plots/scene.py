@@ -125,7 +125,7 @@ class Ellipse(Mark):
 
 
 @dataclass(frozen=True)
-class Rule(Mark):
+class ReferenceLine(Mark):
     """A line across the whole panel at ``value`` of the axis ``axis``."""
 
     value: float = 0.0
@@ -143,7 +143,7 @@ class Text(Mark):
 
 
 @dataclass(frozen=True)
-class Axis:
+class PlotAxis:
     """One axis: what it measures, in which unit, and its ticks where they are not numbers.
 
     Without ``limits`` it shows all that its panel holds, shares in per cent from 0 to 100, sizes from 0 with ``zero``.
@@ -163,7 +163,7 @@ class Axis:
     def title(self) -> str:
         """The label with its unit.
 
-        >>> Axis("field", "px").title
+        >>> PlotAxis("field", "px").title
         'field (px)'
         """
         return f"{self.label} ({self.unit})" if self.unit else self.label
@@ -174,8 +174,8 @@ class Panel:
     """One set of axes. ``equal`` makes a unit of x as long as a unit of y."""
 
     title: str = ""
-    x: Axis = Axis()
-    y: Axis = Axis()
+    x: PlotAxis = PlotAxis()
+    y: PlotAxis = PlotAxis()
     marks: tuple[Mark, ...] = ()
     equal: bool = False
     polar: bool = False
@@ -247,13 +247,13 @@ def layer_ticks(names: list[str], most: int = 24) -> tuple[tuple[float, str], ..
     return tuple((float(i), short(names[i])) for i in range(0, len(names), step))
 
 
-def layer_axis(names: Sequence[str]) -> Axis:
+def layer_axis(names: Sequence[str]) -> PlotAxis:
     """The axis of layers 0, 1, ... by name.
 
     >>> layer_axis(["conv1", "conv2"]).limits
     (-0.5, 1.5)
     """
-    return Axis("layer", ticks=layer_ticks(list(names)), limits=(-0.5, max(1, len(names)) - 0.5))
+    return PlotAxis("layer", ticks=layer_ticks(list(names)), limits=(-0.5, max(1, len(names)) - 0.5))
 
 
 def even(items: Sequence[T], most: int) -> list[T]:

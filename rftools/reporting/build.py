@@ -17,7 +17,7 @@ from rftools.files import check_writable, write_text
 from rftools.loading import load
 from rftools.plots.picture import load_picture, neutral_picture
 from rftools.reporting.drawing.pictures import plane
-from rftools.reporting.findings import Limits, findings
+from rftools.reporting.findings import Thresholds, findings
 from rftools.reporting.page.alignment import check_count
 from rftools.reporting.page.comparison import comparison
 from rftools.reporting.page.contents import contents
@@ -62,7 +62,7 @@ class Options(EffectiveOptions, total=False):
 
 
 @dataclass(frozen=True)
-class Outputs:
+class ReportDefaults:
     """The options of a report that are not of `rftools.effective`, with their defaults."""
 
     effective: bool = True
@@ -86,7 +86,7 @@ def report(
     *,
     images: Any = None,
     picture: str | Path | None = None,
-    limits: Limits | None = None,
+    limits: Thresholds | None = None,
     **options: Unpack[Options],
 ) -> Path:
     """Write one self-contained HTML page about a model: findings, tables, drawings, an explorer, and how it was made.
@@ -120,14 +120,14 @@ def report(
     '<!doctype html>'
     """
     given: dict[str, Any] = dict(options)
-    outputs = Outputs(**{name: given.pop(name) for name in Outputs.__dataclass_fields__ if name in given})
+    outputs = ReportDefaults(**{name: given.pop(name) for name in ReportDefaults.__dataclass_fields__ if name in given})
     check_page(path)
     outputs.check()
     begin = time.perf_counter()
     size = given.pop("input_size", None)
     subjects = _subjects(models_or_results, size, {"images": images, **given} if outputs.effective else None)
     provenance = Provenance(outputs.command, time.perf_counter() - begin)
-    asked = limits or Limits()
+    asked = limits or Thresholds()
     if len(subjects) > 1:
         content = comparison(subjects, asked, provenance)
     else:
@@ -138,7 +138,7 @@ def report(
     return Path(path)
 
 
-def _write(content: dict[str, Any], path: str | Path, outputs: Outputs) -> None:
+def _write(content: dict[str, Any], path: str | Path, outputs: ReportDefaults) -> None:
     text = render(content)
     write_text(path, text)
     if outputs.markdown_path is not None:
@@ -147,7 +147,7 @@ def _write(content: dict[str, Any], path: str | Path, outputs: Outputs) -> None:
         write_pdf(text, outputs.pdf_path)
 
 
-def as_json(subjects: Sequence[Subject], limits: Limits) -> str:
+def as_json(subjects: Sequence[Subject], limits: Thresholds) -> str:
     """What a report says, for programs: each model's findings and the results they rest on."""
     body = {
         "schema": {"name": "rftools.report", "version": 1},

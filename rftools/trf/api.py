@@ -10,19 +10,19 @@ from rftools.capture import Graph, Inputs, capture
 from rftools.capture.shapes import shape_of
 from rftools.errors import check_options
 from rftools.loading import Model, as_model
-from rftools.trf.asked import Where
 from rftools.trf.input_range import input_range_of
 from rftools.trf.result import TheoreticalResult
 from rftools.trf.rows import explore
 from rftools.trf.rules import Rule
 from rftools.trf.shortcuts import without_short_step
 from rftools.trf.surviving import with_paths, with_surviving
+from rftools.units import Where
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class Known(TypedDict, total=False):
+class WorkedOut(TypedDict, total=False):
     """What `theoretical` need not work out again."""
 
     graph: Graph | None
@@ -38,7 +38,7 @@ def theoretical(
     inputs: Inputs | None = None,
     of: int | str = 0,
     paths: Sequence[str] = (),
-    **known: Unpack[Known],
+    **known: Unpack[WorkedOut],
 ) -> TheoreticalResult:
     """The theoretical receptive field of every layer, per input axis, exact or said not to be.
 
@@ -75,7 +75,7 @@ def theoretical(
     subject = as_model(model, input_size)
     if inputs is None:
         inputs = [subject.require_input_size(), *subject.other_inputs]
-    check_options(known, Known, "theoretical")
+    check_options(known, WorkedOut, "theoretical")
     graph = known.get("graph") or capture(subject.module, inputs=inputs, of=of)
     size = shape_of(graph.inputs[0])[1:]
     own = _own_rules(rules)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,53 +12,32 @@ from rftools.errors import RequestError
 from rftools.trf.axis import Axis, Part
 from rftools.trf.layer_field import LayerField
 from rftools.trf.tokens import Tokens
-
-Unit = tuple[int, ...]
-
+from rftools.units import Unit, Where
 
 CLASS = "class"  # what stands for a unit's index where the class token is asked for
 
 
-Where = Unit | str
-
-
-@dataclass(frozen=True)
-class Spot:
-    """A unit of a layer: as it is asked for, and its ``place`` along the tensor dimensions ``dims``. ``token`` names
-    one that has no place in the image, ``centre`` is where it lies (px) where the layer's law does not say it.
-    """
-
-    unit: Unit
-    dims: tuple[int, ...]
-    place: Unit
-    token: str | None = None
-    centre: tuple[float, ...] | None = None
-
-
-def spot_of(
-    part: Part, shape: Sequence[int], wanted: Where | None, tokens: Tokens | None, registers: int
-) -> Spot | None:
-    """The unit that is asked for; None where the layer does not have it."""
-    if tokens is not None:
-        return _token(tokens, wanted, registers)
+def mapped_unit(name: str, part: Part, shape: Sequence[int], wanted: Where | None) -> Unit | None:
+    """The unit of a layer's map that is asked for, the central one where none is; None where there is no such unit."""
     dims = tuple(spatial_dims(part))
     if wanted is None:
         centre = _centre(part, shape, dims)
-        return Spot(centre, dims, centre)
+        return Unit(name, dims, centre, index=centre)
     if isinstance(wanted, str) or not _inside(wanted, [shape[d] for d in dims]):
         return None
-    return Spot(tuple(wanted), dims, tuple(wanted))
+    return Unit(name, dims, tuple(wanted), index=tuple(wanted))
 
 
-def _token(tokens: Tokens, wanted: Where | None, registers: int) -> Spot | None:
+def token_unit(name: str, tokens: Tokens, wanted: Where | None, registers: int) -> Unit | None:
+    """As `mapped_unit`, of a layer of tokens: by the place on their grid, or by a token's name."""
     if isinstance(wanted, str):
-        loose = tokens.loose
-        return Spot((), tokens.dims, loose[0], token=wanted) if wanted == CLASS and len(loose) > registers else None
-    unit = tuple(n // 2 for n in tokens.grid) if wanted is None else tuple(wanted)
-    if not _inside(unit, tokens.grid):
+        known = wanted == CLASS and len(tokens.loose) > registers
+        return Unit(name, tokens.dims, tokens.loose[0], token=wanted) if known else None
+    index = tuple(n // 2 for n in tokens.grid) if wanted is None else tuple(wanted)
+    if not _inside(index, tokens.grid):
         return None
-    place = tuple(int(i) for i in tokens.where[unit])
-    return Spot(unit, tokens.dims, place, centre=tokens.centre(unit))
+    place = tuple(int(i) for i in tokens.where[index])
+    return Unit(name, tokens.dims, place, index=index, centre=tokens.centre(index))
 
 
 def _inside(unit: Sequence[int], sizes: Sequence[int]) -> bool:
@@ -112,7 +90,7 @@ def spatial_dims(part: Part) -> list[int]:
     return sorted({dim for axis in part for dim in axis.dims})
 
 
-def _centre(part: Part, shape: Sequence[int], dims: Sequence[int]) -> Unit:
+def _centre(part: Part, shape: Sequence[int], dims: Sequence[int]) -> tuple[int, ...]:
     unit = []
     for dim in dims:
         carried = [axis for axis in part if dim in axis.moves_with]

@@ -13,7 +13,7 @@ from torch import fx
 from rftools.capture import Graph, Layer
 from rftools.capture.shapes import shape_of
 from rftools.errors import no_layer
-from rftools.trf.asked import Unit, Where, check_any, check_index, spatial_dims, spot_of
+from rftools.trf.asked import check_any, check_index, mapped_unit, spatial_dims, token_unit
 from rftools.trf.axis import Axis, Part
 from rftools.trf.engine import walk
 from rftools.trf.field import Field
@@ -22,6 +22,7 @@ from rftools.trf.layer_field import AxisField, LayerField, Phase
 from rftools.trf.rules import Answer, Rule
 from rftools.trf.sets import EMPTY, holes, hull
 from rftools.trf.tokens import Tokens, token_layers
+from rftools.units import Where
 
 if TYPE_CHECKING:
     from torch import nn
@@ -106,14 +107,15 @@ def _row(
             **head, axes=blank, status="unknown", cause=field.cause, aligned=True, productive=None, unit=None
         )
     part = tuple(_stated(axis) for axis in field.merged())
-    spot = spot_of(part, shape, wanted, tokens, registers)
+    name = layer.name
+    unit = token_unit(name, tokens, wanted, registers) if tokens else mapped_unit(name, part, shape, wanted)
     dims = tuple(spatial_dims(part)) if tokens is None else tokens.dims
     if tokens is not None:
         part = _over(part, dims)
     needs = _needs(layer, fields)
-    axes = tuple(_axis(axis, None if spot is None else spot.place, dims) for axis in part)
-    if spot is not None and spot.centre is not None:
-        axes = tuple(replace(a, local_centre=c) for a, c in zip(axes, spot.centre, strict=True))
+    axes = tuple(_axis(axis, None if unit is None else unit.place, dims) for axis in part)
+    if unit is not None and unit.centre is not None:
+        axes = tuple(replace(a, local_centre=c) for a, c in zip(axes, unit.centre, strict=True))
     return LayerField(
         **head,
         axes=axes,
@@ -122,11 +124,11 @@ def _row(
         aligned=all(axis.aligned for axis in part),
         productive=None if needs is None else any(n <= axis.length for n, axis in zip(needs, part, strict=True)),
         needs=needs,
-        unit=None if spot is None else spot.unit,
+        unit=None if unit is None else unit.index,
         unit_dims=dims,
-        at=None if spot is None or tokens is None else spot.place,
+        at=None if unit is None or tokens is None else unit.place,
         grid=None if tokens is None or tokens.is_map else tokens.grid,
-        token=None if spot is None else spot.token,
+        token=None if unit is None else unit.token,
     )
 
 
@@ -156,21 +158,21 @@ def _blank_axis() -> AxisField:
     )
 
 
-def _axis(axis: Axis, unit: Unit | None, dims: Sequence[int]) -> AxisField:
+def _axis(axis: Axis, at: tuple[int, ...] | None, dims: Sequence[int]) -> AxisField:
     place = [0] * len(axis.table.shape)
-    for dim, index in zip(dims, unit or [0] * len(dims), strict=True):
+    for dim, index in zip(dims, at or [0] * len(dims), strict=True):
         place[dim] = index
     seen = axis.table.at(place)
     ends = hull(seen)
     everywhere = axis.global_ and axis.spans(seen)
     if axis.law is not None and not axis.global_:
-        return _lawful(axis, unit, dims, seen)
+        return _lawful(axis, at, dims, seen)
     law = axis.law
     around = hull(law.phases[0]) if law is not None else None
     own = None
-    if law is not None and unit is not None:
-        own = hull(law.at(unit[list(dims).index(law.dim)] if law.dim is not None else 0))
-    known = unit is not None
+    if law is not None and at is not None:
+        own = hull(law.at(at[list(dims).index(law.dim)] if law.dim is not None else 0))
+    known = at is not None
     return AxisField(
         size=None if everywhere or ends is None else ends[1] - ends[0] + 1,
         stride=None if law is None else law.stride,
@@ -188,13 +190,13 @@ def _axis(axis: Axis, unit: Unit | None, dims: Sequence[int]) -> AxisField:
     )
 
 
-def _lawful(axis: Axis, unit: Unit | None, dims: Sequence[int], seen: tuple[int, int]) -> AxisField:
+def _lawful(axis: Axis, at: tuple[int, ...] | None, dims: Sequence[int], seen: tuple[int, int]) -> AxisField:
     law = axis.law
     assert law is not None
     at_zero = hull(law.phases[0])
     index = 0
-    if unit is not None and law.dim is not None:
-        index = unit[list(dims).index(law.dim)]
+    if at is not None and law.dim is not None:
+        index = at[list(dims).index(law.dim)]
     widest = max(law.phases, key=hull_size)
     return AxisField(
         size=hull_size(widest),
@@ -204,11 +206,11 @@ def _lawful(axis: Axis, unit: Unit | None, dims: Sequence[int], seen: tuple[int,
         phases=tuple(Phase(bits[0], hull_size(bits), holes(bits)) for bits in law.phases),
         holes=holes(widest),
         global_=False,
-        window=hull(law.at(index)) if unit is not None else None,
-        clipped=hull(seen) if unit is not None else None,
+        window=hull(law.at(index)) if at is not None else None,
+        clipped=hull(seen) if at is not None else None,
         local_size=hull_size(widest),
         min_size=_least(axis),
-        bits=(seen if seen[1] else EMPTY) if unit is not None else None,
+        bits=(seen if seen[1] else EMPTY) if at is not None else None,
     )
 
 

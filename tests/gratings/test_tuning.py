@@ -350,7 +350,7 @@ def test_pictures_say_what_the_result_says() -> None:
     (points,) = curve.marks(sc.Points)
     assert points.y[:-1] == tuple(result["0"].curve(1))
     assert points.y[-1] == points.y[0]
-    (rule,) = curve.marks(sc.Rule)
+    (rule,) = curve.marks(sc.ReferenceLine)
     assert rule.value == result["0"].filters[1].orientation.value
     assert [panel.title[:9] for panel in describe(result).panels] == ["filter 1:", "filter 0:"]  # by orientation
     (round_, axis) = describe(result, "polar", filters=[0]).marks(sc.Line)

@@ -19,13 +19,13 @@ from tests import drawn
 TOY = '''"""Weights that are there, layer by layer."""
 
 from rftools.plots.kinds import kind
-from rftools.plots.scene import Axis, Line, Panel, Scene, layer_axis, numbers
+from rftools.plots.scene import PlotAxis, Line, Panel, Scene, layer_axis, numbers
 
 
 @kind("rftools.sparsity", "weights")
 def weights(result):
     line = Line(x=numbers(range(len(result))), y=numbers(row.weights for row in result))
-    return Scene((Panel("Weights", layer_axis([row.name for row in result]), Axis("weights"), (line,)),))
+    return Scene((Panel("Weights", layer_axis([row.name for row in result]), PlotAxis("weights"), (line,)),))
 '''
 
 

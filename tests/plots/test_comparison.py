@@ -10,7 +10,7 @@ from rftools.plots.comparison import DEPTH, Curve, curves
 from rftools.plots.ranges import shown
 from tests import drawn
 
-SHARE = sc.Axis("zeros", "%")
+SHARE = sc.PlotAxis("zeros", "%")
 
 
 def test_lines_that_would_hide_each_other_are_one_under_both_names() -> None:

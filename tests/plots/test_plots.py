@@ -72,7 +72,7 @@ def test_growth_draws_the_sizes_and_the_image() -> None:
     scene = describe(drawn.theoretical(), "growth")
     down, across = scene.marks(sc.Line)
     assert (down.y, across.y) == ((3.0, 9.0, 20.0), (3.0, 7.0, 20.0))
-    assert [rule.value for rule in scene.marks(sc.Rule)] == [20]
+    assert [rule.value for rule in scene.marks(sc.ReferenceLine)] == [20]
     assert [points.x for points in scene.marks(sc.Points)] == [(2.0,), (2.0,)]  # the pool sees everything
     assert scene.panels[0].y.title == "field size (px)"
 

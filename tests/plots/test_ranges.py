@@ -19,7 +19,7 @@ from tests import drawn
 from tests.plots.test_plots import ALL, RESULTS
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
-HELD = (sc.Line, sc.Points, sc.Band, sc.Bars, sc.Rule, sc.Text)  # windows and ellipses may leave the picture
+HELD = (sc.Line, sc.Points, sc.Band, sc.Bars, sc.ReferenceLine, sc.Text)  # windows and ellipses may leave the picture
 
 
 def deep() -> Any:

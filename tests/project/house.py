@@ -145,6 +145,16 @@ def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return int(body[-1].end_lineno or 0) - body[0].lineno + 1
 
 
+def shared_names(found: Mapping[str, Module]) -> dict[str, list[str]]:
+    """The names of classes that several parts have, with the modules: a word that means two things, or may come to."""
+    where: dict[str, list[Module]] = {}
+    for module in found.values():
+        for node in module.tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                where.setdefault(node.name, []).append(module)
+    return {name: [m.name for m in held] for name, held in sorted(where.items()) if len(held) > 1}
+
+
 def counts(root: Path = ROOT) -> dict[str, object]:
     """The figures by which one state of the code is held against another."""
     found = modules(root)

@@ -39,6 +39,15 @@ def test_public_functions_name_at_most_eight_parameters() -> None:
     assert wide == {}
 
 
+#: What several modules have one each of, and mean the same by: a command's own words, a function's keywords, what it
+#: was asked for, the marks of a drawing in each back end.
+ROLES = {"Asked", "Options", "Request", "Marks"}
+
+
+def test_a_class_name_means_one_thing() -> None:
+    assert set(house.shared_names(FOUND)) <= ROLES
+
+
 def test_every_part_says_what_it_is() -> None:
     rows = house.picture(FOUND).splitlines()[1:-1]
     assert all(len(row.split(maxsplit=1)) == 2 for row in rows), rows

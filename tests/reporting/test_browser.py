@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 import rftools as rf
-from rftools.reporting.findings import Limits
+from rftools.reporting.findings import Thresholds
 from tests import drawn
 
 CHROMIUM = next(
@@ -33,7 +33,7 @@ with torch.random.fork_rng():
         nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1),
     )
 SIZE = (3, 40, 56)
-OBJECTS = Limits(objects=((7, 5),))
+OBJECTS = Thresholds(objects=((7, 5),))
 
 
 def pruned() -> nn.Module:

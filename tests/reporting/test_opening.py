@@ -14,7 +14,7 @@ from matplotlib.path import Path as Outline
 import rftools as rf
 from rftools.reporting.drawing.contours import contours
 from rftools.reporting.drawing.depth import Depth, across, chart, up
-from rftools.reporting.findings import Limits
+from rftools.reporting.findings import Thresholds
 from rftools.reporting.page.sentence import sentence
 from rftools.reporting.sources.results import from_results
 from rftools.trf.layer_field import Surviving
@@ -82,7 +82,7 @@ def left(*shares: float) -> rf.theoretical:  # type: ignore[valid-type]
 
 def test_each_clause_of_the_sentence() -> None:
     def said(*results: object) -> str:
-        return sentence(from_results(list(results)), Limits())  # type: ignore[arg-type]
+        return sentence(from_results(list(results)), Thresholds())  # type: ignore[arg-type]
 
     seen = "The last convolution, conv2, can see 9x7 px"
     assert said(drawn.theoretical()) == f"{seen}."
@@ -104,7 +104,7 @@ def test_random_weights_are_in_the_sentence() -> None:
     model = dataclasses.replace(drawn.MODEL, weights="random, seed 0")
     made = [dataclasses.replace(make(), model=model) for make in (drawn.theoretical, drawn.effective)]
     assert "; with these random weights, half of what moves it lies within 5 px." in sentence(
-        from_results(made), Limits()
+        from_results(made), Thresholds()
     )
 
 

@@ -34,7 +34,7 @@ from rftools.reporting import RULES, Subject, findings
 from rftools.reporting.drawing.explorer import footprints
 from rftools.reporting.drawing.figures import themed
 from rftools.reporting.drawing.pictures import effective_maps, plane, surviving_masks
-from rftools.reporting.findings import Limits
+from rftools.reporting.findings import Thresholds
 from rftools.reporting.sources.models import from_model
 from rftools.reporting.sources.results import from_results
 from rftools.trf.layer_field import Surviving
@@ -88,8 +88,8 @@ def page_of(tmp_path: Path, *results: object, **options: object) -> str:
 # ---- findings: each rule fires where it should, and is silent where it should not
 
 TUNED = TuningResult(drawn.MODEL, (3, 20, 20), ())
-QUIET = Limits(effective_share=0.01)
-Case = tuple[Callable[[], Subject], Limits, str]
+QUIET = Thresholds(effective_share=0.01)
+Case = tuple[Callable[[], Subject], Thresholds, str]
 WIDE = (drawn.axis(31, 1, -15, 3), drawn.axis(31, 1, -15, 3))
 EVEN = (drawn.axis(7, 2, -3, 5), drawn.axis(7, 2, -3, 5))
 
@@ -114,7 +114,7 @@ FIRES: dict[str, Case] = {
     ),
     "objects": (
         lambda: subject(),
-        Limits(effective_share=0.01, objects=((8, 9),)),
+        Thresholds(effective_share=0.01, objects=((8, 9),)),
         "No convolution can see an object of 8x9 pixels whole.",
     ),
     "misaligned": (
@@ -140,7 +140,7 @@ FIRES: dict[str, Case] = {
     ),
     "small effective field": (
         lambda: subject(effective=drawn.effective(luo=3.0)),
-        Limits(),
+        Thresholds(),
         "conv2 uses a small part of what it can see: half of the gradient lies within 20 % of the "
         "theoretical side (95 % interval 17 to 23 %).",
     ),
@@ -222,7 +222,7 @@ def test_a_rule_fires(name: str) -> None:
 
 @pytest.mark.parametrize("name", FIRES)
 def test_a_rule_is_silent_where_nothing_is_wrong(name: str) -> None:
-    found = findings(quiet(), Limits(effective_share=0.01, objects=((7, 7),)))
+    found = findings(quiet(), Thresholds(effective_share=0.01, objects=((7, 7),)))
     assert [item for item in found if item.rule == name and item.level != "fine"] == []
 
 
@@ -233,7 +233,7 @@ def test_nothing_found_is_a_finding() -> None:
 
 
 def test_problems_come_first() -> None:
-    levels = [item.level for item in findings(subject(sparsity=drawn.sparsity(dead=1)), Limits())]
+    levels = [item.level for item in findings(subject(sparsity=drawn.sparsity(dead=1)), Thresholds())]
     assert levels == sorted(levels, key=["problem", "notice", "fine"].index)
 
 
@@ -244,7 +244,7 @@ def test_lost_field_at_its_border(share: float, levels: list[str]) -> None:
 
 
 def test_an_object_that_fits_is_named_with_its_layer() -> None:
-    (item,) = [f for f in findings(quiet(), Limits(objects=((5, 6),))) if f.rule == "objects"]
+    (item,) = [f for f in findings(quiet(), Thresholds(objects=((5, 6),))) if f.rule == "objects"]
     assert (item.level, item.sentence) == ("fine", "An object of 5x6 pixels first fits into the field of conv2.")
 
 
@@ -280,7 +280,7 @@ def test_random_weights_are_said_first_and_in_what_rests_on_them(tmp_path: Path)
     page = html.unescape(page_of(tmp_path, *made))
     banner = page.index("Random weights. These weights were never trained (random, seed 3).")
     assert banner < page.index('<section id="findings"')
-    sentences = {item.rule: item.sentence for item in findings(from_results(made), Limits())}
+    sentences = {item.rule: item.sentence for item in findings(from_results(made), Thresholds())}
     assert sentences["small effective field"].startswith("With random weights: conv2 uses a small part")
     assert sentences["anisotropic"].startswith("With random weights: ")
     assert not sentences["gridding"].startswith("With random weights")
@@ -301,8 +301,8 @@ def test_every_column_is_explained(tmp_path: Path) -> None:
 
 def test_the_limits_are_where_they_say() -> None:
     gap = ({"epoch": 1, "accuracy": 0.75, "val_accuracy": 0.5},)  # exactly 0.25 in binary
-    fires = [f.rule for f in findings(subject(history=gap), Limits(accuracy_gap=0.2499))]
-    silent = [f.rule for f in findings(subject(history=gap), Limits(accuracy_gap=0.25))]
+    fires = [f.rule for f in findings(subject(history=gap), Thresholds(accuracy_gap=0.2499))]
+    silent = [f.rule for f in findings(subject(history=gap), Thresholds(accuracy_gap=0.25))]
     assert "overfitting" in fires
     assert "overfitting" not in silent
 

@@ -119,7 +119,7 @@ class _Panel(Marks):
                 self.panel.title, color=colour("text"), fontsize=10, loc="center" if self.panel.polar else "left"
             )
 
-    def _axis(self, axis: Any, given: sc.Axis, scale: Callable[..., Any]) -> None:
+    def _axis(self, axis: Any, given: sc.PlotAxis, scale: Callable[..., Any]) -> None:
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
         if not given.visible:

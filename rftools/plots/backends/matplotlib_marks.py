@@ -149,7 +149,7 @@ class Marks:
         )
 
     @mark.register
-    def _(self, mark: sc.Rule, order: int) -> None:
+    def _(self, mark: sc.ReferenceLine, order: int) -> None:
         draw = self.axes.axhline if mark.axis == "y" else self.axes.axvline
         draw(
             mark.value,

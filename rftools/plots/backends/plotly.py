@@ -106,7 +106,7 @@ class _Panel(Marks):
                 self.figure.update_yaxes(scaleanchor=anchor, constrain="domain", **self.cell)
                 self.figure.update_xaxes(constrain="domain", **self.cell)
 
-    def _axis(self, axis: sc.Axis, limits: tuple[float, float], update: Any) -> None:
+    def _axis(self, axis: sc.PlotAxis, limits: tuple[float, float], update: Any) -> None:
         style: dict[str, Any] = {
             "title": plain_text(axis.title),
             "gridcolor": self.theme.colour("grid"),

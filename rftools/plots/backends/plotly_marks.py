@@ -188,14 +188,14 @@ class Marks:
             self._add("Scatter", sc.Mark(), x=x, y=y, mode="lines", line=rim, hoverinfo="skip")
 
     @mark.register
-    def _(self, mark: sc.Rule) -> None:
+    def _(self, mark: sc.ReferenceLine) -> None:
         draw = self.figure.add_hline if mark.axis == "y" else self.figure.add_vline
         colour = self.theme.colour(mark.colour)
         draw(mark.value, line={"color": colour, "dash": mark.dash, "width": 1.5}, **self.cell)
         if mark.label:
             self._rule_label(mark, colour)
 
-    def _rule_label(self, mark: sc.Rule, colour: str) -> None:
+    def _rule_label(self, mark: sc.ReferenceLine, colour: str) -> None:
         """A label's place on a logarithmic axis is an exponent, though the line's is a value."""
         along = self.panel.y if mark.axis == "y" else self.panel.x
         place = math.log10(mark.value) if along.log else mark.value
@@ -237,10 +237,10 @@ def _centres(shape: tuple[int, ...], extent: sc.Extent) -> tuple[list[float], li
     return x.tolist(), y.tolist()
 
 
-def _said(axis: sc.Axis, value: str) -> str:
+def _said(axis: sc.PlotAxis, value: str) -> str:
     """A place on an axis in words: its label, the value, its unit.
 
-    >>> _said(sc.Axis("side", "px"), "7")
+    >>> _said(sc.PlotAxis("side", "px"), "7")
     'side 7 px'
     """
     return " ".join(part for part in (plain_text(axis.label), value, axis.unit or "") if part)

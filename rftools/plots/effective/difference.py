@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rftools.plots.effective.overlays import outlines
 from rftools.plots.effective.reading import column_axis, flat, frame_of, of_unit, row_axis, shared_layer
 from rftools.plots.kinds import kind
-from rftools.plots.scene import Axis, Extent, Heatmap, Line, Mark, Panel, Scene, numbers, short
+from rftools.plots.scene import Extent, Heatmap, Line, Mark, Panel, PlotAxis, Scene, numbers, short
 
 if TYPE_CHECKING:
     from rftools.erf.comparison import ComparedLayer, EffectiveComparison
@@ -62,7 +62,7 @@ def _difference_1d(row: ComparedLayer, shares: list[NDArray[np.float64]], labels
         for i, (label, values) in enumerate(zip(labels, shares, strict=True))
     ]
     panel = Panel(
-        title=short(row.name, 40), x=Axis("input index", "px"), y=Axis("share of the sum"), marks=tuple(lines)
+        title=short(row.name, 40), x=PlotAxis("input index", "px"), y=PlotAxis("share of the sum"), marks=tuple(lines)
     )
     return Scene(
         panels=(panel,),

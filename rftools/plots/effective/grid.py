@@ -12,7 +12,7 @@ from rftools.plots.effective.blocks import SMALL, covered, smaller
 from rftools.plots.effective.overlays import outlines
 from rftools.plots.effective.reading import frame_of, raw
 from rftools.plots.kinds import kind
-from rftools.plots.scene import Axis, Heatmap, Line, Mark, Panel, Points, Rect, Rule, Scene, numbers, short
+from rftools.plots.scene import Heatmap, Line, Mark, Panel, PlotAxis, Points, Rect, ReferenceLine, Scene, numbers, short
 
 if TYPE_CHECKING:
     from rftools.erf.result import EffectiveLayer, EffectiveResult
@@ -75,8 +75,8 @@ def _panel(row: EffectiveLayer, top: float) -> Panel:
     shades = np.sqrt(smaller(values, SMALL))
     return Panel(
         title=_title(row),
-        x=Axis(visible=False, limits=extent[:2]),
-        y=Axis(visible=False, limits=(-0.5, extent[3]), reversed=True),
+        x=PlotAxis(visible=False, limits=extent[:2]),
+        y=PlotAxis(visible=False, limits=(-0.5, extent[3]), reversed=True),
         marks=(Heatmap(values=shades, extent=covered(values.shape, SMALL), limits=(0.0, 1.0)), *marks),
         equal=True,
         legend=False,
@@ -86,11 +86,11 @@ def _panel(row: EffectiveLayer, top: float) -> Panel:
 def _curve(row: EffectiveLayer, values: NDArray[np.float64]) -> Panel:
     marks: list[Mark] = [Line(x=numbers(range(len(values))), y=numbers(values))]
     axis = row.theoretical["axes"][0]
-    marks += [Rule(colour="series-2", value=float(edge), axis="x") for edge in axis["clipped"] or ()]
+    marks += [ReferenceLine(colour="series-2", value=float(edge), axis="x") for edge in axis["clipped"] or ()]
     if axis.get("unit_centre") is not None:
         marks.append(Points(colour="series-2", x=(float(axis["unit_centre"]),), y=(0.0,)))
-    y = Axis("" if row.cell and row.cell[-1] else "share of the largest", limits=(-0.03, 1.05))
-    return Panel(title=_title(row), x=Axis("input index", "px"), y=y, marks=tuple(marks), legend=False)
+    y = PlotAxis("" if row.cell and row.cell[-1] else "share of the largest", limits=(-0.03, 1.05))
+    return Panel(title=_title(row), x=PlotAxis("input index", "px"), y=y, marks=tuple(marks), legend=False)
 
 
 def _title(row: EffectiveLayer) -> str:

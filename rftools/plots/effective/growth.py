@@ -10,11 +10,11 @@ from rftools.errors import RequestError
 from rftools.plots.effective.reading import axes_of, clipped_size
 from rftools.plots.kinds import kind
 from rftools.plots.scene import (
-    Axis,
     Band,
     Line,
     Mark,
     Panel,
+    PlotAxis,
     Scene,
     layer_axis,
     numbers,
@@ -61,7 +61,7 @@ def growth(result: EffectiveResult, measure: str | None = None) -> Scene:
             Panel(
                 title="Effective against theoretical field",
                 x=layer_axis([row.key for row in rows]),
-                y=Axis("side", "px", zero=True),
+                y=PlotAxis("side", "px", zero=True),
                 marks=tuple(marks),
             ),
         ),

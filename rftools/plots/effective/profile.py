@@ -11,7 +11,7 @@ from rftools.errors import RequestError
 from rftools.plots.effective.places import own_place
 from rftools.plots.effective.reading import flat
 from rftools.plots.kinds import kind
-from rftools.plots.scene import Axis, Line, Panel, Scene, even, numbers, short
+from rftools.plots.scene import Line, Panel, PlotAxis, Scene, even, numbers, short
 
 if TYPE_CHECKING:
     from rftools.erf.result import EffectiveLayer, EffectiveResult
@@ -36,8 +36,8 @@ def profile(result: EffectiveResult, layers: tuple[str, ...] = ()) -> Scene:
         panels=(
             Panel(
                 title="Radial profile",
-                x=Axis("distance from the unit's own place", unit),
-                y=Axis("mean gradient, share of the largest"),
+                x=PlotAxis("distance from the unit's own place", unit),
+                y=PlotAxis("mean gradient, share of the largest"),
                 marks=tuple(marks),
             ),
         ),

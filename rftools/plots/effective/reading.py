@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.errors import RequestError
-from rftools.plots.scene import Axis, Extent, short
+from rftools.plots.scene import Extent, PlotAxis, short
 
 if TYPE_CHECKING:
     from rftools.erf.comparison import ComparedLayer, EffectiveComparison
@@ -88,10 +88,10 @@ def clipped_size(row: EffectiveLayer) -> float | None:
     return float(np.prod(sides)) ** (1 / len(sides)) if sides else None
 
 
-def measure_axis(result: EffectiveResult, measure: str) -> Axis:
+def measure_axis(result: EffectiveResult, measure: str) -> PlotAxis:
     """A measure's axis, with its unit where it has one."""
     unit = next((row.measures[measure].unit for row in result if measure in row.measures), "1")
-    return Axis(measure, None if unit == "1" else unit, zero=unit == "px")
+    return PlotAxis(measure, None if unit == "1" else unit, zero=unit == "px")
 
 
 def picked(result: EffectiveResult, layer: str | None) -> EffectiveLayer:
@@ -112,12 +112,12 @@ def frame_of(values: NDArray[np.float64]) -> Extent:
     return (-0.5, values.shape[1] - 0.5, -0.5, values.shape[0] - 0.5)
 
 
-def column_axis(extent: Extent) -> Axis:
-    return Axis("input column", "px", limits=extent[:2])
+def column_axis(extent: Extent) -> PlotAxis:
+    return PlotAxis("input column", "px", limits=extent[:2])
 
 
-def row_axis(extent: Extent) -> Axis:
-    return Axis("input row", "px", limits=(extent[2], extent[3]), reversed=True)
+def row_axis(extent: Extent) -> PlotAxis:
+    return PlotAxis("input row", "px", limits=(extent[2], extent[3]), reversed=True)
 
 
 def shared_layer(result: EffectiveComparison, layer: str | None) -> ComparedLayer:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rftools.plots.effective.places import own_place, reach
 from rftools.plots.effective.reading import axes_of, of_unit
 from rftools.plots.places import is_causal
-from rftools.plots.scene import Axis, Band, Line, Mark, Panel, Points, Rule, Scene, numbers, short
+from rftools.plots.scene import Band, Line, Mark, Panel, PlotAxis, Points, ReferenceLine, Scene, numbers, short
 
 if TYPE_CHECKING:
     from rftools.erf.result import EffectiveLayer
@@ -36,7 +36,7 @@ def sequence(row: EffectiveLayer, values: NDArray[np.float64]) -> Scene:
         words += " samples."
     edges = [float(edge) for edge in axis.get("clipped") or ()]
     marks += [
-        Rule(colour="series-2", value=edge, axis="x", label="theoretical window" if not i else None)
+        ReferenceLine(colour="series-2", value=edge, axis="x", label="theoretical window" if not i else None)
         for i, edge in enumerate(edges)
     ]
     return Scene(
@@ -49,8 +49,8 @@ def sequence(row: EffectiveLayer, values: NDArray[np.float64]) -> Scene:
 
 
 def _panel(marks: list[Mark]) -> Panel:
-    y = Axis("share of the maximum", limits=(-0.03, 1.05))
-    return Panel(x=Axis("input sample"), y=y, marks=tuple(marks))
+    y = PlotAxis("share of the maximum", limits=(-0.03, 1.05))
+    return Panel(x=PlotAxis("input sample"), y=y, marks=tuple(marks))
 
 
 def _most(side: int, place: float, distance: float, before: str) -> list[Mark]:

@@ -12,10 +12,10 @@ from rftools.plots.effective.overlays import outlines
 from rftools.plots.effective.reading import flat, frame_of
 from rftools.plots.kinds import kind
 from rftools.plots.scene import (
-    Axis,
     Heatmap,
     Line,
     Panel,
+    PlotAxis,
     Rect,
     Scene,
     even,
@@ -51,7 +51,7 @@ def sheet(result: EffectiveResult, most: int = SHEET) -> Scene:
 
 def _thumbnail(row: EffectiveLayer) -> Panel:
     values = flat(row)
-    hidden = Axis(visible=False)
+    hidden = PlotAxis(visible=False)
     if values.ndim == 1:
         line = Line(x=numbers(range(len(values))), y=numbers(values))
         return Panel(title=short(row.key, 24), x=hidden, y=hidden, marks=(line,), legend=False)
@@ -59,8 +59,8 @@ def _thumbnail(row: EffectiveLayer) -> Panel:
     outline = [mark for mark in outlines(row, extent) if isinstance(mark, Rect)]
     return Panel(
         title=short(row.key, 24),
-        x=Axis(visible=False, limits=extent[:2]),
-        y=Axis(visible=False, limits=(-0.5, extent[3]), reversed=True),
+        x=PlotAxis(visible=False, limits=extent[:2]),
+        y=PlotAxis(visible=False, limits=(-0.5, extent[3]), reversed=True),
         marks=(
             Heatmap(values=np.sqrt(smaller(values, SMALL)), extent=covered(values.shape, SMALL), limits=(0.0, 1.0)),
             *outline,

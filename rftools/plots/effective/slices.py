@@ -8,7 +8,7 @@ import numpy as np
 
 from rftools.plots.effective.places import own_place
 from rftools.plots.effective.reading import axes_of, of_unit
-from rftools.plots.scene import Axis, Heatmap, Mark, Panel, Points, Rect, Scene, short
+from rftools.plots.scene import Heatmap, Mark, Panel, PlotAxis, Points, Rect, Scene, short
 
 if TYPE_CHECKING:
     from rftools.erf.result import EffectiveLayer
@@ -53,8 +53,8 @@ def _slice(row: EffectiveLayer, values: np.ndarray, places: list[float], held: i
     marks.append(Points(colour="overlay", x=(places[across],), y=(places[down],), symbol="cross"))
     return Panel(
         title=f"{AXES[held]} {places[held]:g}",
-        x=Axis(AXES[across], limits=extent[:2]),
-        y=Axis(AXES[down], limits=extent[2:], reversed=True),
+        x=PlotAxis(AXES[across], limits=extent[:2]),
+        y=PlotAxis(AXES[down], limits=extent[2:], reversed=True),
         marks=tuple(marks),
         equal=True,
     )

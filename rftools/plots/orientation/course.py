@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from rftools.plots.kinds import kind
 from rftools.plots.scene import (
-    Axis,
     Band,
     Line,
     Mark,
     Panel,
+    PlotAxis,
     Scene,
     even,
     numbers,
@@ -41,7 +41,7 @@ def course(results: Sequence[OrientationResult], layers: Sequence[str] | None = 
     what, ticks = _numbered(whose)
     every = max(1, -(-len(ticks) // 12))
     shown = tuple((float(i), short(text, 16)) for i, text in enumerate(ticks) if i % every == 0)
-    axis = Axis(what, ticks=shown, limits=(-0.3, len(results) - 0.7))
+    axis = PlotAxis(what, ticks=shown, limits=(-0.3, len(results) - 0.7))
     pooled: list[Mark] = []
     single: list[Mark] = []
     lengths: list[Mark] = []
@@ -52,9 +52,9 @@ def course(results: Sequence[OrientationResult], layers: Sequence[str] | None = 
         lengths += _curve(x, colour, name, [(r.resultant, r.resultant_low, r.resultant_high) for r in rows])
     return Scene(
         panels=(
-            Panel("All kernels pooled", axis, Axis("anisotropy, 0 isotropic", zero=True), tuple(pooled)),
-            Panel("Mean kernel", axis, Axis("anisotropy, 1 a line", limits=(0, 1.03)), tuple(single)),
-            Panel("Resultant", axis, Axis("R, 1 one direction", zero=True), tuple(lengths)),
+            Panel("All kernels pooled", axis, PlotAxis("anisotropy, 0 isotropic", zero=True), tuple(pooled)),
+            Panel("Mean kernel", axis, PlotAxis("anisotropy, 1 a line", limits=(0, 1.03)), tuple(single)),
+            Panel("Resultant", axis, PlotAxis("R, 1 one direction", zero=True), tuple(lengths)),
         ),
         columns=3,
         size=(430, 380),

@@ -9,11 +9,11 @@ from rftools.plots.kinds import kind
 from rftools.plots.orientation.reading import chance_line, subject
 from rftools.plots.orientation.sphere import spherical
 from rftools.plots.scene import (
-    Axis,
     Band,
     Line,
     Mark,
     Panel,
+    PlotAxis,
     Scene,
     layer_axis,
     numbers,
@@ -53,8 +53,8 @@ def depth(result: OrientationResult) -> Scene:
     kind = "channels' effective fields" if result.of == "effective" else "kernels"
     return Scene(
         panels=(
-            Panel("Anisotropy", axis, Axis("0 isotropic, 1 a line", limits=(0, 1.03)), tuple(single)),
-            Panel("Resultant", axis, Axis("0 all directions, 1 one direction", zero=True), tuple(lengths)),
+            Panel("Anisotropy", axis, PlotAxis("0 isotropic, 1 a line", limits=(0, 1.03)), tuple(single)),
+            Panel("Resultant", axis, PlotAxis("0 all directions, 1 one direction", zero=True), tuple(lengths)),
         ),
         columns=2,
         size=(470, 380),

@@ -8,7 +8,7 @@ import numpy as np
 
 from rftools.errors import RequestError
 from rftools.plots.kinds import kind
-from rftools.plots.scene import Axis, Image, Line, Mark, Panel, Rect, Scene, short
+from rftools.plots.scene import Image, Line, Mark, Panel, PlotAxis, Rect, Scene, short
 
 if TYPE_CHECKING:
     from rftools.weights.results import OrientationResult
@@ -44,8 +44,8 @@ def kernels(result: OrientationResult, layer: str | None = None) -> Scene:
     return Scene(
         panels=(
             Panel(
-                x=Axis(visible=False, limits=(0, columns)),
-                y=Axis(visible=False, limits=(-0.02, high), reversed=True),
+                x=PlotAxis(visible=False, limits=(0, columns)),
+                y=PlotAxis(visible=False, limits=(-0.02, high), reversed=True),
                 marks=tuple(marks),
                 equal=True,
                 legend=False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.plots.scene import Axis, Band, Line, Mark, Panel, PolarBars, numbers
+from rftools.plots.scene import Band, Line, Mark, Panel, PlotAxis, PolarBars, numbers
 
 if TYPE_CHECKING:
     from rftools.weights.statistics.expected import Expected
@@ -58,7 +58,7 @@ def rose_of(found: Directions, title: str, *, full: bool = False) -> Panel:
         *_expected(found, full),
         *_mean_axis(found, outer, full),
     ]
-    y = Axis(limits=(0.0, outer), ticks=((1.0, ""),))
+    y = PlotAxis(limits=(0.0, outer), ticks=((1.0, ""),))
     return Panel(title=title, y=y, marks=tuple(marks), polar=True, half=not full)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rftools.plots.orientation.reading import chance_line, subject
-from rftools.plots.scene import Axis, Line, Panel, Scene, layer_axis, numbers, short
+from rftools.plots.scene import Line, Panel, PlotAxis, Scene, layer_axis, numbers, short
 
 if TYPE_CHECKING:
     from rftools.weights.results import OrientationResult
@@ -29,8 +29,8 @@ def spherical(result: OrientationResult) -> Scene:
     orders += chance_line([row for row, _, _ in rows], x)
     return Scene(
         panels=(
-            Panel("Fractional anisotropy", axis, Axis("0 a ball, 1 a line", limits=(0, 1.03)), tuple(shapes)),
-            Panel("Order of the axes", axis, Axis("0 all round, 1 one direction", zero=True), tuple(orders)),
+            Panel("Fractional anisotropy", axis, PlotAxis("0 a ball, 1 a line", limits=(0, 1.03)), tuple(shapes)),
+            Panel("Order of the axes", axis, PlotAxis("0 all round, 1 one direction", zero=True), tuple(orders)),
         ),
         columns=2,
         size=(470, 380),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rftools.errors import RequestError
 from rftools.plots.kinds import kind
-from rftools.plots.scene import Axis, Bars, Mark, Panel, Scene, Text, numbers, short
+from rftools.plots.scene import Bars, Mark, Panel, PlotAxis, Scene, Text, numbers, short
 
 if TYPE_CHECKING:
     from rftools.weights.results import SparsityResult
@@ -31,8 +31,8 @@ def layers(result: SparsityResult) -> Scene:
         panels=(
             Panel(
                 title="Sparsity by layer",
-                x=Axis("weights that are zero", "%", limits=(0, 115 if dead else 100)),
-                y=Axis(
+                x=PlotAxis("weights that are zero", "%", limits=(0, 115 if dead else 100)),
+                y=PlotAxis(
                     "",
                     ticks=tuple((float(i), short(rows[i].name)) for i in range(0, len(rows), step)),
                     limits=(-0.6, len(rows) - 0.4),

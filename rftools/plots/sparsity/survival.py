@@ -9,10 +9,10 @@ import numpy as np
 from rftools.errors import RequestError
 from rftools.plots.kinds import kind
 from rftools.plots.scene import (
-    Axis,
     Heatmap,
     Mark,
     Panel,
+    PlotAxis,
     Scene,
     Text,
     even,
@@ -61,8 +61,8 @@ def survival_panel(row: LayerSparsity, top: float) -> Panel:
         ]
     return Panel(
         title=f"{short(row.name, 22)} (%)",
-        x=Axis(visible=False),
-        y=Axis(visible=False, reversed=True, limits=(-0.5, height - 0.5)),
+        x=PlotAxis(visible=False),
+        y=PlotAxis(visible=False, reversed=True, limits=(-0.5, height - 0.5)),
         marks=tuple(marks),
         equal=True,
         legend=False,

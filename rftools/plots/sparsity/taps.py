@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from rftools.errors import RequestError
 from rftools.plots.kinds import kind
 from rftools.plots.scene import (
-    Axis,
     Bars,
     Mark,
     Panel,
+    PlotAxis,
     Points,
     Scene,
     even,
@@ -85,7 +85,7 @@ def _histogram(row: LayerSparsity) -> Panel:
     )
     return Panel(
         title=f"{short(row.name, 26)}: {100 * row.sparsity:.1f} % zero",
-        x=Axis("survivors a kernel", "taps", integer=True),
-        y=Axis("kernels"),
+        x=PlotAxis("survivors a kernel", "taps", integer=True),
+        y=PlotAxis("kernels"),
         marks=marks,
     )

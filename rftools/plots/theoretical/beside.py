@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 from rftools.plots.scene import (
-    Axis,
     Dash,
     Line,
     Mark,
     Panel,
-    Rule,
+    PlotAxis,
+    ReferenceLine,
     Scene,
     layer_axis,
     numbers,
@@ -42,16 +42,16 @@ def beside(first: TheoreticalResult, second: TheoreticalResult) -> Scene:
             Line(colour=colour, label=label, x=numbers(steps), y=numbers(sizes), markers=True, hover=hover, dash=dash)
         )
     sides = {max(result.input_size[1:]) for result in results if result.input_size}
-    marks += [Rule(colour="series-2", label=f"image size ({side} px)", value=side) for side in sorted(sides)]
+    marks += [ReferenceLine(colour="series-2", label=f"image size ({side} px)", value=side) for side in sorted(sides)]
     known = [y for mark in marks if isinstance(mark, Line) for y in mark.y if not math.isnan(y)]
-    x = layer_axis(names) if aligned else Axis("share of depth")
+    x = layer_axis(names) if aligned else PlotAxis("share of depth")
     log = bool(known) and max(known) > 60 * max(1, min(known))
     return Scene(
         panels=(
             Panel(
                 title="Theoretical fields side by side",
                 x=x,
-                y=Axis("field size", "px", zero=True, log=log),
+                y=PlotAxis("field size", "px", zero=True, log=log),
                 marks=tuple(marks),
             ),
         ),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.plots.picture import neutral_picture
-from rftools.plots.scene import Axis, Extent, Image, Mark, Panel, Rect
+from rftools.plots.scene import Extent, Image, Mark, Panel, PlotAxis, Rect
 from rftools.trf.layer_field import AxisField
 
 
@@ -57,8 +57,8 @@ class Canvas:
     def panel(self, title: str, marks: list[Mark]) -> Panel:
         return Panel(
             title=title,
-            x=Axis("input sample") if self.flat else Axis("input column", "px"),
-            y=Axis("input row", "px", reversed=True, visible=not self.flat),
+            x=PlotAxis("input sample") if self.flat else PlotAxis("input column", "px"),
+            y=PlotAxis("input row", "px", reversed=True, visible=not self.flat),
             marks=tuple(marks),
             equal=True,
         )

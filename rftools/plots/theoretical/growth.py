@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from rftools.plots.kinds import kind
 from rftools.plots.scene import (
-    Axis,
     Band,
     Line,
     Mark,
     Panel,
+    PlotAxis,
     Points,
-    Rule,
+    ReferenceLine,
     Scene,
     layer_axis,
     numbers,
@@ -45,14 +45,14 @@ def growth(result: TheoreticalResult, other: TheoreticalResult | None = None) ->
         marks += _curve(rows, curve, axis, "field" if same else f"field, {names[axis]}")
     for side in sorted(set(sides)):
         label = "image size" if len(set(sides)) == 1 else f"image {names[sides.index(side)]}"
-        marks.append(Rule(colour="series-2", label=f"{label} ({side} px)", value=side))
+        marks.append(ReferenceLine(colour="series-2", label=f"{label} ({side} px)", value=side))
     sizes = [v for curve in curves for v in curve if v is not None]
     return Scene(
         panels=(
             Panel(
                 title="Theoretical field through depth",
                 x=layer_axis([row.name for row in rows]),
-                y=Axis("field size", "px", zero=True, log=bool(sizes) and max(sizes) > 60 * max(1, min(sizes))),
+                y=PlotAxis("field size", "px", zero=True, log=bool(sizes) and max(sizes) > 60 * max(1, min(sizes))),
                 marks=tuple(marks),
             ),
         ),

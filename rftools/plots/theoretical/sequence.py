@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 
 from rftools.plots.places import is_causal
-from rftools.plots.scene import Axis, Band, Line, Mark, Panel, Points, Rect, Scene, numbers, short
+from rftools.plots.scene import Band, Line, Mark, Panel, PlotAxis, Points, Rect, Scene, numbers, short
 from rftools.trf.layer_field import AxisField, LayerField
 
 POINTS = 2000  # of the waveform
@@ -28,7 +28,7 @@ def sequence(row: LayerField, side: int, reached: list[bool]) -> Scene:
     before = ", all before it" if is_causal(axis.start, axis.size) else ""
     return Scene(
         panels=(
-            Panel(x=Axis("input sample"), y=Axis(visible=False, limits=(-1.25, 1.25)), marks=tuple(marks)),
+            Panel(x=PlotAxis("input sample"), y=PlotAxis(visible=False, limits=(-1.25, 1.25)), marks=tuple(marks)),
         ),
         size=(720, 260),
         title=f"{short(row.name)}: unit {name} sees {size}{before}",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rftools.errors import RequestError
 from rftools.plots.kinds import kind
-from rftools.plots.scene import Axis, Line, Panel, Rule, Scene, layer_axis, numbers
+from rftools.plots.scene import Line, Panel, PlotAxis, ReferenceLine, Scene, layer_axis, numbers
 
 if TYPE_CHECKING:
     from rftools.trf.layer_field import LayerField
@@ -35,11 +35,11 @@ def surviving(result: TheoreticalResult) -> Scene:
             Panel(
                 title="Field left by pruning",
                 x=layer_axis([row.name for row in rows]),
-                y=Axis("share that is left", "%", limits=(0.0, 105.0)),
+                y=PlotAxis("share that is left", "%", limits=(0.0, 105.0)),
                 marks=(
                     Line(colour="series-2", label="smallest side", x=x, y=sides, dash="dash", markers=few),
                     Line(colour="series-1", label="pixels", x=x, y=pixels, markers=few, hover=hover),
-                    Rule(colour="muted", label="the architecture's field", value=100.0, dash="dot"),
+                    ReferenceLine(colour="muted", label="the architecture's field", value=100.0, dash="dot"),
                 ),
             ),
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 from rftools.errors import RequestError
 from rftools.plots.kinds import kind
-from rftools.plots.scene import Axis, Line, Mark, Panel, Rule, Scene, numbers
+from rftools.plots.scene import Line, Mark, Panel, PlotAxis, ReferenceLine, Scene, numbers
 
 History = Sequence[Mapping[str, Any]]
 
@@ -25,13 +25,15 @@ def curves(history: History, chance: float | None = None) -> Scene:
     loss = _pair(history, epochs, "loss", 1)
     accuracy = _pair(history, epochs, "accuracy", 100)
     if chance is not None:
-        accuracy.append(Rule(colour="muted", label=f"guessing ({100 * chance:.0f} %)", value=100 * chance, dash="dot"))
-    epoch = Axis("epoch", integer=True)
+        accuracy.append(
+            ReferenceLine(colour="muted", label=f"guessing ({100 * chance:.0f} %)", value=100 * chance, dash="dot")
+        )
+    epoch = PlotAxis("epoch", integer=True)
     last = history[-1]
     return Scene(
         panels=(
-            Panel(title="Loss", x=epoch, y=Axis("cross-entropy", "nats"), marks=tuple(loss)),
-            Panel(title="Accuracy", x=epoch, y=Axis("accuracy", "%"), marks=tuple(accuracy)),
+            Panel(title="Loss", x=epoch, y=PlotAxis("cross-entropy", "nats"), marks=tuple(loss)),
+            Panel(title="Accuracy", x=epoch, y=PlotAxis("accuracy", "%"), marks=tuple(accuracy)),
         ),
         columns=2,
         size=(430, 320),

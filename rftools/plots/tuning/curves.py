@@ -10,12 +10,12 @@ import numpy as np
 from rftools.gratings.measures import bump_through
 from rftools.plots.kinds import kind
 from rftools.plots.scene import (
-    Axis,
     Line,
     Mark,
     Panel,
+    PlotAxis,
     Points,
-    Rule,
+    ReferenceLine,
     Scene,
     numbers,
     short,
@@ -59,11 +59,11 @@ def _curve_panel(row: LayerTuning, one: FilterTuning) -> Panel:
         ),
     ]  # fmt: skip
     if one.orientation.value is not None:
-        marks.append(Rule(colour="series-2", value=one.orientation.value, axis="x"))
+        marks.append(ReferenceLine(colour="series-2", value=one.orientation.value, axis="x"))
     fit = "" if one.fit is None else f", R² {one.fit:.2f}"
     return Panel(
         title=f"{named(one)}\nglobal OSI {one.global_osi.value:.2f}{fit}",
-        x=Axis("orientation", ticks=QUARTERS, limits=(0, 180)),
-        y=Axis("response", limits=(min(0.0, float(own.min())), 1.1 * float(own.max()))),
+        x=PlotAxis("orientation", ticks=QUARTERS, limits=(0, 180)),
+        y=PlotAxis("response", limits=(min(0.0, float(own.min())), 1.1 * float(own.max()))),
         marks=tuple(marks),
     )

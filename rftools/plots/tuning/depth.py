@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from rftools.errors import RequestError
 from rftools.plots.kinds import kind
 from rftools.plots.scene import (
-    Axis,
     Band,
     Line,
     Mark,
     Panel,
+    PlotAxis,
     Scene,
     layer_axis,
     numbers,
@@ -40,11 +40,11 @@ def depth(result: TuningResult) -> Scene:
     dead = numbers(100 * (1 - row.responding / len(row.filters)) for row in rows)
     return Scene(
         panels=(
-            Panel("Global OSI", axis, Axis("median and quartiles", limits=(0, 1)), _quartiles(x, osi, "series-1")),
+            Panel("Global OSI", axis, PlotAxis("median and quartiles", limits=(0, 1)), _quartiles(x, osi, "series-1")),
             Panel(
                 "Filters",
                 axis,
-                Axis("share of filters", "%", limits=(0, 103)),
+                PlotAxis("share of filters", "%", limits=(0, 103)),
                 (
                     Line(colour="series-2", label="selective", x=x, y=shares, markers=True),
                     Line(colour="muted", label="silent", x=x, y=dead, markers=True, dash="dash"),
@@ -53,7 +53,7 @@ def depth(result: TuningResult) -> Scene:
             Panel(
                 "Preferred frequency",
                 axis,
-                Axis("median and quartiles", "cycles/px", limits=(0, 0.52)),
+                PlotAxis("median and quartiles", "cycles/px", limits=(0, 0.52)),
                 _quartiles(x, frequency, "series-3"),
             ),
         ),

@@ -9,9 +9,9 @@ import numpy as np
 from rftools.plots.kinds import kind
 from rftools.plots.orientation.sectors import Directions, rose_of
 from rftools.plots.scene import (
-    Axis,
     Mark,
     Panel,
+    PlotAxis,
     Points,
     Scene,
     numbers,
@@ -76,7 +76,7 @@ def _scatter(row: LayerTuning) -> Panel:
     low, high = row.frequencies[0], row.frequencies[-1]
     return Panel(
         title="orientation and frequency",
-        x=Axis("preferred orientation", ticks=QUARTERS, limits=(-4, 184)),
-        y=Axis("preferred spatial frequency", "cycles/px", limits=(0.85 * low, 1.05 * high)),
+        x=PlotAxis("preferred orientation", ticks=QUARTERS, limits=(-4, 184)),
+        y=PlotAxis("preferred spatial frequency", "cycles/px", limits=(0.85 * low, 1.05 * high)),
         marks=tuple(marks),
     )

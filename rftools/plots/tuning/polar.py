@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rftools.plots.kinds import kind
-from rftools.plots.scene import Axis, Line, Mark, Panel, Scene, numbers, short
+from rftools.plots.scene import Line, Mark, Panel, PlotAxis, Scene, numbers, short
 from rftools.plots.tuning.reading import READING, chosen_filters, meaning, named, selection, words
 
 if TYPE_CHECKING:
@@ -48,5 +48,5 @@ def _polar_panel(row: LayerTuning, one: FilterTuning) -> Panel:
             )
         )
     return Panel(
-        title=named(one), y=Axis(limits=(0.0, 1.05), ticks=((0.5, ""), (1.0, ""))), marks=tuple(marks), polar=True
+        title=named(one), y=PlotAxis(limits=(0.0, 1.05), ticks=((0.5, ""), (1.0, ""))), marks=tuple(marks), polar=True
     )

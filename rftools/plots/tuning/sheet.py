@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from rftools.plots.kinds import kind
 from rftools.plots.orientation.kernels import kernel_picture
 from rftools.plots.scene import (
-    Axis,
     Heatmap,
     Image,
     Line,
     Mark,
     Panel,
+    PlotAxis,
     Scene,
     Text,
     short,
@@ -69,8 +69,8 @@ def _raster(row: LayerTuning, order: list[FilterTuning]) -> Panel:
     step = 180.0 / len(row.orientations)
     return Panel(
         title="by orientation",
-        x=Axis("orientation", ticks=QUARTERS[:-1], limits=(-step / 2, 180 - step / 2)),
-        y=Axis("filter", limits=(-0.5, len(order) - 0.5), reversed=True, ticks=_names(order)),
+        x=PlotAxis("orientation", ticks=QUARTERS[:-1], limits=(-step / 2, 180 - step / 2)),
+        y=PlotAxis("filter", limits=(-0.5, len(order) - 0.5), reversed=True, ticks=_names(order)),
         marks=(
             Heatmap(
                 values=_shares(values), extent=(-step / 2, 180 - step / 2, -0.5, len(order) - 0.5), limits=(0.0, 1.0)
@@ -99,11 +99,11 @@ def _bands(row: LayerTuning, order: list[FilterTuning]) -> Panel:
     number = len(row.frequencies)
     return Panel(
         title="by frequency",
-        x=Axis(
+        x=PlotAxis(
             "spatial frequency", "cycles/px", limits=(-0.5, number - 0.5),
             ticks=tuple((float(i), f"{row.frequencies[i]:.2g}") for i in range(0, number, max(1, -(-number // 6)))),
         ),
-        y=Axis(limits=(-0.5, len(order) - 0.5), reversed=True, integer=True),
+        y=PlotAxis(limits=(-0.5, len(order) - 0.5), reversed=True, integer=True),
         marks=(
             Heatmap(
                 values=_shares(values), extent=(-0.5, number - 0.5, -0.5, len(order) - 0.5), limits=(0.0, 1.0),
@@ -142,8 +142,8 @@ def _mosaic(row: LayerTuning, order: list[FilterTuning]) -> Panel:
         marks.append(Text(colour="text", text=f"{len(order)} of {len(row.filters)}", x=columns / 2, y=rows + 0.3))
     return Panel(
         title="kernels",
-        x=Axis(visible=False, limits=(0, columns)),
-        y=Axis(visible=False, limits=(0, rows + (0.5 if len(row.filters) > len(order) else 0.0)), reversed=True),
+        x=PlotAxis(visible=False, limits=(0, columns)),
+        y=PlotAxis(visible=False, limits=(0, rows + (0.5 if len(row.filters) > len(order) else 0.0)), reversed=True),
         marks=tuple(marks),
         equal=True,
         legend=False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rftools.checks.sizes import effective_size
 from rftools.plots.comparison import Curve, curves
-from rftools.plots.scene import Axis
+from rftools.plots.scene import PlotAxis
 from rftools.reporting.drawing.figures import Figure, themed
 from rftools.reporting.drawing.pictures import map_url
 from rftools.reporting.texts import say
@@ -21,12 +21,12 @@ Spread = tuple[float | None, float | None, float | None]
 
 
 @dataclass(frozen=True)
-class Course:
+class EpochFigure:
     """A figure of a layer that epochs change: its title, axis, the part that holds its row, and how it is read."""
 
     key: str
     title: str
-    axis: Axis
+    axis: PlotAxis
     part: str
     value: Callable[[Any], Spread]
 
@@ -40,7 +40,7 @@ def _row(result: Any, layer: str) -> Any:
     return next((row for row in result or () if row.name == layer), None)
 
 
-def course_figures(subject: Subject, courses: Sequence[Course]) -> list[Figure]:
+def course_figures(subject: Subject, courses: Sequence[EpochFigure]) -> list[Figure]:
     """One drawing for each figure that changes, with a curve a followed layer."""
     drawn = []
     for course in courses:
@@ -56,7 +56,7 @@ def course_figures(subject: Subject, courses: Sequence[Course]) -> list[Figure]:
     return drawn
 
 
-def _curve(course: Course, epochs: Sequence[MeasuredEpoch], layer: str) -> Curve:
+def _curve(course: EpochFigure, epochs: Sequence[MeasuredEpoch], layer: str) -> Curve:
     known = [course.read(epoch, layer) for epoch in epochs]
     spread = any(low is not None for _, low, _ in known)
     values, lows, highs = ([triple[i] for triple in known] for i in range(3))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rftools.reporting.discovery import discover
-from rftools.reporting.findings.registry import RULES, Finding, FindingRule, Limits, finding, findings
+from rftools.reporting.findings.registry import RULES, Finding, FindingRule, Thresholds, finding, findings
 
-__all__ = ["RULES", "Finding", "FindingRule", "Limits", "families", "finding", "findings"]
+__all__ = ["RULES", "Finding", "FindingRule", "Thresholds", "families", "finding", "findings"]
 
 #: the order in which pages and docs list them; families that are not named here follow
 FIRST = ("fields", "surviving", "effective", "sparsity", "orientation", "training")

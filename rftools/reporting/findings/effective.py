@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from rftools.checks.sizes import effective_share
-from rftools.reporting.findings.registry import NOTICE, PROBLEM, Finding, Found, Limits, finding, named, percent
+from rftools.reporting.findings.registry import NOTICE, PROBLEM, Finding, Found, Thresholds, finding, named, percent
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import counted, say
 
 
 @finding("small effective field", "effective")
-def _small_effective(subject: Subject, limits: Limits) -> Found:
+def _small_effective(subject: Subject, limits: Thresholds) -> Found:
     assert subject.effective is not None
     rows = [(row, known) for row in subject.effective if (known := effective_share(row)) is not None]
     if not rows:
@@ -25,7 +25,7 @@ def _small_effective(subject: Subject, limits: Limits) -> Found:
 
 
 @finding("partial", "effective")
-def _partial(subject: Subject, limits: Limits) -> Found:
+def _partial(subject: Subject, limits: Thresholds) -> Found:
     assert subject.effective is not None
     if subject.effective.partial:
         count = counted(len(subject.effective), "layer")
@@ -34,7 +34,7 @@ def _partial(subject: Subject, limits: Limits) -> Found:
 
 
 @finding("dead units", "effective")
-def _dead_units(subject: Subject, limits: Limits) -> Found:
+def _dead_units(subject: Subject, limits: Thresholds) -> Found:
     assert subject.effective is not None
     seen = [row for row in subject.effective if row.images and row.map.size]
     dead = tuple(row.name for row in seen if not row.map.any())

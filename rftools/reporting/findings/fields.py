@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rftools.checks.layers import weighted
-from rftools.reporting.findings.registry import FINE, NOTICE, PROBLEM, Finding, Found, Limits, finding, named, percent
+from rftools.reporting.findings.registry import (
+    FINE,
+    NOTICE,
+    PROBLEM,
+    Finding,
+    Found,
+    Thresholds,
+    finding,
+    named,
+    percent,
+)
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import counted, say
 
@@ -14,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @finding("unproductive", "theoretical")
-def _unproductive(subject: Subject, limits: Limits) -> Found:
+def _unproductive(subject: Subject, limits: Thresholds) -> Found:
     assert subject.theoretical is not None
     rows = weighted(subject.theoretical)
     bad = tuple(row.name for row in rows if row.productive is False)
@@ -26,7 +36,7 @@ def _unproductive(subject: Subject, limits: Limits) -> Found:
 
 
 @finding("clipped", "theoretical")
-def _clipped(subject: Subject, limits: Limits) -> Found:
+def _clipped(subject: Subject, limits: Thresholds) -> Found:
     assert subject.theoretical is not None
     sides = (subject.input_size or ())[1:]
     rows = [row for row in weighted(subject.theoretical) if len(row.axes) == len(sides)]
@@ -40,7 +50,7 @@ def _clipped(subject: Subject, limits: Limits) -> Found:
 
 
 @finding("objects", "theoretical")
-def _objects(subject: Subject, limits: Limits) -> Found:
+def _objects(subject: Subject, limits: Thresholds) -> Found:
     assert subject.theoretical is not None
     rows = weighted(subject.theoretical)
     for width, height in limits.objects:
@@ -61,7 +71,7 @@ def _holds(row: LayerField, width: int, height: int) -> bool:
 
 
 @finding("misaligned", "theoretical")
-def _misaligned(subject: Subject, limits: Limits) -> Found:
+def _misaligned(subject: Subject, limits: Thresholds) -> Found:
     assert subject.theoretical is not None
     bad = tuple(row.name for row in subject.theoretical if not row.aligned)
     if bad:
@@ -71,7 +81,7 @@ def _misaligned(subject: Subject, limits: Limits) -> Found:
 
 
 @finding("gridding", "theoretical")
-def _gridding(subject: Subject, limits: Limits) -> Found:
+def _gridding(subject: Subject, limits: Thresholds) -> Found:
     row = _last_local(subject)
     if row is None:
         return
@@ -93,7 +103,7 @@ def _last_local(subject: Subject) -> LayerField | None:
 
 
 @finding("unknown", "theoretical")
-def _unknown(subject: Subject, limits: Limits) -> Found:
+def _unknown(subject: Subject, limits: Thresholds) -> Found:
     assert subject.theoretical is not None
     for status, level in (("unknown", PROBLEM), ("bound", NOTICE)):
         rows = [row for row in subject.theoretical if row.status == status]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rftools.reporting.findings.registry import FINE, NO_THRESHOLD, NOTICE, Finding, Found, Limits, finding, named
+from rftools.reporting.findings.registry import FINE, NO_THRESHOLD, NOTICE, Finding, Found, Thresholds, finding, named
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import counted, say
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @finding("anisotropic", "orientation")
-def _anisotropic(subject: Subject, limits: Limits) -> Found:
+def _anisotropic(subject: Subject, limits: Thresholds) -> Found:
     assert subject.orientation is not None
     if subject.orientation.mass != "survivors":
         yield from _by_weight(subject, limits)
@@ -40,16 +40,16 @@ def _anisotropic(subject: Subject, limits: Limits) -> Found:
         yield Finding("anisotropic", FINE, words, say("findings.q", q=lowest), _q_limit(limits), "orientation")
 
 
-def _q_limit(limits: Limits) -> str:
+def _q_limit(limits: Thresholds) -> str:
     return say("findings.q_limit", q=limits.false_discovery)
 
 
-def is_oriented(row: LayerOrientation, limits: Limits) -> bool:
+def is_oriented(row: LayerOrientation, limits: Thresholds) -> bool:
     """Whether enough kernels have a direction to speak of the layer's: two of thousands are no layer's."""
     return row.oriented >= limits.oriented_share * row.kernels
 
 
-def _by_weight(subject: Subject, limits: Limits) -> Found:
+def _by_weight(subject: Subject, limits: Thresholds) -> Found:
     """Of a net that was not pruned: kernels point where their weights are large, which nothing here tests."""
     rows = [row for row in subject.orientation or () if row.resultant is not None and is_oriented(row, limits)]
     if rows:

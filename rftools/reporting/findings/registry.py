@@ -30,7 +30,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Limits:
+class Thresholds:
     """The thresholds of the rules."""
 
     objects: tuple[tuple[int, int], ...] = ()  # (width, height) in pixels that a unit should see whole
@@ -43,7 +43,7 @@ class Limits:
 
 
 Found = Iterator[Finding]
-Apply = Callable[[Subject, Limits], Found]
+Apply = Callable[[Subject, Thresholds], Found]
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ def finding(name: str, part: str, asks: str = "") -> Callable[[Apply], Apply]:
     return register
 
 
-def findings(subject: Subject, limits: Limits | None = None) -> list[Finding]:
+def findings(subject: Subject, limits: Thresholds | None = None) -> list[Finding]:
     """All rules' findings on a subject, problems first; never empty: "nothing found" is a finding too."""
-    asked = Limits() if limits is None else limits
+    asked = Thresholds() if limits is None else limits
     applying = [rule for rule in RULES if subject.part(rule.part)]
     found = [_as_measured(item, rule, subject) for rule in applying for item in rule.apply(subject, asked)]
     found.sort(key=lambda item: ORDER.index(item.level))

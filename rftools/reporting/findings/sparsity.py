@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rftools.reporting.findings.registry import NOTICE, PROBLEM, Finding, Found, Limits, finding, named
+from rftools.reporting.findings.registry import NOTICE, PROBLEM, Finding, Found, Thresholds, finding, named
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import counted, plural, say
 
 
 @finding("dead filters", "sparsity")
-def _dead_filters(subject: Subject, limits: Limits) -> Found:
+def _dead_filters(subject: Subject, limits: Thresholds) -> Found:
     assert subject.sparsity is not None
     rows = [row for row in subject.sparsity if row.dead_filters]
     total = sum(row.dead_filters for row in rows)
@@ -19,7 +19,7 @@ def _dead_filters(subject: Subject, limits: Limits) -> Found:
 
 
 @finding("dead inputs", "sparsity")
-def _dead_inputs(subject: Subject, limits: Limits) -> Found:
+def _dead_inputs(subject: Subject, limits: Thresholds) -> Found:
     assert subject.sparsity is not None
     rows = [row for row in subject.sparsity if row.dead_inputs]
     total = sum(row.dead_inputs for row in rows)

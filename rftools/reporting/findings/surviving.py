@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rftools.reporting.findings.registry import FINE, NAMED, NOTICE, PROBLEM, Finding, Found, Limits, finding, percent
+from rftools.reporting.findings.registry import (
+    FINE,
+    NAMED,
+    NOTICE,
+    PROBLEM,
+    Finding,
+    Found,
+    Thresholds,
+    finding,
+    percent,
+)
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import counted, say
 
@@ -13,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @finding("lost field", "theoretical")
-def _lost_field(subject: Subject, limits: Limits) -> Found:
+def _lost_field(subject: Subject, limits: Thresholds) -> Found:
     assert subject.theoretical is not None
     rows = [(row.surviving.share, row) for row in subject.theoretical if row.surviving is not None]
     lost = sorted((pair for pair in rows if pair[0] < 1 - limits.lost_share), key=lambda pair: pair[0])

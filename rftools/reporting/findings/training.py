@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rftools.reporting.findings.registry import NOTICE, PROBLEM, Finding, Found, Limits, finding
+from rftools.reporting.findings.registry import NOTICE, PROBLEM, Finding, Found, Thresholds, finding
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
 
 
 @finding("overfitting", "history")
-def _overfitting(subject: Subject, limits: Limits) -> Found:
+def _overfitting(subject: Subject, limits: Thresholds) -> Found:
     last = subject.history[-1]
     train, held_out = last.get("accuracy"), last.get("val_accuracy")
     if train is not None and held_out is not None and train - held_out > limits.accuracy_gap:
@@ -19,7 +19,7 @@ def _overfitting(subject: Subject, limits: Limits) -> Found:
 
 
 @finding("guessing", "history")
-def _guessing(subject: Subject, limits: Limits) -> Found:
+def _guessing(subject: Subject, limits: Thresholds) -> Found:
     held_out = subject.history[-1].get("val_accuracy")
     classes = len(subject.classes)
     if held_out is not None and classes > 1 and held_out <= 1 / classes:

@@ -10,7 +10,7 @@ from typing import Any
 from rftools.checks.sizes import MEASURE, size_change
 from rftools.errors import RequestError
 from rftools.plots.comparison import DEPTH, Curve, curves
-from rftools.plots.scene import Axis, short
+from rftools.plots.scene import PlotAxis, short
 from rftools.reporting.drawing.figures import Figure, themed
 from rftools.reporting.sections import Quantity, Value
 from rftools.reporting.subject.subject import Subject
@@ -139,7 +139,7 @@ def figure(aligned: Aligned, names: Sequence[str], image: float | None) -> Figur
     quantity = aligned.quantity
     limit = image if quantity.beside_image else None
     word = say(f"figures.{'side' if quantity.unit == 'px' else 'share' if quantity.unit else 'resultant'}")
-    axis = Axis(word, quantity.unit)
+    axis = PlotAxis(word, quantity.unit)
     step = DEPTH if aligned.by == say("comparison.by_depth") else quantity.step
     scene = curves(aligned.layers, given, quantity.title, axis, step=step, image=limit)
     return Figure(quantity.key, themed(scene, quantity.key), scene.caption, wide=True)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from rftools.reporting.findings import Finding, Limits, findings
+from rftools.reporting.findings import Finding, Thresholds, findings
 from rftools.reporting.findings.registry import FINE, ORDER
 from rftools.reporting.page.alignment import Aligned, align, columns, figure, labels, records
 from rftools.reporting.page.beside import beside, compared
@@ -18,7 +18,7 @@ from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
 
 
-def comparison(subjects: Sequence[Subject], limits: Limits, provenance: Provenance) -> dict[str, Any]:
+def comparison(subjects: Sequence[Subject], limits: Thresholds, provenance: Provenance) -> dict[str, Any]:
     """Findings of each model, their facts side by side, and every quantity over aligned layers."""
     names = labels(subjects)
     sides = [max(s.input_size[1:]) for s in subjects if s.input_size is not None and len(s.input_size) > 1]
@@ -41,7 +41,7 @@ def comparison(subjects: Sequence[Subject], limits: Limits, provenance: Provenan
     }
 
 
-def _findings(subjects: Sequence[Subject], names: Sequence[str], limits: Limits) -> list[Finding]:
+def _findings(subjects: Sequence[Subject], names: Sequence[str], limits: Thresholds) -> list[Finding]:
     """Each model's findings under its name; what is fine is left to the models' own reports."""
     found = []
     for subject, name in zip(subjects, names, strict=True):
@@ -97,7 +97,7 @@ def _tables(section: Section, found: Sequence[Aligned], names: Sequence[str]) ->
 
 
 def _method(
-    subjects: Sequence[Subject], names: Sequence[str], limits: Limits, provenance: Provenance
+    subjects: Sequence[Subject], names: Sequence[str], limits: Thresholds, provenance: Provenance
 ) -> list[tuple[str, str]]:
     facts = made(provenance)
     for subject, name in zip(subjects, names, strict=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rftools.reporting.drawing.diagram import connections, diagrams
 from rftools.reporting.drawing.figures import Figure
-from rftools.reporting.findings import Limits, findings
+from rftools.reporting.findings import Thresholds, findings
 from rftools.reporting.page.explorer import explorer
 from rftools.reporting.page.facts import banners, summary
 from rftools.reporting.page.method import Provenance, method
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def contents(
-    subject: Subject, picture: NDArray[np.uint8] | None, limits: Limits, provenance: Provenance
+    subject: Subject, picture: NDArray[np.uint8] | None, limits: Thresholds, provenance: Provenance
 ) -> dict[str, Any]:
     """What a report of one model says and shows, whatever it is written as."""
     return {

@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import Any
 
 from rftools._version import __version__
-from rftools.reporting.findings import Limits
+from rftools.reporting.findings import Thresholds
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
 
@@ -24,7 +24,7 @@ class Provenance:
     analysis_seconds: float
 
 
-def method(subject: Subject, limits: Limits, provenance: Provenance) -> list[tuple[str, str]]:
+def method(subject: Subject, limits: Thresholds, provenance: Provenance) -> list[tuple[str, str]]:
     facts = made(provenance)
     if subject.model.weights is not None:
         facts.append((say("summary.weights"), subject.model.weights))
@@ -94,7 +94,7 @@ def effective_method(subject: Subject) -> list[tuple[str, str]]:
     return facts
 
 
-def thresholds(limits: Limits) -> str:
+def thresholds(limits: Thresholds) -> str:
     """The limits that the findings used, in words."""
     return say(
         "method.thresholds_value",

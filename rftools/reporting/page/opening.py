@@ -13,7 +13,7 @@ from rftools.plots.scene import short
 from rftools.reporting.drawing.contours import contours
 from rftools.reporting.drawing.depth import LEFT, RIGHT, WIDTH, Depth, chart
 from rftools.reporting.drawing.pictures import picture_url, plane
-from rftools.reporting.findings import Limits
+from rftools.reporting.findings import Thresholds
 from rftools.reporting.page.render import embedded
 from rftools.reporting.page.sentence import sentence, sides
 from rftools.reporting.subject.subject import Subject
@@ -26,7 +26,7 @@ MOST = 64  # layers that the scrubber runs through, an even choice
 MARGIN = 0.05  # around the picture, as a share of its longer side
 
 
-def opening(subject: Subject, picture: NDArray[np.uint8] | None, limits: Limits) -> dict[str, Any]:
+def opening(subject: Subject, picture: NDArray[np.uint8] | None, limits: Thresholds) -> dict[str, Any]:
     """The sentence, and where fields and a picture's size are known, the stage and the chart beside it."""
     said = {"sentence": sentence(subject, limits), "stage": None}
     if subject.theoretical is None or subject.input_size is None or picture is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rftools.checks.layers import weighted
 from rftools.checks.sizes import effective_size
-from rftools.reporting.findings import Limits
+from rftools.reporting.findings import Thresholds
 from rftools.reporting.findings.orientation import is_oriented
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import counted, say
@@ -14,12 +14,12 @@ from rftools.reporting.texts import counted, say
 WHOLE = 0.995  # share of a field that is shown as all of it
 
 
-def sentence(subject: Subject, limits: Limits) -> str:
+def sentence(subject: Subject, limits: Thresholds) -> str:
     """What the results say in one breath; each clause stands only where its result is there.
 
     >>> from tests import drawn
     >>> from rftools.reporting.sources.results import from_results
-    >>> sentence(from_results([drawn.theoretical(), drawn.effective()]), Limits())
+    >>> sentence(from_results([drawn.theoretical(), drawn.effective()]), Thresholds())
     'The last convolution, conv2, can see 9x7 px; half of what moves it lies within 5 px.'
     """
     clauses = [clause for clause in (_sees(subject), _zeros(subject), _direction(subject, limits)) if clause]
@@ -74,7 +74,7 @@ def _zeros(subject: Subject) -> str:
     return zeros + say("opening.cost", layers=counted(len(lost), "layer"), name=name, share=100 * share)
 
 
-def _direction(subject: Subject, limits: Limits) -> str:
+def _direction(subject: Subject, limits: Thresholds) -> str:
     tested = [row for row in subject.orientation or () if row.q is not None and is_oriented(row, limits)]
     if not tested:
         return ""

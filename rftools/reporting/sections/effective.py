@@ -9,9 +9,9 @@ from rftools.checks.sizes import MEASURE, effective_size
 from rftools.erf.result import EffectiveResult
 from rftools.errors import RequestError
 from rftools.loading import Model
-from rftools.plots.scene import Axis
+from rftools.plots.scene import PlotAxis
 from rftools.reporting.drawing.figures import Figure, drawn
-from rftools.reporting.drawing.series import Course
+from rftools.reporting.drawing.series import EpochFigure
 from rftools.reporting.sections.registry import Analyses, Quantity, Section, Value, register
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
@@ -60,10 +60,10 @@ SECTION = register(
         kind="rftools.erf.result:EffectiveResult",
         quantities=(Quantity("effective", "effective-size", say("comparison.effective"), "px", _size),),
         courses=(
-            Course(
+            EpochFigure(
                 "effective",
                 say("figures.course_effective"),
-                Axis(say("figures.course_effective_axis"), "px"),
+                PlotAxis(say("figures.course_effective_axis"), "px"),
                 "effective",
                 _course,
             ),

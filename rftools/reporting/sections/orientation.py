@@ -6,10 +6,10 @@ from typing import Any
 
 from rftools import weights
 from rftools.loading import Model
-from rftools.plots.scene import Axis
+from rftools.plots.scene import PlotAxis
 from rftools.plots.sparsity.taps import PRUNED
 from rftools.reporting.drawing.figures import Figure, drawn
-from rftools.reporting.drawing.series import Course
+from rftools.reporting.drawing.series import EpochFigure
 from rftools.reporting.sections.registry import Analyses, Quantity, Section, Value, register
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
@@ -56,10 +56,10 @@ SECTION = register(
         kind="rftools.weights.results:OrientationResult",
         quantities=(Quantity("orientation", "orientation-resultant", say("comparison.orientation"), None, _resultant),),
         courses=(
-            Course(
+            EpochFigure(
                 "anisotropy",
                 say("figures.course_anisotropy"),
-                Axis(say("figures.course_anisotropy_axis")),
+                PlotAxis(say("figures.course_anisotropy_axis")),
                 "orientation",
                 _anisotropy,
             ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
 from rftools.reporting.drawing.figures import Figure
-from rftools.reporting.drawing.series import Course
+from rftools.reporting.drawing.series import EpochFigure
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import text_or
 
@@ -80,7 +80,7 @@ class Section:
     schema: str | None = None
     kind: str | None = None
     quantities: tuple[Quantity, ...] = ()
-    courses: tuple[Course, ...] = ()
+    courses: tuple[EpochFigure, ...] = ()
     notes: tuple[str, ...] = ()
     anchor: str = ""
     frames: Callable[[Subject], Sequence[Mapping[str, Any]]] = lambda subject: ()
@@ -124,7 +124,7 @@ def quantities() -> list[Quantity]:
     return [quantity for section in SECTIONS for quantity in section.quantities]
 
 
-def courses() -> list[Course]:
+def courses() -> list[EpochFigure]:
     """What a run is followed by, of all sections."""
     return [course for section in SECTIONS for course in section.courses]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from rftools import weights
 from rftools.loading import Model
-from rftools.plots.scene import Axis
+from rftools.plots.scene import PlotAxis
 from rftools.plots.sparsity.taps import PRUNED
 from rftools.reporting.drawing.figures import Figure, drawn
-from rftools.reporting.drawing.series import Course
+from rftools.reporting.drawing.series import EpochFigure
 from rftools.reporting.sections.registry import Analyses, Quantity, Section, Value, register
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
@@ -49,7 +49,9 @@ SECTION = register(
         kind="rftools.weights.results:SparsityResult",
         quantities=(Quantity("sparsity", "sparsity-share", say("comparison.sparsity"), "%", _zeros),),
         courses=(
-            Course("sparsity", say("figures.course_sparsity"), Axis(say("figures.share"), "%"), "sparsity", _course),
+            EpochFigure(
+                "sparsity", say("figures.course_sparsity"), PlotAxis(say("figures.share"), "%"), "sparsity", _course
+            ),
         ),
     )
 )

@@ -8,10 +8,10 @@ from rftools import trf
 from rftools.checks.layers import weighted
 from rftools.errors import RequestError
 from rftools.loading import Model
-from rftools.plots.scene import Axis
+from rftools.plots.scene import PlotAxis
 from rftools.plots.sparsity.taps import PRUNED
 from rftools.reporting.drawing.figures import Figure, drawn
-from rftools.reporting.drawing.series import Course
+from rftools.reporting.drawing.series import EpochFigure
 from rftools.reporting.sections.registry import Analyses, Quantity, Section, Value, register
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
@@ -87,10 +87,10 @@ SECTION = register(
             ),
         ),
         courses=(
-            Course(
+            EpochFigure(
                 "left",
                 say("figures.course_left"),
-                Axis(say("figures.course_left_axis"), "%"),
+                PlotAxis(say("figures.course_left_axis"), "%"),
                 "theoretical",
                 _course,
             ),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rftools.capture import Graph, Layer
-from rftools.capture.graph import Call, calls_of, is_real_tensor
+from rftools.capture.graph import ModuleCall, calls_of, is_real_tensor
 from rftools.capture.operators import POINTWISE
 from rftools.reporting.texts import counted, say
 
@@ -45,7 +45,7 @@ class Level:
 class Stretch:
     """Operators that follow each other in one call of a module, or one operator alone."""
 
-    call: Call | None
+    call: ModuleCall | None
     nodes: list[fx.Node]
 
 

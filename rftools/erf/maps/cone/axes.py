@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import fx
 
-from rftools.erf.maps.cone.base import NotWindowed, Setting, Share, WindowedRule, argument, source, windowed
+from rftools.erf.maps.cone.base import NotWindowed, PreparedGraph, Share, WindowedRule, argument, source, windowed
 from rftools.erf.maps.cone.boxes import Box, Span
 from rftools.erf.maps.cone.convolution import many
 
@@ -19,7 +19,7 @@ Matrices = list[torch.Tensor | None]
 class Separable(WindowedRule):
     """``y = (A1 x A2 x ...) x`` over the spatial axes; None stands for an axis that is left alone."""
 
-    def __init__(self, node: fx.Node, setting: Setting, matrices: Matrices) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph, matrices: Matrices) -> None:
         super().__init__(node, setting, [source(node, setting)])
         self.matrices = matrices
         self.spans = [None if m is None else _row_spans(m) for m in matrices]
@@ -55,7 +55,7 @@ def _row_spans(matrix: torch.Tensor) -> list[Span]:
 
 
 def _separable(
-    node: fx.Node, setting: Setting, per_axis: Callable[[fx.Node, int, int], torch.Tensor | None]
+    node: fx.Node, setting: PreparedGraph, per_axis: Callable[[fx.Node, int, int], torch.Tensor | None]
 ) -> WindowedRule:
     x = source(node, setting)
     shape = tuple(x.meta["val"].shape)
@@ -81,7 +81,7 @@ def _only(values: Sequence[Any], axis: int, neutral: Any) -> list[Any]:
 
 
 @windowed("avg_pool1d", "avg_pool2d", "avg_pool3d")
-def avg_pool(node: fx.Node, setting: Setting) -> WindowedRule:
+def avg_pool(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     if argument(node, setting, "divisor_override") is not None:
         raise NotWindowed
 
@@ -106,7 +106,7 @@ def avg_pool(node: fx.Node, setting: Setting) -> WindowedRule:
 
 
 @windowed("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
-def adaptive_avg_pool(node: fx.Node, setting: Setting) -> WindowedRule:
+def adaptive_avg_pool(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     def along(node: fx.Node, axis: int, rank: int) -> torch.Tensor | None:
         out, n = int(node.meta["val"].shape[2 + axis]), int(cast(fx.Node, node.args[0]).meta["val"].shape[2 + axis])
         if out == n:
@@ -117,7 +117,7 @@ def adaptive_avg_pool(node: fx.Node, setting: Setting) -> WindowedRule:
     return _separable(node, setting, along)
 
 
-def upsample(node: fx.Node, setting: Setting) -> WindowedRule:
+def upsample(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     if getattr(node.target, "_overloadname", "") != "vec":
         raise NotWindowed
 
@@ -154,7 +154,7 @@ windowed(
 
 
 @windowed("pad", "constant_pad_nd")
-def pad(node: fx.Node, setting: Setting) -> WindowedRule:
+def pad(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     pads = [int(p) for p in argument(node, setting, "pad")]
     mode = argument(node, setting, "mode", "constant")
     if any(pads[2 * (len(node.meta["val"].shape) - 2) :]):
@@ -172,7 +172,7 @@ def pad(node: fx.Node, setting: Setting) -> WindowedRule:
     return _separable(node, setting, along)
 
 
-def _moved(node: fx.Node, setting: Setting, order: Callable[[int, int], torch.Tensor | None]) -> WindowedRule:
+def _moved(node: fx.Node, setting: PreparedGraph, order: Callable[[int, int], torch.Tensor | None]) -> WindowedRule:
     """An operator that takes elements from other places of the same axis: ``order(dim, n)`` says which."""
 
     def along(node: fx.Node, axis: int, rank: int) -> torch.Tensor | None:
@@ -184,7 +184,7 @@ def _moved(node: fx.Node, setting: Setting, order: Callable[[int, int], torch.Te
 
 
 @windowed("flip")
-def flip(node: fx.Node, setting: Setting) -> WindowedRule:
+def flip(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     dims = [d % node.meta["val"].ndim for d in argument(node, setting, "dims")]
     if min(dims) < 2:
         raise NotWindowed
@@ -192,7 +192,7 @@ def flip(node: fx.Node, setting: Setting) -> WindowedRule:
 
 
 @windowed("roll")
-def roll(node: fx.Node, setting: Setting) -> WindowedRule:
+def roll(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     dims = [d % node.meta["val"].ndim for d in argument(node, setting, "dims", ())]
     if not dims or min(dims) < 2:
         raise NotWindowed

@@ -29,7 +29,7 @@ MISSING = object()
 
 
 @dataclass(frozen=True)
-class Setting:
+class PreparedGraph:
     """A graph, its constants on the device, and the nodes that the input reaches."""
 
     graph: Graph
@@ -67,7 +67,7 @@ class WindowedRule:
     heavy = False
     cost = 1.0
 
-    def __init__(self, node: fx.Node, setting: Setting, inputs: Sequence[fx.Node]) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph, inputs: Sequence[fx.Node]) -> None:
         self.node = node
         self.setting = setting
         self.inputs = tuple(inputs)
@@ -125,7 +125,7 @@ def operator_of(node: fx.Node) -> fx.Node:
     return cast(fx.Node, node.args[0]) if node.target is operator.getitem else node
 
 
-def call_node(node: fx.Node, setting: Setting, values: dict[fx.Node, Any]) -> Any:
+def call_node(node: fx.Node, setting: PreparedGraph, values: dict[fx.Node, Any]) -> Any:
     """The node's operator on the values; in-place forms are replaced, or work on copies."""
 
     def value(n: fx.Node) -> Any:
@@ -158,7 +158,7 @@ def _copied(into: torch.Tensor, values: torch.Tensor, non_blocking: bool = False
     return values.to(into.dtype).expand(into.shape)
 
 
-Builder = Callable[[fx.Node, Setting], WindowedRule]
+Builder = Callable[[fx.Node, PreparedGraph], WindowedRule]
 BUILDERS: dict[str, Builder] = {}
 
 
@@ -174,7 +174,7 @@ def windowed(*names: str) -> Callable[[Any], Any]:
     return register
 
 
-def argument(node: fx.Node, setting: Setting, name: str, default: Any = None) -> Any:
+def argument(node: fx.Node, setting: PreparedGraph, name: str, default: Any = None) -> Any:
     """An argument of a node by its name in the schema; constants are worked out, nodes that x reaches stay nodes."""
     slot = setting.slots(node.target).get(name)
     if slot is None:
@@ -187,7 +187,7 @@ def argument(node: fx.Node, setting: Setting, name: str, default: Any = None) ->
     return setting.evaluate(value) if isinstance(value, fx.Node) and not setting.dynamic(value) else value
 
 
-def source(node: fx.Node, setting: Setting) -> fx.Node:
+def source(node: fx.Node, setting: PreparedGraph) -> fx.Node:
     """The only input that the image reaches, which has to be the operator's first."""
     op = operator_of(node)
     if [n for n in op.all_input_nodes if setting.dynamic(n)] != [op.args[0]]:
@@ -205,7 +205,7 @@ def without_rule(graph: Graph) -> float:
     return sum(qualified_name(node) not in BUILDERS for node in ops) / max(1, len(ops))
 
 
-def build(node: fx.Node, setting: Setting) -> WindowedRule | None:
+def build(node: fx.Node, setting: PreparedGraph) -> WindowedRule | None:
     """The windowed rule of a node; None where the operator has none."""
     builder = BUILDERS.get(qualified_name(operator_of(node)))
     if builder is None:

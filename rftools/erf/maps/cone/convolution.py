@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import fx
 
 from rftools.capture import op_name, operators
-from rftools.erf.maps.cone.base import NotWindowed, Setting, Share, WindowedRule, argument, source, windowed
+from rftools.erf.maps.cone.base import NotWindowed, PreparedGraph, Share, WindowedRule, argument, source, windowed
 from rftools.erf.maps.cone.boxes import Box, Patch, Span, cut, widen
 
 CONV = (F.conv1d, F.conv2d, F.conv3d)
@@ -45,7 +45,7 @@ class _Kernel(WindowedRule):
     heavy = True
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting, [source(node, setting)])
         self.rank = len(self.shape) - 2
         weight = argument(node, setting, "weight")
@@ -73,7 +73,7 @@ class _Kernel(WindowedRule):
 class Convolution(_Kernel):
     """A convolution; its gradient is the convolution with the turned kernel, wherever the window's edge leads."""
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting)
         self.cost = float(self.weight[0].numel())
         self.turned: torch.Tensor | None = None  # for the groups that pass together: a copy of all weights is dear
@@ -190,7 +190,7 @@ class Transposed(_Kernel):
 
     croppable = False
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting)
         self.cost = float(self.weight[:, 0].numel())
 
@@ -217,7 +217,7 @@ windowed(*operators.TRANSPOSED)(Transposed)
 
 
 @windowed(*operators.GENERAL)
-def convolution(node: fx.Node, setting: Setting) -> WindowedRule:
+def convolution(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     return (Transposed if argument(node, setting, "transposed") else Convolution)(node, setting)
 
 
@@ -227,7 +227,7 @@ class Linear(WindowedRule):
     heavy = True
     croppable = False
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting, [source(node, setting)])
         weight = argument(node, setting, "weight")
         if op_name(node) == "linear":

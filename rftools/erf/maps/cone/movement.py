@@ -12,7 +12,7 @@ from rftools.capture import op_name
 from rftools.capture.shapes import shape_of
 from rftools.erf.maps.cone.base import (
     NotWindowed,
-    Setting,
+    PreparedGraph,
     Share,
     WindowedRule,
     argument,
@@ -28,7 +28,7 @@ class Concatenation(WindowedRule):
 
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         parts = cast(Sequence[Any], node.args[0])
         dynamic = list(dict.fromkeys(t for t in parts if setting.dynamic(t)))
         super().__init__(node, setting, dynamic)
@@ -85,7 +85,7 @@ class Slice(WindowedRule):
 
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting, dim: int, start: int, step: int = 1) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph, dim: int, start: int, step: int = 1) -> None:
         super().__init__(node, setting, [source(node, setting)])
         self.dim, self.start, self.step = dim % len(self.shape), start, step
         if self.dim == 0:
@@ -111,7 +111,7 @@ class Slice(WindowedRule):
 
 
 @windowed("slice")
-def slice_(node: fx.Node, setting: Setting) -> WindowedRule:
+def slice_(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     dim = int(argument(node, setting, "dim", 0))
     n = source(node, setting).meta["val"].shape[dim]
     start = int(argument(node, setting, "start") or 0)
@@ -125,7 +125,7 @@ class Select(WindowedRule):
 
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting, [source(node, setting)])
         self.dim = int(argument(node, setting, "dim")) % len(self.shapes[0])
         self.place = int(argument(node, setting, "index")) % self.shapes[0][self.dim]
@@ -150,7 +150,7 @@ class Whole(WindowedRule):
 
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting, [source(node, setting)])
 
     def reach(self, index: int, box: Box) -> Box:
@@ -164,7 +164,7 @@ class Whole(WindowedRule):
 
 
 @windowed("chunk", "split", "split_with_sizes")
-def part(node: fx.Node, setting: Setting) -> WindowedRule:
+def part(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     op = operator_of(node)
     dim = int(argument(op, setting, "dim", 0))
     before = op.meta["val"][: cast(int, node.args[1])]
@@ -176,7 +176,7 @@ class Permutation(WindowedRule):
 
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting, [source(node, setting)])
         n = len(self.shape)
         if op_name(node) == "permute":
@@ -209,7 +209,7 @@ class Reshape(WindowedRule):
 
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting, [source(node, setting)])
         a, b = self.shapes[0], self.shape
         if a[:1] != b[:1] or len(a) < 2 or len(b) < 2:
@@ -249,7 +249,7 @@ windowed("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "
 class Mean(WindowedRule):
     """The mean (or sum) over dimensions, which the gradient then fills."""
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting, [source(node, setting)])
         rank = len(self.shapes[0])
         dims = argument(node, setting, "dim")

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import fx
 
-from rftools.erf.maps.cone.base import NotWindowed, Setting, Share, WindowedRule, argument, source, windowed
+from rftools.erf.maps.cone.base import NotWindowed, PreparedGraph, Share, WindowedRule, argument, source, windowed
 from rftools.erf.maps.cone.boxes import Box, Patch, cut, full_box, widen
 
 
 class PerPosition(WindowedRule):
     """A function along the last dimensions at every position of the others: layer norm, softmax."""
 
-    def __init__(self, node: fx.Node, setting: Setting, mixed: Sequence[int]) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph, mixed: Sequence[int]) -> None:
         super().__init__(node, setting, [source(node, setting)])
         self.mixed = set(mixed)
         self.cost = 8.0
@@ -44,14 +44,14 @@ class PerPosition(WindowedRule):
 
 
 @windowed("layer_norm")
-def layer_norm(node: fx.Node, setting: Setting) -> WindowedRule:
+def layer_norm(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     rank = len(node.meta["val"].shape)
     count = len(argument(node, setting, "normalized_shape"))
     return PerPosition(node, setting, range(rank - count, rank))
 
 
 @windowed("group_norm", "instance_norm")
-def group_norm(node: fx.Node, setting: Setting) -> WindowedRule:
+def group_norm(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     """Statistics over each image: the gradient fills all of it."""
     if not argument(node, setting, "use_input_stats", True):
         raise NotWindowed
@@ -59,5 +59,5 @@ def group_norm(node: fx.Node, setting: Setting) -> WindowedRule:
 
 
 @windowed("softmax", "_softmax", "log_softmax")
-def softmax(node: fx.Node, setting: Setting) -> WindowedRule:
+def softmax(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     return PerPosition(node, setting, [int(argument(node, setting, "dim")) % node.meta["val"].ndim])

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import fx
 
 from rftools.capture import op_name
-from rftools.erf.maps.cone.base import NotWindowed, Setting, Share, WindowedRule, argument, source, windowed
+from rftools.erf.maps.cone.base import NotWindowed, PreparedGraph, Share, WindowedRule, argument, source, windowed
 from rftools.erf.maps.cone.boxes import Box, Patch, Span, cut, widen
 
 
@@ -18,7 +18,7 @@ class Pixels(WindowedRule):
 
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting, [source(node, setting)])
         self.finer = op_name(node) == "pixel_shuffle"
         self.fine = int(argument(node, setting, "upscale_factor" if self.finer else "downscale_factor"))
@@ -55,7 +55,7 @@ class ChannelShuffle(WindowedRule):
 
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting, [source(node, setting)])
         self.groups = int(argument(node, setting, "groups"))
 

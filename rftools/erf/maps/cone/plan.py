@@ -19,7 +19,7 @@ import rftools.erf.maps.cone.pixels
 import rftools.erf.maps.cone.pooling  # noqa: F401  (these register their rules)
 from rftools.capture import Graph, op_name
 from rftools.capture.shapes import shape_of
-from rftools.erf.maps.cone.base import Setting, WindowedRule, build, operator_of
+from rftools.erf.maps.cone.base import PreparedGraph, WindowedRule, build, operator_of
 from rftools.erf.maps.cone.boxes import Box, full_box, union, volume
 from rftools.erf.maps.cone.pointwise import Scale, Unary
 from rftools.erf.maps.cone.tape import Tape
@@ -52,7 +52,7 @@ class NodeUnit:
 class Plan:
     """The nodes between the input and the units, each with its rule or its tape."""
 
-    setting: Setting
+    setting: PreparedGraph
     units: tuple[NodeUnit, ...]
     nodes: tuple[fx.Node, ...]
     rules: Mapping[fx.Node, WindowedRule]
@@ -139,7 +139,7 @@ class Constants(Evaluator):
 def make_plan(graph: Graph, units: Sequence[NodeUnit], device: torch.device) -> Plan:
     """Rules for everything between the input and the units, and the boxes on which values are needed."""
     reached = _reached(graph)
-    setting = Setting(graph, Constants(graph, device), reached)
+    setting = PreparedGraph(graph, Constants(graph, device), reached)
     live = _live(graph, units, reached)
     nodes = tuple(n for n in graph.nodes if n in live)
     rules, tapes = _steps(nodes, setting)
@@ -164,7 +164,7 @@ def _live(graph: Graph, units: Sequence[NodeUnit], reached: frozenset[fx.Node]) 
     return found
 
 
-def _steps(nodes: Sequence[fx.Node], setting: Setting) -> tuple[dict[fx.Node, WindowedRule], dict[fx.Node, Tape]]:
+def _steps(nodes: Sequence[fx.Node], setting: PreparedGraph) -> tuple[dict[fx.Node, WindowedRule], dict[fx.Node, Tape]]:
     rules: dict[fx.Node, WindowedRule] = {}
     tapes: dict[fx.Node, Tape] = {}
     for node in nodes:

@@ -13,7 +13,7 @@ from rftools.capture import op_name
 from rftools.capture.operators import ARITHMETIC, COPIES, RUNNING_NORMS, UNARY
 from rftools.erf.maps.cone.base import (
     NotWindowed,
-    Setting,
+    PreparedGraph,
     Share,
     WindowedRule,
     argument,
@@ -39,7 +39,7 @@ class Scale(WindowedRule):
 
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting, inputs: Sequence[fx.Node]) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph, inputs: Sequence[fx.Node]) -> None:
         super().__init__(node, setting, inputs)
         op = operator_of(node)
         self.var, self.weight = (argument(op, setting, name) for name in ("running_var", "weight"))
@@ -70,7 +70,7 @@ class Scale(WindowedRule):
 
 
 @windowed(*RUNNING_NORMS)
-def batch_norm(node: fx.Node, setting: Setting) -> WindowedRule:
+def batch_norm(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     op = operator_of(node)
     x = source(node, setting)
     mean, var = (argument(op, setting, name) for name in ("running_mean", "running_var"))
@@ -86,7 +86,7 @@ class Unary(WindowedRule):
 
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting, [source(node, setting)])
         self.scale: Scale | None = None  # a batch normalisation just before, whose factor the derivative takes in
         self.derivative: Patch | None = None
@@ -142,7 +142,7 @@ class Identity(WindowedRule):
 
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting, [source(node, setting)])
         if argument(node, setting, "train", False) or argument(node, setting, "dtype") is not None:
             raise NotWindowed
@@ -165,7 +165,7 @@ class Binary(WindowedRule):
 
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         self.sides = [
             value if setting.dynamic(value) else setting.evaluate(value)
             for value in (argument(node, setting, "self", node.args[0]), argument(node, setting, "other"))

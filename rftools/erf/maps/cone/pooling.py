@@ -11,7 +11,7 @@ from torch import fx
 
 from rftools.erf.maps.cone.base import (
     NotWindowed,
-    Setting,
+    PreparedGraph,
     Share,
     WindowedRule,
     argument,
@@ -35,7 +35,7 @@ class MaxPool(WindowedRule):
 
     croppable = True
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting, [source(node, setting)])
         op = operator_of(node)
         if op is not node and node.args[1] != 0:

@@ -10,14 +10,14 @@ from torch import fx
 from rftools.capture import op_name
 from rftools.capture.operators import PER_IMAGE
 from rftools.capture.shapes import shape_of
-from rftools.erf.maps.cone.base import Setting, Share, call_node
+from rftools.erf.maps.cone.base import PreparedGraph, Share, call_node
 from rftools.erf.maps.cone.boxes import Box, full_box, tighten, widen
 
 
 class Tape:
     """One operator with the record of its own gradient, for any number of inputs and outputs."""
 
-    def __init__(self, node: fx.Node, setting: Setting) -> None:
+    def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         self.node = node
         self.setting = setting
         self.inputs = tuple(n for n in node.all_input_nodes if setting.dynamic(n))
