@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.erf.measures.registry import Definition, Frame
+from rftools.erf.measures.registry import Definition, Frame, Mixed
 from rftools.erf.result import Measure
 
 RESAMPLES = 200
@@ -16,17 +17,25 @@ METHOD = (
     f"95 % BCa bootstrap over images ({RESAMPLES} resamples of the mean map; Efron 1987, doi:10.1080/01621459.1987."
     "10478410); below 20 images it tends to be too narrow, below 2 there is none"
 )
-CHUNK = 1 << 22  # numbers held at once
+CHUNK = 1 << 19  # numbers of means that are held at once: about as many as a processor keeps near
+
+Geometry = dict[Any, dict[str, Any]]  # what measures need of windows, by window
 
 
 def measure_all(
-    maps: NDArray[np.float32], frame: Frame, definitions: Mapping[str, Definition], *, seed: int
+    maps: NDArray[np.float32],
+    frame: Frame,
+    definitions: Mapping[str, Definition],
+    *,
+    seed: int,
+    geometry: Geometry | None = None,
 ) -> dict[str, Measure]:
     """Every measure of the mean of ``maps`` ``(N, *spatial)`` with its interval over the images.
 
     One that moves in steps has none: its resamples repeat a few values, and their spread says little of its error.
+    Windows that are alike share what is kept in ``geometry``.
     """
-    rank, frame = maps.ndim - 1, replace(frame, fixed={})
+    rank, frame = maps.ndim - 1, _framed(frame, maps.shape[1:], {} if geometry is None else geometry)
     chosen = {name: d for name, d in definitions.items() if rank in d.ranks}
     whole = np.abs(maps.mean(0, dtype=np.float64))[None]
     if not whole.any():
@@ -35,9 +44,7 @@ def measure_all(
     if len(maps) < 2:
         return {name: Measure(_number(values[name][0]), None, None, d.unit) for name, d in chosen.items()}
     smooth = {name: d for name, d in chosen.items() if not d.steps}
-    shares, left_out = _resampling(len(maps), seed)
-    resampled = _weighted(maps, shares, frame, smooth)
-    jackknife = _weighted(maps, left_out, frame, smooth)
+    resampled, jackknife = _weighted(maps, _resampling(len(maps), seed), frame, smooth)
     found = {}
     for name, definition in chosen.items():
         value = float(values[name][0])
@@ -45,6 +52,10 @@ def measure_all(
         low, high = (None, None) if definition.steps else _bca(value, resampled[name], jackknife[name], period)
         found[name] = Measure(_number(value), low, high, definition.unit)
     return found
+
+
+def _framed(frame: Frame, shape: tuple[int, ...], geometry: Geometry) -> Frame:
+    return replace(frame, fixed=geometry.setdefault((frame, shape), {}))
 
 
 def _resampling(count: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -87,16 +98,17 @@ def differences(
     count = len(first[0])
     chosen = {name: d for name, d in definitions.items() if first[0].ndim - 1 in d.ranks}
     smooth = {name: d for name, d in chosen.items() if not d.steps}
-    weights = [np.full((1, count), 1 / count), *(_resampling(count, seed) if count > 1 else ())]
-    sides = [
-        [_weighted(maps, shares, frame, smooth if i else chosen) for i, shares in enumerate(weights)]
-        for maps, frame in (first, second)
-    ]
+    drawn = _resampling(count, seed) if count > 1 else ()
+    sides = []
+    for maps, own in (first, second):
+        frame = _framed(own, maps.shape[1:], {})
+        whole = _apply(np.abs(maps.mean(0, dtype=np.float64))[None], frame, chosen)
+        sides.append([whole, *_weighted(maps, drawn, frame, smooth)])
     found = {}
     for name, definition in chosen.items():
         period = 180.0 if definition.unit == "degrees" else None
-        own = [(a[name], b[name]) for a, b in zip(*sides, strict=True) if name in a]
-        value, *spread = (_wrapped(b - a, period) for a, b in own)
+        pairs = [(a[name], b[name]) for a, b in zip(*sides, strict=True) if name in a]
+        value, *spread = (_wrapped(b - a, period) for a, b in pairs)
         low, high = _bca(float(value[0]), spread[0], spread[1], period) if spread else (None, None)
         found[name] = Difference(_number(value[0]), low, high, definition.unit)
     return found
@@ -120,23 +132,53 @@ def half_width(measure: Measure) -> float | None:
 
 
 def _weighted(
-    maps: NDArray[np.float32], shares: NDArray[np.float64], frame: Frame, definitions: Mapping[str, Definition]
+    maps: NDArray[np.float32],
+    shares: Sequence[NDArray[np.float64]],
+    frame: Frame,
+    definitions: Mapping[str, Definition],
+) -> list[dict[str, NDArray[np.float64]]]:
+    """For each of the ``shares`` the measures of the means that they make of the maps.
+
+    Of maps that are not negative, sums are mixed where that is enough; elsewhere the means are formed.
+    """
+    flat = maps.reshape(len(maps), -1)
+    linear = {n: d for n, d in definitions.items() if d.of_mixed is not None} if flat.min(initial=0) >= 0 else {}
+    formed = {name: d for name, d in definitions.items() if name not in linear}
+    single, own = maps.astype(np.float64) if linear else None, replace(frame, shared={})
+    found = []
+    for drawn in shares:
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
+            mixed = Mixed(single, drawn) if single is not None else None
+            values = {n: np.asarray(d.of_mixed(mixed, own)) for n, d in linear.items() if d.of_mixed and mixed}
+        found.append(values | (_of_means(flat, drawn, maps.shape[1:], (frame, formed)) if formed else {}))
+    return found
+
+
+def _of_means(
+    flat: NDArray[np.float32],
+    shares: NDArray[np.float64],
+    shape: tuple[int, ...],
+    asked: tuple[Frame, Mapping[str, Definition]],
 ) -> dict[str, NDArray[np.float64]]:
-    flat = maps.reshape(len(maps), -1).astype(np.float64)
-    rows = max(1, CHUNK // max(flat.shape[1], 1))
+    """The measures of means that are formed, some at a time, in the maps' own precision."""
+    rows, weights = max(1, CHUNK // max(flat.shape[1], 1)), shares.astype(flat.dtype)
     parts = []
     for start in range(0, len(shares), rows):
-        mixed = np.abs(shares[start : start + rows] @ flat).reshape(-1, *maps.shape[1:])
-        parts.append(_apply(mixed, frame, definitions))
-    return {name: np.concatenate([part[name] for part in parts]) for name in definitions}
+        mixed = np.abs(weights[start : start + rows] @ flat).reshape(-1, *shape)
+        parts.append(_apply(mixed, *asked))
+    return {name: np.concatenate([part[name] for part in parts]) for name in asked[1]}
 
 
 def _apply(
-    maps: NDArray[np.float64], frame: Frame, definitions: Mapping[str, Definition]
+    maps: NDArray[np.floating[Any]], frame: Frame, definitions: Mapping[str, Definition]
 ) -> dict[str, NDArray[np.float64]]:
-    frame = replace(frame, shared={}, fixed={} if frame.fixed is None else frame.fixed)  # shared: these maps' own
+    frame = replace(frame, shared={})  # what these maps share
     with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
-        return {name: np.asarray(d.function(maps, frame), dtype=np.float64) for name, d in definitions.items()}
+        mixed = Mixed(maps)
+        return {
+            name: np.asarray(d.function(maps, frame) if d.of_mixed is None else d.of_mixed(mixed, frame), np.float64)
+            for name, d in definitions.items()
+        }
 
 
 def _number(value: float) -> float | None:
@@ -156,7 +198,7 @@ def _bca(
     Student's are against the normal's, and by n / (n - 1), the bootstrap's too small variance (Hesterberg 2015,
     doi:10.1080/00031305.2015.1089789).
     """
-    from scipy.stats import norm, t
+    from scipy.special import ndtr, ndtri, stdtrit
 
     resampled = resampled[np.isfinite(resampled)]
     jackknife = jackknife[np.isfinite(jackknife)]
@@ -171,13 +213,13 @@ def _bca(
     resampled, value = resampled - 2 * bias, value - bias
     below = (resampled < value).mean() + (resampled == value).mean() / 2
     below = min(max(float(below), 0.5 / len(resampled)), 1 - 0.5 / len(resampled))
-    rank = norm.ppf(below)
+    rank = float(ndtri(below))
     deviation = jackknife.mean() - jackknife
     spread = (deviation**2).sum()
     skew = float((deviation**3).sum() / (6 * spread**1.5)) if spread > 0 else 0.0
     limits = []
     for level in (0.025, 0.975):
-        z = rank + t.ppf(level, count - 1) * np.sqrt(count / (count - 1))
-        share = norm.cdf(rank + z / (1 - skew * z)) if abs(1 - skew * z) > 1e-6 else level
+        z = rank + stdtrit(count - 1, level) * np.sqrt(count / (count - 1))
+        share = ndtr(rank + z / (1 - skew * z)) if abs(1 - skew * z) > 1e-6 else level
         limits.append(float(np.quantile(resampled, min(max(float(share), 0.0), 1.0))) + centre)
     return limits[0], limits[1]

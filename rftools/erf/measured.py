@@ -15,7 +15,7 @@ from rftools.capture import capture
 from rftools.erf.chosen import ChosenUnit, Window, chosen_units, windows
 from rftools.erf.fixed_inputs import fixed_inputs, of_one_input
 from rftools.erf.images import COUNT, ImageSource, gather
-from rftools.erf.intervals import METHOD, measure_all
+from rftools.erf.intervals import METHOD, Geometry, measure_all
 from rftools.erf.maps.mixing import ONE_BY_ONE, mixes_images
 from rftools.erf.measures import Definition
 from rftools.erf.pictures import pictures
@@ -74,20 +74,24 @@ class EffectiveMaps:
         )
 
     def _rows(self) -> tuple[EffectiveLayer, ...]:
-        where = self.windows
+        where, geometry = self.windows, Geometry()
         return tuple(
-            self._row(one, where[one.unit.key]) if one.absent is None else self._empty(one, one.absent)
+            self._row(one, where[one.unit.key], geometry) if one.absent is None else self._empty(one, one.absent)
             for one in self.chosen
         )
 
-    def _row(self, one: ChosenUnit, window: Window) -> EffectiveLayer:
+    def _row(self, one: ChosenUnit, window: Window, geometry: Geometry) -> EffectiveLayer:
         maps = self.sample.maps[one.unit.key]
         full = maps.mean(0, dtype=np.float64)
         return dataclasses.replace(
             self._empty(one, _why_nothing(one.row, full)),
             images=self.sample.count,
             measures=measure_all(
-                maps[(slice(None), *window.box)], window.frame, self.measures, seed=self.source.options.seed
+                maps[(slice(None), *window.box)],
+                window.frame,
+                self.measures,
+                seed=self.source.options.seed,
+                geometry=geometry,
             ),
             map=full,
             scale=float(np.abs(full).max()),

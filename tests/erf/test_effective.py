@@ -13,7 +13,7 @@ from torch import nn
 
 import rftools as rf
 from rftools.erf.intervals import measure_all
-from rftools.erf.measures.registry import REGISTRY, Frame, measure
+from rftools.erf.measures.registry import REGISTRY, Frame, Mixed, measure
 from rftools.models import NETS
 
 Maps = NDArray[np.float64]
@@ -295,6 +295,26 @@ def test_intervals_cover() -> None:
             assert m.high is not None
             hits[name] += m.low <= truth[name] <= m.high
     assert all(0.88 <= n / 200 <= 0.99 for n in hits.values()), hits
+
+
+@pytest.mark.parametrize("shape", [(18, 23), (40, 31), (17,), (7, 9, 8)], ids=str)
+@pytest.mark.parametrize("outlier", [1.0, 400.0])
+def test_mixed_sums_are_those_of_formed_means(shape: tuple[int, ...], outlier: float) -> None:
+    """Of a mean, a measure is the same whether the mean is formed, or its sums are mixed from those of the maps."""
+    draw, rank = np.random.default_rng(3), len(shape)
+    around = np.meshgrid(*(np.arange(n) - n / 2.3 for n in shape), indexing="ij")
+    width = np.array([0.8, 9.0, 6.0, 4.0, 8.0, 7.0]).reshape(-1, *[1] * rank)
+    maps = np.exp(-sum(g**2 for g in around)[None] / width**2) * draw.gamma(2.0, size=(6, *shape))
+    maps[0] *= outlier  # the means are then of very different widths
+    for offset, middle in ((3, 9.0), (0, 7.5), (1, 8.25)):
+        frame = Frame((middle,) * rank, (None,) * rank, (60,) * rank, (offset,) * rank)
+        shares = draw.multinomial(6, [1 / 6] * 6, size=20) / 6
+        formed = np.tensordot(shares, maps, 1)
+        for name, definition in REGISTRY.items():
+            if definition.of_mixed is not None and rank in definition.ranks:
+                found = definition.of_mixed(Mixed(maps, shares), frame.ready())
+                near = 1e-4 if name.startswith("gaussian") else 1e-9
+                assert found == pytest.approx(definition.function(formed, frame), rel=near), name
 
 
 def test_a_single_image_has_no_interval() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,6 +34,14 @@ class Frame:
         """What ``work`` gives, worked out once for all measures of these maps."""
         return _kept(self.shared, name, work)
 
+    def ready(self) -> Frame:
+        """With places to keep what is worked out once."""
+        return self if self.shared is not None and self.fixed is not None else replace(self, shared={}, fixed={})
+
+    def alone(self) -> Frame:
+        """The same for other maps of this window."""
+        return replace(self, shared={})
+
     def geometry(self, name: str, work: Callable[[], T]) -> T:
         """What ``work`` gives, worked out once for all maps of this window: it may read their shape alone."""
         return _kept(self.fixed, name, work)
@@ -40,6 +49,34 @@ class Frame:
     def positions(self, maps: Maps, axis: int) -> NDArray[np.float64]:
         """Image coordinates along one axis of the maps."""
         return np.arange(maps.shape[axis + 1], dtype=np.float64) + self.offset[axis]
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Means of ``maps`` ``(n, *spatial)``, none of which is formed: each row of ``shares`` ``(r, n)`` weighs the
+    maps of one. Without shares the maps stand for themselves.
+
+    What is linear in a map is worked out of each of them, and mixed afterwards: ``mixed(sums)``, with sums ``(n, k)``,
+    gives the ``(r, k)`` of the means.
+    """
+
+    maps: Maps
+    shares: Maps | None = None
+    shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __call__(self, sums: Maps) -> Maps:
+        return sums if self.shares is None else self.shares @ sums
+
+    def __len__(self) -> int:
+        return len(self.maps if self.shares is None else self.shares)
+
+    @property
+    def rank(self) -> int:
+        return self.maps.ndim - 1
+
+    def once(self, name: str, work: Callable[[], T]) -> T:
+        """What ``work`` gives, worked out once for all measures of these means."""
+        return _kept(self.shared, name, work)
 
 
 def _kept(among: dict[str, Any] | None, name: str, work: Callable[[], T]) -> T:
@@ -52,15 +89,19 @@ def _kept(among: dict[str, Any] | None, name: str, work: Callable[[], T]) -> T:
 
 
 MeasureFunction = Callable[[Maps, Frame], Maps]
+MixedFunction = Callable[[Mixed, Frame], Maps]
 
 
 @dataclass(frozen=True)
 class Definition:
+    """A measure; ``of_mixed`` is its way to means that need not be formed, where it has one."""
+
     name: str
     unit: str
     ranks: tuple[int, ...]
     function: MeasureFunction
     steps: bool = False
+    of_mixed: MixedFunction | None = None
 
 
 REGISTRY: dict[str, Definition] = {}
@@ -89,5 +130,25 @@ def measure(
             raise RequestError(f"there is a measure {name!r} already; give yours another name")
         REGISTRY[name] = Definition(name, unit, ranks, function, steps)
         return function
+
+    return register
+
+
+def mixed_measure(
+    name: str, *, unit: str, ranks: tuple[int, ...] = (1, 2, 3)
+) -> Callable[[MixedFunction], MeasureFunction]:
+    """As `measure`, for a function of sums that are linear in a map: it takes a `Mixed` instead of maps.
+
+    Resampling then mixes the sums of single maps, which are few, instead of the maps.
+    """
+
+    def register(function: MixedFunction) -> MeasureFunction:
+        @functools.wraps(function)
+        def of_maps(maps: Maps, frame: Frame) -> Maps:
+            return function(Mixed(maps), frame.ready())
+
+        measure(name, unit=unit, ranks=ranks)(of_maps)
+        REGISTRY[name] = replace(REGISTRY[name], of_mixed=function)
+        return of_maps
 
     return register
