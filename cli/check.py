@@ -17,6 +17,7 @@ from rftools.errors import RequestError
 
 if TYPE_CHECKING:
     from rftools.checks import CheckResult, Limit
+    from rftools.checks.api import Measured
 
 FORMATS = ("text", "json", "github", "junit")
 NOTHING = "nothing has changed"
@@ -38,7 +39,7 @@ class Asked:
 
     def limits(self) -> list[Limit]:
         """All of them, for the layers of ``--layers`` where they name none of their own."""
-        from rftools.checks import Limit, parse_limit
+        from rftools.checks import Limit, parse_limit, read_limits
 
         own = ("min_field", "max_holes", "min_effective", "max_anisotropy")
         found = [parse_limit(name.replace("_", "-"), text) for name in own for text in getattr(self, name)]
@@ -55,6 +56,27 @@ class Asked:
         ]
 
 
+@dataclass(frozen=True)
+class Running:
+    """What runs through the net where a limit asks for effective fields."""
+
+    images: str | None
+    count: int | None
+    batch_size: int
+    device: str
+
+    def options(self, seed: int) -> Measured:
+        """The same for `rftools.checks.keep`."""
+        return {
+            "images": self.images,
+            "count": self.count,
+            "batch_size": self.batch_size,
+            "device": self.device,
+            "seed": seed,
+        }
+
+
+RUNNING = (options.images, options.count(None), options.batch_size(8), options.device)
 WORDS = (
     options.layers,
     click.option("--min-field", multiple=True, metavar="[LAYERS=]PX", help="Field no smaller (default: deepest conv)."),
@@ -71,10 +93,11 @@ WORDS = (
 @click.command("check", short_help="Exit 1 when a net breaks a limit.")
 @subject.one
 @options.packed(Asked, "asked", *WORDS)
+@options.packed(Running, "running", *RUNNING)
 @json_word
 @force_word
 @talk_options
-def command(subject: Specs, asked: Asked, json: str | None, force: bool) -> None:
+def command(subject: Specs, asked: Asked, running: Running, json: str | None, force: bool) -> None:
     """Check SPEC against limits; one line for each that is broken. LAYERS is a name or a pattern, as in --layers, which
     is for the limits that name none.
 
@@ -84,40 +107,16 @@ def command(subject: Specs, asked: Asked, json: str | None, force: bool) -> None
     Example:
       rftools check best.pt --min-field 24 --max-holes 0 --no-unproductive
     """
-    reads = [path for path in (*subject.files, asked.base, asked.limits_file) if path is not None]
+    reads = [path for path in (*subject.files, asked.base, asked.limits_file, running.images) if path is not None]
     check_targets([json] if json not in (None, "-") and json else [], reads, force=force)
     limits = asked.limits()
     from rftools.checks import keep
 
-    found = keep(subject.load(), limits, asked.base)
+    found = keep(subject.load(), limits, asked.base, **running.options(subject.seed))
     if write_json(found.to_json, json):
         click.echo(FORMATTERS[asked.form](found), nl=False)
     if not found.ok:
         sys.exit(1)
-
-
-def read_limits(path: str) -> list[Limit]:
-    """Limits of a TOML file: ``check = number``, or ``check = {"layers" = number, ...}``."""
-    import tomllib
-
-    from rftools.checks import CHECKS, parse_limit
-
-    try:
-        with open(path, "rb") as stream:
-            content = tomllib.load(stream)
-    except FileNotFoundError:
-        raise RequestError(f"no such file: {path}") from None
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise RequestError(f"{path} is no TOML file that can be read ({error})") from None
-    limits = []
-    for name, value in content.items():
-        if name not in CHECKS:
-            raise RequestError(f"{path}: no check {name!r}; there are {', '.join(CHECKS)}")
-        pairs = value.items() if isinstance(value, dict) else [(None, value)]
-        limits += [
-            parse_limit(name, f"{number}" if layers is None else f"{layers}={number}") for layers, number in pairs
-        ]
-    return limits
 
 
 def as_text(found: CheckResult) -> str:

@@ -32,7 +32,7 @@ csv_word = click.option("--csv", "csv", metavar="FILE", type=FILE, help="Write t
 wide_word = click.option("--wide", is_flag=True, help="All columns of the table, however narrow the terminal.")
 force_word = click.option("--force", is_flag=True, help="Write even over a file that this command reads.")
 theme_word = click.option(
-    "--theme", metavar="NAME", default="light", show_default=True, help="Of what -o draws: light or dark."
+    "--theme", metavar="NAME", help="Of what -o draws: light or dark. Default: light; a page as its reader's system is."
 )
 pictures_word = click.option(
     "-o", "--output", "pictures", metavar="FILE", multiple=True, type=FILE,
@@ -69,7 +69,7 @@ class Outputs(Files):
 
     pictures: tuple[str, ...]
     kind: str | None
-    theme: str
+    theme: str | None
 
     @property
     def written(self) -> list[str]:
@@ -91,7 +91,8 @@ class Outputs(Files):
         for path in self.pictures:
             if not (moving and path.lower().endswith(".gif")):
                 check_format(path)
-        theme(self.theme)
+        if self.theme is not None:
+            theme(self.theme)
         if self.kind is not None:
             _check_kind(self.kind, {"one SPEC": schema, "several SPECs": several}, models)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
+
 import click
 
 from rftools.cli.formats import Files, files, write
@@ -34,5 +38,16 @@ def command(spec: str, keys: bool, outputs: Files) -> None:
     columns, rows = (KEYS, shapes) if keys else (COLUMNS, found.rows())
     if write(columns, rows, found.to_json, outputs):
         width = max((len(name) for name, _ in rows), default=0)
+        room = None if outputs.wide or not sys.stdout.isatty() else shutil.get_terminal_size().columns - width - 2
         for name, value in rows:
-            click.echo(one_line(f"{name.ljust(width)}  {value}"))
+            for k, line in enumerate(folded(one_line(str(value)), room)):
+                click.echo(f"{'' if k else one_line(name):{width}}  {line}".rstrip())
+
+
+def folded(text: str, room: int | None) -> list[str]:
+    """A value in lines of at most ``room`` characters, at least 16; in one where there is no limit.
+
+    >>> folded("32 tensors of float32 in 3 files", 20)
+    ['32 tensors of', 'float32 in 3 files']
+    """
+    return [text] if room is None else textwrap.wrap(text, max(room, 16)) or [""]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -51,6 +51,7 @@ class Material:
     epochs: int | None
     images: str | None
     count: int
+    batch_size: int
     device: str
     data_name: str | None
     data_dir: str | None
@@ -61,7 +62,7 @@ class Material:
 
         found = pictures_of(model, self.images, count=self.count, seed=seed, root=self.data_dir)
         say(f"images: {found.source}")
-        return found
+        return replace(found, batch_size=self.batch_size)
 
 
 WORDS = (
@@ -90,6 +91,7 @@ DATA = (
     ),
     options.images,
     options.count(64),
+    options.batch_size(16),
     options.device,
     options.data(" Default: the checkpoint's own."),
     options.data_dir,

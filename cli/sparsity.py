@@ -12,13 +12,10 @@ from rftools.cli import options, subject
 from rftools.cli.formats import Outputs, emit_all, outputs
 from rftools.cli.subject import Specs
 from rftools.cli.talk import talk_options
-from rftools.errors import RequestError
 
 if TYPE_CHECKING:
     from rftools.loading import Model
     from rftools.weights import SparsityResult
-
-LATER = "Surviving fields were left out: {} layers hold weights, and each takes a walk; --surviving works them out."
 
 
 @dataclass(frozen=True)
@@ -33,11 +30,11 @@ class Asked:
 
     def counted(self, found: Model | Path) -> SparsityResult:
         """What is left of one model."""
-        from rftools.weights import sparsity
+        from rftools.weights import sparsity, surviving_beside
 
         single = self.group_by == "kernel"
         result = sparsity(found, threshold=self.threshold, relative=self.relative, kernels=single)
-        return _with_fields(result, found, self.surviving).only(*self.layers)
+        return surviving_beside(result, found, self.surviving).only(*self.layers)
 
 
 WORDS = (
@@ -77,24 +74,3 @@ def command(subject: Specs, asked: Asked, outputs: Outputs) -> None:
     results = [asked.counted(subject.weights_of(spec)) for spec in subject.specs]
     tables = [None if asked.group_by == "layer" else getattr(result, f"by_{asked.group_by}")() for result in results]
     emit_all(results, outputs, tables)
-
-
-def _with_fields(result: SparsityResult, found: Model | Path, asked: bool | None) -> SparsityResult:
-    """The result with surviving fields beside its layers, or with why there are none; ``asked``: None if sensible."""
-    from rftools.trf import theoretical
-    from rftools.weights.fields import MOST_WALKED, NO_ARCHITECTURE, with_fields, without_fields
-
-    if asked is False or (asked is None and not result.total.zeros):
-        return result
-    if isinstance(found, Path):
-        if asked:
-            raise RequestError(f"{result.model.name} is a bare state dict; {NO_ARCHITECTURE}")
-        return without_fields(result, f"No surviving fields: {NO_ARCHITECTURE}.")
-    if asked is None and len(result) > MOST_WALKED:
-        return without_fields(result, LATER.format(len(result)))
-    try:
-        return with_fields(result, theoretical(found, surviving=True))
-    except RequestError as error:
-        if asked:
-            raise
-        return without_fields(result, f"No surviving fields: {error}.")

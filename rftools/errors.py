@@ -62,24 +62,6 @@ def no_layer(name: str, names: Sequence[str]) -> RequestError:
     return RequestError(f"no layer {name!r}{closest(name, names)}; there are {len(names)} layers")
 
 
-def check_options(given: Iterable[str], known: type, what: str) -> None:
-    """Raise `RequestError` for an option that ``what`` does not take; ``known`` is a typed dict of those it does.
-
-    >>> from typing import TypedDict
-    >>> class Options(TypedDict):
-    ...     seed: int
-    >>> check_options(["sede"], Options, "erf")
-    Traceback (most recent call last):
-    rftools.errors.RequestError: erf takes no option 'sede' (closest: seed); it takes seed
-    """
-    allowed = list(known.__annotations__)
-    for name in given:
-        if name not in allowed:
-            raise RequestError(
-                f"{what} takes no option {name!r}{closest(name, allowed)}; it takes {', '.join(allowed)}"
-            )
-
-
 def missing_package(package: str, extra: str, purpose: str) -> RequestError:
     """What is answered where an optional package is not installed.
 

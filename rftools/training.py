@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from rftools.errors import RequestError, check_options
+from rftools.arguments import checked
+from rftools.errors import RequestError
 from rftools.loading import Model, load
 from rftools.loading.factories import build
 from rftools.models import NETS
@@ -95,6 +96,7 @@ def make_recipe(spec: str, classes: int, channels: int, options: Options) -> tup
     return Recipe(arch, lambda: build(spec, **arguments).module.train()), options
 
 
+@checked
 def train(
     spec: str,
     data: str | tuple[Dataset, Dataset] = "patches",
@@ -130,7 +132,6 @@ def train(
     >>> model.metadata["epoch"]
     1
     """
-    check_options(course, TrainingOptions, "train")
     sets = _sets(data, data_dir) if isinstance(data, str) else data
     training = prepare(spec, sets, output, Options(**course), resume=resume)
     training.go(watcher)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from rftools._version import __version__
+from rftools.arguments import checked
 from rftools.checks.against import against as changed
 from rftools.checks.limits import CHECKS, Limit, Outcome, evaluate, needs
 from rftools.erf import effective
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from torch import nn
+    from torch.utils.data import Dataset
+
+    from rftools.erf.images import ImageSource
 
 Bound = float | Mapping[str, float]
 ANALYSES: Mapping[str, Callable[..., Any]] = {
@@ -41,6 +45,16 @@ class Limits(TypedDict, total=False):
     max_unproductive: Bound
     min_effective: Bound
     max_anisotropy: Bound
+
+
+class Measured(TypedDict, total=False):
+    """What `rftools.effective` is told, where a limit asks for effective fields."""
+
+    images: ImageSource | Dataset[Any]
+    count: int | None
+    device: str
+    batch_size: int
+    seed: int
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,11 +101,16 @@ class CheckResult:
         return "\n".join([f"<CheckResult of {self.model.name}: {last}>", *self.broken])
 
 
+@checked
 def check(
     model: Model | nn.Module,
     *,
     against: str | Path | None = None,
     input_size: tuple[int, ...] | None = None,
+    images: ImageSource | Dataset[Any] = None,
+    count: int | None = None,
+    device: str = "auto",
+    seed: int = 0,
     **limits: Unpack[Limits],
 ) -> CheckResult:
     """Whether a model keeps limits, layer by layer; what cannot be computed counts as broken.
@@ -104,6 +123,7 @@ def check(
     Args:
         against: an earlier ``rftools trf --json``: every field that differs from it is a change.
         input_size: ``(C, *spatial)``, where the model does not know its own.
+        images, count, device, seed: of the effective field, where a limit asks for it: see `rftools.effective`.
 
     Raises:
         RequestError: no limit at all, an unknown one, one that is no number, or one that no layer matches.
@@ -117,7 +137,8 @@ def check(
     asked = [limit for name, bound in limits.items() for limit in _limits(name, bound)]
     if not asked and against is None:
         raise RequestError("no limit was given; give one or more, such as min_field=64")
-    return keep(as_model(model, input_size), asked, against)
+    how: Measured = {"images": images, "count": count, "device": device, "seed": seed}
+    return keep(as_model(model, input_size), asked, against, **how)
 
 
 def _limits(name: str, bound: Any) -> list[Limit]:
@@ -134,13 +155,18 @@ def _number(name: str, value: Any) -> float:
     return float(value)
 
 
-def keep(model: Model, limits: Sequence[Limit], base: str | Path | None = None) -> CheckResult:
+def keep(model: Model, limits: Sequence[Limit], base: str | Path | None = None, **how: Unpack[Measured]) -> CheckResult:
     """The outcomes of ``limits`` on ``model`` and what differs from ``base``; only what is needed is analysed.
+
+    ``how`` says on what, and where, effective fields are measured.
 
     Raises:
         RequestError: a limit that no layer matches; a ``base`` that cannot be read.
     """
     asked = needs(limits) | ({"theoretical"} if base is not None else set())
-    results: dict[str, Any] = {part: analyse(model) for part, analyse in ANALYSES.items() if part in asked}
+    own: dict[str, Any] = {"effective": how}
+    results: dict[str, Any] = {
+        part: analyse(model, **own.get(part, {})) for part, analyse in ANALYSES.items() if part in asked
+    }
     changes = () if base is None else tuple(changed(results["theoretical"], base))
     return CheckResult(model.info(), tuple(evaluate(results, limits)), changes)

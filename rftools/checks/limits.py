@@ -5,8 +5,10 @@ from __future__ import annotations
 import fnmatch
 import math
 import operator
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rftools.checks.layers import weighted
@@ -191,3 +193,27 @@ def parse_limit(check: str, text: str) -> Limit:
     if math.isnan(value):
         raise RequestError(f"--{check} takes a number or LAYERS=NUMBER, such as 64 or layer4.*=64, not {text!r}")
     return Limit(check, value, pattern if equals else None)
+
+
+def read_limits(path: str | Path) -> list[Limit]:
+    """Limits of a TOML file: ``check = number``, or ``check = {"layers" = number, ...}``.
+
+    Raises:
+        RequestError: no such file, no TOML, a check that there is not, or a limit that is no number.
+    """
+    try:
+        with open(path, "rb") as stream:
+            content = tomllib.load(stream)
+    except FileNotFoundError:
+        raise RequestError(f"no such file: {path}") from None
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise RequestError(f"{path} is no TOML file that can be read ({error})") from None
+    limits = []
+    for name, value in content.items():
+        if name not in CHECKS:
+            raise RequestError(f"{path}: no check {name!r}; there are {', '.join(CHECKS)}")
+        pairs = value.items() if isinstance(value, dict) else [(None, value)]
+        limits += [
+            parse_limit(name, f"{number}" if layers is None else f"{layers}={number}") for layers, number in pairs
+        ]
+    return limits

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
+from rftools.arguments import checked
 from rftools.erf.images import ImageSource
 from rftools.erf.measured import effective_maps
 from rftools.erf.request import Options, Request, request
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
 
+@checked
 def effective(
     model: Model | nn.Module,
     images: ImageSource | Dataset[Any] = None,

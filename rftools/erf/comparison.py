@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from rftools.arguments import checked
 from rftools.erf.chosen import Window
 from rftools.erf.images import ImageSource
 from rftools.erf.intervals import Difference, Sided, differences
@@ -120,6 +121,7 @@ class EffectiveComparison(Result[ComparedLayer]):
         )
 
 
+@checked
 def compare(
     models: Sequence[Model | nn.Module],
     images: ImageSource | Dataset[Any] = None,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from rftools.arguments import checked
 from rftools.capture import capture
 from rftools.erf.images import ImageSource, gather
 from rftools.erf.maps.channels import channel_maps
-from rftools.errors import RequestError, check_options
+from rftools.errors import RequestError
 from rftools.loading import Model, as_model
 from rftools.runtime.device import pick_device
 from rftools.trf import LayerField, theoretical
@@ -37,6 +38,7 @@ class Sharing(TypedDict, total=False):
     progress: Callable[[int, int], None] | None
 
 
+@checked
 def effective_orientation(
     model: Model | nn.Module,
     images: ImageSource | Dataset[Any] = None,
@@ -72,7 +74,6 @@ def effective_orientation(
     >>> [one.angle for one in row.filters], row.pooled.rank
     ([0.0, 90.0], 2)
     """
-    check_options(course, Sharing, "effective_orientation")
     batch_size, progress = course.get("batch_size", 8), course.get("progress")
     subject = as_model(model, input_size)
     size = subject.require_input_size()

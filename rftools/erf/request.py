@@ -160,5 +160,7 @@ def _check_grid(grid: Sequence[int] | None, unit: object) -> None:
         return
     if unit is not None:
         raise RequestError("a unit and a grid of units: give one of them")
-    if not grid or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in grid):
-        raise RequestError(f"grid {'x'.join(map(str, grid))} is not one whole number from 1 on for each axis")
+    numbers = [grid] if isinstance(grid, int) else list(grid)
+    whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in numbers)
+    if isinstance(grid, int) or not numbers or not whole:
+        raise RequestError(f"grid {'x'.join(map(str, numbers))} is not one whole number from 1 on for each axis")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.errors import RequestError, check_options, closest
+from rftools.arguments import checked
+from rftools.errors import RequestError, closest
 from rftools.gratings.filters import describe
 from rftools.gratings.intervals import METHOD
 from rftools.gratings.measures import RESPONSES
@@ -38,6 +39,7 @@ class Task:
     rows: tuple[LayerField, ...]
 
 
+@checked
 def tuning(
     model: Model | nn.Module,
     layers: Sequence[str] | str | None = None,
@@ -83,7 +85,6 @@ def tuning(
     """
     subject = as_model(model, input_size)
     image = subject.require_input_size()
-    check_options(gratings, Options, "tuning")
     shown = Gratings(**gratings)
     shown.check(image)
     if response not in RESPONSES:

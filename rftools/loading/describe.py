@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rftools._version import __version__
+from rftools.arguments import checked
 from rftools.errors import RequestError
 from rftools.files import sha256_of, write_text
 from rftools.loading.foreign import refuse_foreign
@@ -103,6 +104,7 @@ def _listed(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:.4g}" for value in values)
 
 
+@checked
 def info(spec: str | Path) -> FileInfo:
     """What a file, a run's folder or a net's name stands for.
 

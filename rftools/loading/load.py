@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rftools.arguments import checked
 from rftools.errors import RequestError
 from rftools.loading import factories
 from rftools.loading.checkpoint import from_checkpoint
 from rftools.loading.fitting import fitted, recognised
 from rftools.loading.formats import Contents, read_file, readers
-from rftools.loading.model import Model
+from rftools.loading.model import Model, whole_size
 from rftools.loading.own_code import defined_in
 from rftools.loading.runs import checkpoint_of
 from rftools.loading.state_dict import check_finite
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+@checked
 def load(
     spec: str | Path,
     *,
@@ -55,7 +57,9 @@ def load(
     with seeded(seed):
         loaded = _load(str(spec), model, weights, seed, strict)
     check_finite(loaded.module)
-    return loaded if input_size is None else dataclasses.replace(loaded, input_size=tuple(input_size))
+    if input_size is None:
+        return loaded
+    return dataclasses.replace(loaded, input_size=whole_size(input_size, loaded.module))
 
 
 def _load(text: str, model: str | None, weights: str | Path | None, seed: int, strict: bool) -> Model:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rftools.errors import RequestError
+from rftools.loading.limits import check
 from rftools.results import ModelInfo
 
 if TYPE_CHECKING:
@@ -79,24 +83,39 @@ def as_model(model: Model | nn.Module, input_size: tuple[int, ...] | int | None 
     from rftools.runtime.evaluation import uncompiled
 
     if isinstance(model, Model):
-        return model if input_size is None else dataclasses.replace(model, input_size=_whole(input_size, model.module))
+        return (
+            model if input_size is None else dataclasses.replace(model, input_size=whole_size(input_size, model.module))
+        )
     if not isinstance(model, nn.Module):
         raise RequestError(f"a model is a loaded Model or a torch.nn.Module, not {type(model).__name__}")
     model = uncompiled(model)
     name = type(model).__name__
-    size = None if input_size is None else _whole(input_size, model)
+    size = None if input_size is None else whole_size(input_size, model)
     return Model(module=model, spec=name, name=name, input_size=size)
 
 
-def _whole(size: tuple[int, ...] | int, module: nn.Module) -> tuple[int, ...]:
+def whole_size(size: tuple[int, ...] | int, module: nn.Module) -> tuple[int, ...]:
     """An input size ``(C, *spatial)``, of one number with the channels and axes of the first convolution."""
     from torch.nn.modules.conv import _ConvNd
 
     if not isinstance(size, int):
-        return tuple(size)
+        return _checked(size)
     first = next((child for child in module.modules() if isinstance(child, _ConvNd)), None)
     if first is None:
         raise RequestError(
             f"{type(module).__name__} has no convolution to read channels off; give input_size=(C, H, W)"
         )
-    return (first.in_channels, *[size] * len(first.kernel_size))
+    return _checked((first.in_channels, *[size] * len(first.kernel_size)))
+
+
+def _checked(size: Sequence[int]) -> tuple[int, ...]:
+    """An input size, each number of which is at least 1, and which asks for no more numbers than an input may have.
+
+    Raises:
+        RequestError: it does not.
+    """
+    found = tuple(size)
+    if not found or not all(isinstance(n, (int, np.integer)) and n > 0 for n in found):
+        raise RequestError(f"an input size is (C, *spatial), whole numbers from 1, not {found!r}")
+    check("input", math.prod(int(n) for n in found), f"input size {'x'.join(map(str, found))}")
+    return found

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from rftools.errors import RequestError, check_options
+from rftools.arguments import checked
+from rftools.errors import RequestError
 from rftools.loading import Model, as_model
 from rftools.loading.state_dict import check_finite
 from rftools.models.training.pruning import prunable
@@ -33,6 +34,7 @@ class Cut:
     result: PruneResult
 
 
+@checked
 def prune(
     model: Model | nn.Module,
     request: Request | None = None,
@@ -57,7 +59,6 @@ def prune(
     """
     if request is not None and options:
         raise RequestError(f"a Request and {', '.join(options)} beside it; put all of it into the Request")
-    check_options(options, Options, "prune")
     request = request or Request(**options)
     request.check()
     loaded = as_model(model)

@@ -18,8 +18,6 @@ from rftools.loading import Model
 from rftools.models.data import Dataset, load_data
 from rftools.pruning.layout import to_kernels
 
-BATCH = 16
-
 
 @dataclass(frozen=True)
 class Pictures:
@@ -28,6 +26,11 @@ class Pictures:
     inputs: torch.Tensor
     labels: torch.Tensor | None
     source: str
+    batch_size: int = 16  # how many go through the net at a time
+
+    def batches(self) -> Iterator[slice]:
+        """The pictures' indices, some at a time."""
+        return (slice(k, k + self.batch_size) for k in range(0, len(self.inputs), self.batch_size))
 
 
 def pictures_of(
@@ -105,9 +108,9 @@ def _gradient(module: nn.Module, layers: Mapping[str, nn.Module], pictures: Pict
     weights = [own.get_parameter("weight") for own in layers.values()]
     totals = [torch.zeros_like(weight) for weight in weights]
     with _evaluating(module), torch.enable_grad():
-        for first in range(0, len(pictures.inputs), BATCH):
-            scores = module(pictures.inputs[first : first + BATCH])
-            labels = scores.argmax(1) if pictures.labels is None else pictures.labels[first : first + BATCH]
+        for batch in pictures.batches():
+            scores = module(pictures.inputs[batch])
+            labels = scores.argmax(1) if pictures.labels is None else pictures.labels[batch]
             loss = nn.functional.cross_entropy(scores, labels, reduction="sum")
             for total, own in zip(totals, torch.autograd.grad(loss, weights), strict=True):
                 total += own
@@ -124,8 +127,8 @@ def _wanda(module: nn.Module, layers: Mapping[str, nn.Module], pictures: Picture
     hooks = [own.register_forward_pre_hook(partial(_add_squares, squares[name])) for name, own in layers.items()]
     try:
         with _evaluating(module), torch.no_grad():
-            for first in range(0, len(pictures.inputs), BATCH):
-                module(pictures.inputs[first : first + BATCH])
+            for batch in pictures.batches():
+                module(pictures.inputs[batch])
     finally:
         for hook in hooks:
             hook.remove()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rftools._version import __version__
+from rftools.arguments import checked
 from rftools.erf.noise import NOISES
 from rftools.erf.request import Options as EffectiveOptions
 from rftools.errors import RequestError
@@ -80,6 +81,7 @@ class ReportDefaults:
             find_browser()
 
 
+@checked
 def report(
     models_or_results: Any,
     path: str | Path,

@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from rftools.arguments import checked
 from rftools.capture import Graph, Inputs, capture
 from rftools.capture.shapes import shape_of
-from rftools.errors import check_options
 from rftools.loading import Model, as_model
 from rftools.trf.input_range import input_range_of
 from rftools.trf.result import TheoreticalResult
@@ -28,6 +28,7 @@ class WorkedOut(TypedDict, total=False):
     graph: Graph | None
 
 
+@checked
 def theoretical(
     model: Model | nn.Module,
     input_size: tuple[int, ...] | None = None,
@@ -75,7 +76,6 @@ def theoretical(
     subject = as_model(model, input_size)
     if inputs is None:
         inputs = [subject.require_input_size(), *subject.other_inputs]
-    check_options(known, WorkedOut, "theoretical")
     graph = known.get("graph") or capture(subject.module, inputs=inputs, of=of)
     size = shape_of(graph.inputs[0])[1:]
     own = _own_rules(rules)

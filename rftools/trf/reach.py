@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from rftools.arguments import checked
 from rftools.errors import RequestError
 from rftools.loading import Model, as_model
 from rftools.results import Result, plain
@@ -80,6 +81,7 @@ class ReachResult(Result[Change]):
         return (f"the field of {where} is {now} now; {found} (operations: multiply-adds of one forward pass)",)
 
 
+@checked
 def reach(
     model: Model | nn.Module,
     target: int,

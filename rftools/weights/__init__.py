@@ -1,6 +1,6 @@
 """What the weights say: sparsity, and the orientation of what survived."""
 
-from rftools.weights.fields import NO_ARCHITECTURE, with_fields, without_fields
+from rftools.weights.fields import surviving_beside, with_fields
 from rftools.weights.jumps import input_jumps
 from rftools.weights.orientation import orientation
 from rftools.weights.results import LayerOrientation, LayerSparsity, OrientationResult, SparsityResult, SurvivingField
@@ -9,6 +9,6 @@ from rftools.weights.sparsity import sparsity
 from rftools.weights.survey import survey
 
 __all__ = [
-    "NO_ARCHITECTURE", "LayerOrientation", "LayerSparsity", "OrientationResult", "SparsityResult", "SurvivingField",
-    "Weights", "collect", "input_jumps", "orientation", "sparsity", "survey", "with_fields", "without_fields",
+    "LayerOrientation", "LayerSparsity", "OrientationResult", "SparsityResult", "SurvivingField",
+    "Weights", "collect", "input_jumps", "orientation", "sparsity", "survey", "surviving_beside", "with_fields",
 ]  # fmt: skip

@@ -1,18 +1,20 @@
-"""What pruning left of each layer's field, beside what it left of its weights.
-
-Fields are worked out elsewhere, from the architecture; here their rows stand beside those of `sparsity`.
-"""
+"""What pruning left of each layer's field, beside what it left of its weights."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Protocol
 
+from rftools.errors import RequestError
+from rftools.loading import Model
+from rftools.trf import theoretical
 from rftools.weights.results import SparsityResult, SurvivingField
 
 MOST_WALKED = 160  # layers with weights, beyond which surviving fields are walked only if asked: each takes a walk
 NO_ARCHITECTURE = "fields need the architecture: name it with --model SPEC (model=SPEC)"
+LATER = "Surviving fields were left out: {} layers hold weights, and each takes a walk; --surviving works them out."
 
 
 class Left(Protocol):
@@ -40,6 +42,30 @@ class FieldRow(Protocol):
     def axes(self) -> Sequence[Extent]: ...
     @property
     def surviving(self) -> Left | None: ...
+
+
+def surviving_beside(result: SparsityResult, model: Model | Path, wanted: bool | None = None) -> SparsityResult:
+    """The result with the surviving fields of ``model`` beside its layers, or with why there are none.
+
+    Without ``wanted`` they are worked out where some weight is zero and at most `MOST_WALKED` layers hold weights.
+
+    Raises:
+        RequestError: they are wanted and cannot be worked out; a bare state dict has no architecture.
+    """
+    if wanted is False or (wanted is None and not result.total.zeros):
+        return result
+    if isinstance(model, Path):
+        if wanted:
+            raise RequestError(f"{result.model.name} is a bare state dict; {NO_ARCHITECTURE}")
+        return without_fields(result, f"No surviving fields: {NO_ARCHITECTURE}.")
+    if wanted is None and len(result) > MOST_WALKED:
+        return without_fields(result, LATER.format(len(result)))
+    try:
+        return with_fields(result, theoretical(model, surviving=True))
+    except RequestError as error:
+        if wanted:
+            raise
+        return without_fields(result, f"No surviving fields: {error}.")
 
 
 def with_fields(result: SparsityResult, fields: Iterable[FieldRow]) -> SparsityResult:

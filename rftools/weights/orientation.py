@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rftools.arguments import checked
 from rftools.errors import RequestError
 from rftools.loading import Model, as_model
 from rftools.weights.directions import blank, describe, examples_of, from_axes, with_filters
@@ -36,6 +37,7 @@ Floats = NDArray[np.float64]
 Nulls = dict[tuple[tuple[int, ...], tuple[float, ...]], Null]  # by kernel and step
 
 
+@checked
 def orientation(
     model: Model | nn.Module | Mapping[str, torch.Tensor] | str | Path,
     layers: Sequence[str] | str | None = None,

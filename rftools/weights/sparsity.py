@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rftools.arguments import checked
 from rftools.errors import RequestError
 from rftools.loading import Model
 from rftools.weights.masks import Masks, bits, masks_of
@@ -28,6 +29,7 @@ TABLED = 9  # kernels of up to so many taps: all their masks in a table
 CURVE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
+@checked
 def sparsity(
     model: Model | nn.Module | Mapping[str, torch.Tensor] | str | Path,
     layers: Sequence[str] | str | None = None,

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 import rftools as rf
-from rftools.checks import CHECKS, Limit, evaluate, needs, parse_limit
+from rftools.checks import CHECKS, Limit, evaluate, needs, parse_limit, read_limits
 from rftools.cli import main
-from rftools.cli.check import read_limits
 from rftools.errors import RequestError
 from tests import drawn
 
@@ -202,6 +201,17 @@ def test_python_says_what_the_command_says(capsys: pytest.CaptureFixture[str]) -
     assert (found.ok, status) == (False, 1)
     assert found.to_dict() == json.loads(out)
     assert repr(found).splitlines()[1:] == [BROKEN] == list(found.broken)
+
+
+def test_effective_fields_are_measured_on_the_images_that_are_given(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--count", "2", "--seed", "3", "--batch-size", "1", "--device", "cpu")
+    assert run(capsys, NET, "--min-effective", "2", "--images", "white", *words)[1] == (
+        rf.check(rf.load(NET, seed=3), min_effective=2, images="white", count=2, seed=3, device="cpu").broken[0]
+        + "\n1 broken\n"
+    )
+    status, _, error = run(capsys, NET, "--min-effective", "0.1", "--images", "nowhere", *words)
+    assert (status, error.count("\n")) == (2, 1)
+    assert "nowhere" in error
 
 
 def test_python_against_an_earlier_result(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_gradient_scores_are_the_loss_s_derivative() -> None:
     layers = {name: module[int(name)] for name in LAYERS}
     for given in (labels, None):
         answers = module(inputs).argmax(1) if given is None else given
-        scores = scores_of(module, layers, "gradient", 0, Pictures(inputs, given, "made up"))
+        scores = scores_of(module, layers, "gradient", 0, Pictures(inputs, given, "made up", batch_size=2))
         for name, place in (("0", (2, 1, 0, 2)), ("2", (4, 3, 1, 1)), ("5", (1, 77))):
             weight = module[int(name)].weight.data
             value, losses = float(weight[place]), []

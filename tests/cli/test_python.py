@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,13 +84,27 @@ def test_a_repr_says_what_it_is_of_and_shows_the_table(make) -> None:  # type: i
 
 
 WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
-    "unit": (lambda m: rf.theoretical(m, unit=3), "a unit is one whole number for each axis of the map, .* not 3"),
+    "unit": (lambda m: rf.theoretical(m, unit=3), ".*: unit is whole numbers, text, a mapping or None, not 3"),
     "unit's number": (lambda m: rf.theoretical(m, unit=(1.5, 2)), "a unit is one whole number .* not (1.5, 2)"),
-    "layers": (lambda m: rf.effective(m, layers=3, count=2), "layers are named by text, .* not by 3"),
-    "paths": (lambda m: rf.theoretical(m, paths=3), "layers are named by text, .* not by 3"),
-    "orientation": (lambda m: rf.orientation(m, layers=3), "layers are named by text, .* not by 3"),
-    "threshold": (lambda m: rf.sparsity(m, threshold="a"), "the near-zero threshold is a; it takes a positive number"),
-    "models": (lambda m: rf.compare(1, 2), "a comparison takes a list of two models or more, not int"),
+    "layers": (lambda m: rf.effective(m, layers=3), "effective: layers is several texts, text or None, not 3"),
+    "paths": (lambda m: rf.theoretical(m, paths=3), "theoretical: paths is several texts, not 3"),
+    "orientation": (
+        lambda m: rf.orientation(m, layers=[3]),
+        "orientation: layers is several texts, text or None, not [3]",
+    ),
+    "threshold": (lambda m: rf.sparsity(m, threshold="a"), "sparsity: threshold is a number or None, not 'a'"),
+    "sign": (lambda m: rf.sparsity(m, threshold=-1), "the near-zero threshold is -1; it takes a positive number"),
+    "models": (lambda m: rf.compare(1, 2), "compare: models is several of .*, not 1"),
+    "seed": (lambda m: rf.tuning(m, seed=-1), "tuning: seed is a whole number from 0, not -1"),
+    "size": (lambda m: rf.theoretical(m, input_size=-4), "an input size is (C, *spatial), whole numbers from 1, .*"),
+    "vast": (
+        lambda m: rf.check(m, input_size=10**7, min_field=2),
+        "input size 3x10000000x10000000 asks for .* at most .*",
+    ),
+    "option": (
+        lambda m: rf.tuning(m, phase=8),
+        "tuning takes no option 'phase' (closest: phases); it takes .*",
+    ),
     "row": (lambda m: rf.sparsity(m)[1.5], "a layer is named by text or its place, not by float"),
 }
 
@@ -100,6 +115,44 @@ def test_arguments_of_a_wrong_type_get_one_line(what: str) -> None:
     with pytest.raises(rf.RequestError) as stop:
         call(rf.load("rftools:vgg-dilated"))
     assert re.fullmatch(re.escape(line).replace(re.escape(".*"), ".*"), str(stop.value))
+
+
+ODD: tuple[object, ...] = (object(), -4, 1.5, "zzz", [1.5], {"a": 1}, float("nan"), 10**30, b"x", True, ("a", "b"))
+CALLS: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
+    "theoretical": (rf.theoretical, {"input_size": (1, 8, 8)}),
+    "effective": (rf.effective, {"input_size": (1, 8, 8), "count": 1, "images": "white"}),
+    "compare": (lambda net, **given: rf.compare([net, net], **given), {"input_size": (1, 8, 8), "count": 1}),
+    "orientation": (rf.orientation, {}),
+    "sparsity": (rf.sparsity, {}),
+    "tuning": (rf.tuning, {"input_size": (1, 8, 8), "orientations": 4, "phases": 4}),
+    "check": (rf.check, {"input_size": (1, 8, 8), "min_field": 2}),
+    "prune": (rf.prune, {"sparsity": 0.5}),
+    "reach": (rf.reach, {"input_size": (1, 8, 8), "target": 9}),
+}
+
+
+def words_of(function: Callable[..., Any]) -> list[str]:
+    """A function's parameters but the model, with the options that its last one unpacks."""
+    found = [name for name, one in inspect.signature(function).parameters.items() if one.kind is not one.VAR_KEYWORD]
+    hints = [str(one.annotation) for one in inspect.signature(function).parameters.values()]
+    kinds = [function.__globals__[hint[7:-1]] for hint in hints if hint.startswith("Unpack[")]  # type: ignore[attr-defined]
+    return [*found[1:], *(name for kind in kinds for name in kind.__annotations__)]
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.filterwarnings("ignore")
+def test_no_argument_ends_in_another_error_than_ours(name: str, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    call, usual = CALLS[name]
+    refused = 0
+    for word in words_of(inspect.unwrap(getattr(rf, name))):
+        for value in ODD:
+            net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, padding=1), torch.nn.Conv2d(2, 1, 3))
+            try:
+                call(net, **(usual | {word: value}))
+            except rf.RequestError:
+                refused += 1
+    assert refused >= 20
 
 
 def test_a_result_shows_a_dash_for_nothing_and_no_empty_column() -> None:

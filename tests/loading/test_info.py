@@ -13,6 +13,7 @@ from torch.nn.utils import prune
 import rftools as rf
 from rftools.files import sha256_of
 from rftools.models import build, save_checkpoint
+from tests.cli.running import run
 
 
 def test_a_checkpoint_of_ours(tmp_path: Path) -> None:
@@ -83,3 +84,16 @@ def test_numbers_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     )
     assert rf.info(tmp_path / "net.pt").tensors == {"w.weight": (8, 8)}
     assert opened == ["net/data.pkl"]
+
+
+def test_a_long_value_is_folded_unless_all_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    narrow = run(capsys, "info", "rftools:vgg-dilated")[1].splitlines()
+    assert max(map(len, narrow)) <= 40
+    assert any(line.startswith(" " * 12) for line in narrow)
+    wide = run(capsys, "info", "rftools:vgg-dilated", "--wide")[1].splitlines()
+    assert len(wide) < len(narrow)
+    assert " ".join(" ".join(narrow).split()) == " ".join(" ".join(wide).split())
