@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from rftools._version import __version__
 from rftools.arguments import checked
 from rftools.checks.against import against as changed
-from rftools.checks.limits import CHECKS, Limit, Outcome, evaluate, needs
+from rftools.checks.limits import Limit, Outcome, evaluate, needs
 from rftools.erf import effective
 from rftools.errors import RequestError
 from rftools.files import write_text
@@ -143,8 +143,6 @@ def check(
 
 def _limits(name: str, bound: Any) -> list[Limit]:
     key = name.replace("_", "-")
-    if key not in CHECKS:
-        raise RequestError(f"no limit {name!r}; there are {', '.join(each.replace('-', '_') for each in CHECKS)}")
     pairs = bound.items() if isinstance(bound, Mapping) else [(None, bound)]
     return [Limit(key, _number(name, value), pattern) for pattern, value in pairs]
 

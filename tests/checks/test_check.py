@@ -233,9 +233,10 @@ def test_python_against_an_earlier_result(tmp_path: Path) -> None:
         ({}, "no limit was given; give one or more, such as min_field=64"),
         (
             {"min_feild": 3},
-            "no limit 'min_feild'; there are min_field, max_holes, max_unprod",
+            "check takes no option 'min_feild' (closest: min_field, min_effective); it takes against, ",
         ),
-        ({"min_field": "wide"}, "min_field takes a number or {'layer4.*': number}, not 'wide'"),
+        ({"min_field": "wide"}, "check: min_field is a number or a mapping, not 'wide'"),
+        ({"min_field": {"conv": "wide"}}, "min_field takes a number or {'layer4.*': number}, not 'wide'"),
         ({"min_field": {"block9": 3}}, "no layer matches 'block9' of --min-field"),
     ],
 )
