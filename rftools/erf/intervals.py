@@ -169,9 +169,7 @@ def _of_means(
     return {name: np.concatenate([part[name] for part in parts]) for name in asked[1]}
 
 
-def _apply(
-    maps: NDArray[np.floating[Any]], frame: Frame, definitions: Mapping[str, Definition]
-) -> dict[str, NDArray[np.float64]]:
+def _apply(maps: NDArray[Any], frame: Frame, definitions: Mapping[str, Definition]) -> dict[str, NDArray[np.float64]]:
     frame = replace(frame, shared={})  # what these maps share
     with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
         mixed = Mixed(maps)

@@ -15,20 +15,19 @@ def moments(mixed: Mixed, frame: Frame) -> tuple[Maps, Maps, Maps]:
 def _moments(mixed: Mixed, frame: Frame) -> tuple[Maps, Maps, Maps]:
     rank = mixed.rank
     powers = frame.once("powers", lambda: _powers(mixed.maps, frame))
-    sums = mixed(powers).reshape(len(mixed), *[3] * rank)
-    total = sums[(slice(None), *[0] * rank)]
-    share = sums / np.where(total > 0, total, np.nan).reshape(-1, *[1] * rank)
+    sums = mixed(powers)
+    total = sums[:, 0]
+    share = sums / np.where(total > 0, total, np.nan)[:, None]
 
-    def of(*exponents: int) -> Maps:
-        """The mean of the product of these powers of the axes' coordinates."""
-        return np.asarray(share[(slice(None), *exponents)])
+    def of(*axes: int) -> Maps:
+        """The mean of the product of these axes' coordinates."""
+        return np.asarray(share[:, sum(3 ** (rank - 1 - axis) for axis in axes)])
 
-    unit = np.eye(rank, dtype=int)
-    shift = np.stack([of(*unit[a]) for a in range(rank)], axis=1)
+    shift = np.stack([of(a) for a in range(rank)], axis=1)
     cov = np.empty((len(mixed), rank, rank))
     for a in range(rank):
         for b in range(a + 1):
-            cov[:, a, b] = cov[:, b, a] = of(*(unit[a] + unit[b])) - shift[:, a] * shift[:, b]
+            cov[:, a, b] = cov[:, b, a] = of(a, b) - shift[:, a] * shift[:, b]
     return total, shift + np.asarray(frame.centre), cov
 
 
