@@ -72,7 +72,7 @@ WORDS = (
         help="gradient, or by captum: integrated-gradients, deconvolution, guided-backprop, occlusion, gradient-shap.",
     ),
     options.images,
-    options.count(None, "How many images at most (default: 32)."),
+    options.count(None, "How many images at most (default: as it takes, 8 to 32 a layer)."),
     click.option("--measure", "measures", metavar="NAME", multiple=True, help="Only this measure; may be repeated."),
     click.option("--precision", metavar="5%", help="Go on until each --measure (default: radius_50) is so narrow."),
     click.option("--max-images", type=click.IntRange(min=2), help="What --precision may take (default: 1000)."),

@@ -48,8 +48,9 @@ def effective(
     Options, each with its default:
         input_size (the model's own): ``(C, *spatial)`` of a plain module that is given no images; one number is the
             side of an input with the channels of the first convolution.
-        count (all of a tensor, an array or a list; else 32, or 4 a draw of random weights): how many images to take at
-            most, or to make of noise.
+        count (all of a tensor, an array or a list; else as many as it takes, or 4 a draw of random weights): how many
+            images to take at most, or to make of noise. It takes 8 to 32 a layer: until half of the interval of
+            ``radius_50`` is at most 5 % of its value.
         batch_size (16): images that go through the net at once; halved where memory runs out.
         seed (0): of noise, of which of many files are taken, of random signs, weights and resampling.
         strict (False): stop at a picture that can't be read instead of leaving it out.
@@ -62,6 +63,8 @@ def effective(
             map of a draw is what an image's is otherwise, so that intervals are over draws.
         init ("default"): ``default``, ``xavier``, ``he``, ``orthogonal`` or ``uniform-positive``.
         progress (None): called with the images that are done and all of them.
+        watch (None): called with a `rftools.erf.enough.Seen` whenever layers have been measured: each one's
+            ``radius_50`` and images so far, and the share of the work that is done.
         channel (None): y is this channel of the unit alone; of several, each gets a row of its own. In a layer of fewer
             channels there is nothing to see: its row's measures are None.
         grid (None): so many units along each axis of every layer's map, evenly from the first to the last (the central

@@ -14,7 +14,7 @@ from rftools.arguments import checked
 from rftools.erf.chosen import Window
 from rftools.erf.images import ImageSource
 from rftools.erf.intervals import Difference, Sided, differences
-from rftools.erf.measured import EffectiveMaps, effective_maps
+from rftools.erf.measured import EffectiveMaps, Paired, effective_maps
 from rftools.erf.request import Options, Request, request
 from rftools.erf.result import EffectiveLayer, EffectiveResult, write_maps
 from rftools.errors import RequestError
@@ -167,9 +167,10 @@ def compare(
 
 def _maps_of(models: Sequence[Model | nn.Module], images: Any, asked: Request) -> list[EffectiveMaps]:
     """The maps of the models that were done before an interruption; those of at least two."""
-    kept = [effective_maps(models[0], images, asked)]
+    kept = [effective_maps(models[0], images, asked, Paired())]
+    same = Paired(None if kept[0].sample.precision is None else kept[0].sample.count)
     for model in models[1:]:
-        if kept[-1].source.log.interrupted or (other := _unless_interrupted(model, images, asked)) is None:
+        if kept[-1].source.log.interrupted or (other := _unless_interrupted(model, images, (asked, same))) is None:
             break
         _same_inputs(kept[0], other)
         kept.append(other)
@@ -204,10 +205,10 @@ def _has(result: EffectiveResult, key: str) -> bool:
     return any(row.key == key and row.images for row in result)
 
 
-def _unless_interrupted(model: Model | nn.Module, images: Any, asked: Request) -> EffectiveMaps | None:
+def _unless_interrupted(model: Model | nn.Module, images: Any, how: tuple[Request, Paired]) -> EffectiveMaps | None:
     """None where it was interrupted: a model of which a part is done is left out."""
     try:
-        found = effective_maps(model, images, asked)
+        found = effective_maps(model, images, *how)
     except KeyboardInterrupt:
         return None
     return None if found.sample.partial else found

@@ -62,6 +62,14 @@ def gather(
     return _from_items(given, model, count, some)
 
 
+def takes_all(given: Any) -> bool:
+    """Whether all of what was given is taken where no count is: of tensors, arrays and lists, and files of arrays."""
+    if isinstance(given, (str, Path)):
+        path = Path(given)
+        return path.exists() and not path.is_dir() and str(given) not in NOISES
+    return isinstance(given, (torch.Tensor, np.ndarray, list, tuple))
+
+
 def _first(inputs: torch.Tensor, source: str, model: Model, count: int | None, what: str = "the images") -> Images:
     return Images(_fitting(inputs, model.require_input_size(), what)[:count], source)
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from rftools.capture import capture
 from rftools.erf.chosen import ChosenUnit, Window, chosen_units, windows
+from rftools.erf.enough import ENOUGH, MAIN, Looks
 from rftools.erf.fixed_inputs import fixed_inputs, of_one_input
-from rftools.erf.images import COUNT, ImageSource, gather
+from rftools.erf.images import COUNT, ImageSource, gather, takes_all
 from rftools.erf.intervals import METHOD, Geometry, measure_all
 from rftools.erf.maps.mixing import ONE_BY_ONE, mixes_images
 from rftools.erf.measures import Definition
@@ -85,7 +86,7 @@ class EffectiveMaps:
         full = maps.mean(0, dtype=np.float64)
         return dataclasses.replace(
             self._empty(one, _why_nothing(one.row, full)),
-            images=self.sample.count,
+            images=self.sample.of(one.unit.key),
             measures=measure_all(
                 maps[(slice(None), *window.box)],
                 window.frame,
@@ -116,8 +117,13 @@ class EffectiveMaps:
         )
 
 
-def effective_maps(model: Model | nn.Module, images: ImageSource | Dataset[Any], asked: Request) -> EffectiveMaps:
-    """As `effective`, with the maps of single images in place of what is said of them."""
+def effective_maps(
+    model: Model | nn.Module, images: ImageSource | Dataset[Any], asked: Request, paired: Paired | None = None
+) -> EffectiveMaps:
+    """As `effective`, with the maps of single images in place of what is said of them.
+
+    ``paired`` says which images one of several models takes that are compared.
+    """
     subject = _sized(as_model(model, asked.input_size), images)
     fixed = fixed_inputs(subject, asked.inputs, asked.of, asked.seed)
     if fixed is None:
@@ -134,24 +140,46 @@ def effective_maps(model: Model | nn.Module, images: ImageSource | Dataset[Any],
     if mixes_images(graph):
         source.options = dataclasses.replace(source.options, batch_size=1)
         source.log.events.append(ONE_BY_ONE)
-    sample = _sample(subject, source, images, asked, there)
+    sample = _sample(subject, source, images, (asked, paired), there)
     return EffectiveMaps(subject, chosen, source, sample, definitions(asked.measures))
 
 
-def _sample(model: Model, source: MapSource, images: Any, asked: Request, chosen: Sequence[ChosenUnit]) -> Sample:
+@dataclass(frozen=True)
+class Paired:
+    """Of several models on the same images: how many the first of them took, None for the first itself."""
+
+    count: int | None = None
+
+
+def _sample(
+    model: Model,
+    source: MapSource,
+    images: Any,
+    how: tuple[Request, Paired | None],
+    chosen: Sequence[ChosenUnit],
+) -> Sample:
     """The maps of all images, of as many as it takes, or over draws of random weights."""
-    draws = asked.random_weights
-    goal, count, usual = None, asked.count, COUNT
-    if asked.precision is not None:
-        wanted = definitions(asked.measures or ["radius_50"])
-        goal = PrecisionGoal(asked.precision, asked.max_images or MOST, windows(chosen, model), wanted)
-        count, usual = None, goal.most
+    asked, paired = how
+    draws, count, usual = asked.random_weights, asked.count, COUNT
+    precise = asked.precision is not None
+    if precise:
+        count, usual = None, asked.max_images or MOST
     elif draws is not None:
         count, usual = None if asked.count is None else draws * asked.count, draws * DRAWN
     given = gather(images, model, count=count, usual=usual, seed=asked.seed, strict=asked.strict)
-    if goal is not None:
+    if draws is not None:
+        return over_draws(model, source, given, draws, asked.init)
+    wanted = definitions((asked.measures if precise else None) or [MAIN])
+    goal = PrecisionGoal(asked.precision or ENOUGH, usual if precise else COUNT, windows(chosen, model), wanted)
+    if precise:
         return until_precise(model, source, given, goal)
-    return of_all_images(model, source, given) if draws is None else over_draws(model, source, given, draws, asked.init)
+    if paired is not None and paired.count is not None:
+        return of_all_images(model, source, dataclasses.replace(given, inputs=given.inputs[: paired.count]))
+    every = count is not None or takes_all(images)
+    if every and asked.watch is None:
+        return of_all_images(model, source, given)
+    goal = dataclasses.replace(goal, most=len(given.inputs))
+    return Looks(model, source, goal, paired is not None, every, asked.watch).sample(given)
 
 
 def _sized(model: Model, images: Any) -> Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from rftools.erf.chosen import Window
-from rftools.erf.intervals import half_width, measure_all
+from rftools.erf.intervals import Geometry, half_width, measure_all
 from rftools.erf.measures import Definition
 from rftools.erf.pictures import Images
+from rftools.erf.result import Measure
 from rftools.erf.sampling import Maps, MapSource, Sample, length
 from rftools.loading import Model
 
@@ -29,18 +30,29 @@ class PrecisionGoal:
     most: int
     windows: Mapping[str, Window]
     definitions: Mapping[str, Definition]
+    geometry: Geometry = field(default_factory=dict, compare=False, repr=False)
 
-    def missed(self, maps: Maps, seed: int) -> list[dict[str, Any]]:
-        """The layers and measures whose interval is still too wide, with their relative half-width (None: no value)."""
-        wide = []
+    def measured(self, maps: Maps, seed: int) -> dict[str, dict[str, Measure]]:
+        """The asked measures of each layer's maps."""
+        found = {}
         for layer, values in maps.items():
             window = self.windows[layer]
             cut = values[(slice(None), *window.box)]
-            for name, found in measure_all(cut, window.frame, self.definitions, seed=seed).items():
-                width = half_width(found)
-                if width is None or width > self.precision:
-                    wide.append({"layer": layer, "measure": name, "half_width": width})
-        return wide
+            found[layer] = measure_all(cut, window.frame, self.definitions, seed=seed, geometry=self.geometry)
+        return found
+
+    def too_wide(self, measured: Mapping[str, Mapping[str, Measure]]) -> list[dict[str, Any]]:
+        """The layers and measures whose interval is still too wide, with their relative half-width (None: no value)."""
+        widths = [(layer, name, half_width(m)) for layer, own in measured.items() for name, m in own.items()]
+        return [
+            {"layer": layer, "measure": name, "half_width": width}
+            for layer, name, width in widths
+            if width is None or width > self.precision
+        ]
+
+    def missed(self, maps: Maps, seed: int) -> list[dict[str, Any]]:
+        """What is `too_wide` of these maps."""
+        return self.too_wide(self.measured(maps, seed))
 
 
 def until_precise(model: Model, source: MapSource, given: Images, goal: PrecisionGoal) -> Sample:
@@ -48,7 +60,7 @@ def until_precise(model: Model, source: MapSource, given: Images, goal: Precisio
     most, seed = min(goal.most, len(given.inputs)), source.options.seed
 
     def take(start: int, stop: int) -> Maps:
-        return _more(model, source, given.inputs[start:stop], start, most)
+        return more_maps(model, source, given.inputs[start:stop], start, most)
 
     maps, wide = grown(goal, take, most, seed, lambda: source.log.interrupted)
     done = length(maps)
@@ -82,7 +94,7 @@ def grown(
         aim = min(most, int(np.ceil(length(maps) * GROWTH)))
 
 
-def _more(model: Model, source: MapSource, inputs: torch.Tensor, done: int, most: int) -> Maps:
+def more_maps(model: Model, source: MapSource, inputs: torch.Tensor, done: int, most: int) -> Maps:
     """The next images' maps; an interruption before the first of them is done leaves those from before."""
     try:
         return source(model.module, inputs, done, most)

@@ -16,6 +16,7 @@ from rftools.runtime.device import pick_device
 from rftools.units import Where
 
 Progress = Callable[[int, int], None]
+Watch = Callable[[Any], None]  # of a `rftools.erf.enough.Seen`
 
 
 class Options(TypedDict, total=False):
@@ -33,6 +34,7 @@ class Options(TypedDict, total=False):
     random_weights: int | None
     init: str
     progress: Progress | None
+    watch: Watch | None
     channel: int | Sequence[int] | None
     grid: tuple[int, ...] | None
     inputs: Inputs | None
@@ -59,6 +61,7 @@ class Request:
     random_weights: int | None = None
     init: str = "default"
     progress: Progress | None = None
+    watch: Watch | None = None
     channel: int | Sequence[int] | None = None
     grid: tuple[int, ...] | None = None
     inputs: Inputs | None = None

@@ -30,7 +30,10 @@ Maps = Mapping[str, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Sample:
-    """Maps ``(N, *spatial)`` by the units' keys, and how they came about. ``count`` images were looked at."""
+    """Maps ``(N, *spatial)`` by the units' keys, and how they came about.
+
+    ``count`` images were looked at, or those in ``counts`` where some units took fewer.
+    """
 
     maps: Maps
     images: Images
@@ -39,6 +42,11 @@ class Sample:
     events: tuple[str, ...] = ()
     precision: Mapping[str, Any] | None = None
     draws: Mapping[str, Any] | None = None
+    counts: Mapping[str, int] | None = None
+
+    def of(self, key: str) -> int:
+        """How many images a unit took."""
+        return self.count if self.counts is None else self.counts.get(key, 0)
 
 
 @dataclass

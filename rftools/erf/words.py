@@ -91,9 +91,22 @@ def _listed(values: Sequence[float]) -> str:
 def precision_line(stated: Mapping[str, Any]) -> str:
     """How a search for a precision ended."""
     asked = f"{', '.join(stated['measures'])} within {100 * stated['asked']:g} %"
+    if "by_layer" in stated:
+        return _enough_line(asked, stated)
     if stated["reached"]:
         return f"precision: {asked} after {stated['images']} images"
     worst = max(stated["missed"], key=lambda miss: miss["half_width"] or float("inf"))
     width = "undefined" if worst["half_width"] is None else f"{100 * worst['half_width']:.2g} %"
     where = f"{worst['measure']} of {worst['layer'] or 'the model'} is {width}"
     return f"precision: {asked} was not reached with {stated['images']} images; {where}"
+
+
+def _enough_line(asked: str, stated: Mapping[str, Any]) -> str:
+    """How many images were enough, where it was for rftools to say."""
+    each = " a layer" if stated["by_layer"] else ""
+    line = f"as many images{each} as it took for {asked}, {stated['images']} at most"
+    wide = [miss["layer"] or "the model" for miss in stated["missed"]]
+    if not wide:
+        return line
+    more = f" and {len(wide) - NAMED} more" if len(wide) > NAMED else ""
+    return f"{line}; not so well known: {', '.join(wide[:NAMED])}{more} (--count or --precision takes more)"

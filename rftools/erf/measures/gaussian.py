@@ -48,7 +48,7 @@ def _seen(functions: Maps, basis: Maps | None) -> Maps:
 
 
 @dataclass(frozen=True)
-class Fit:
+class Bells:
     """Gaussians ``exp(-a (x - cx)^2 - b (y - cy)^2)`` of maps, by the squared distances of their pixels."""
 
     a: Maps
@@ -80,7 +80,7 @@ def _fit_mixed(mixed: Mixed, frame: Frame, shares: Maps) -> tuple[Maps, Maps, Ma
     space = frame.once("compressed", lambda: _compressed(mixed, frame))
     values = mixed(space.values.reshape(len(space.values), -1)).reshape(len(mixed), *space.values.shape[1:])
     surface, ones = Surface(values, *space.bases), np.ones(len(mixed))
-    fit = _descended(surface, Fit(space.fit.a * ones, space.fit.b * ones, own.x2, own.y2), ENOUGH_MIXED)
+    fit = _descended(surface, Bells(space.fit.a * ones, space.fit.b * ones, own.x2, own.y2), ENOUGH_MIXED)
     found = (*fit.sigmas, _explained(surface, fit, mixed, frame))
     centres = moments(mixed, frame)[1]
     far = np.maximum(np.abs(np.log(fit.a / space.fit.a)), np.abs(np.log(fit.b / space.fit.b))) > np.log(RANGE)
@@ -92,16 +92,16 @@ def _fit_mixed(mixed: Mixed, frame: Frame, shares: Maps) -> tuple[Maps, Maps, Ma
     return found
 
 
-def _start(mixed: Mixed, frame: Frame) -> Fit:
+def _start(mixed: Mixed, frame: Frame) -> Bells:
     """The Gaussian of the same moments."""
     _, mean, cov = moments(mixed, frame)
     y2 = (frame.positions(mixed.maps, 0)[None] - mean[:, :1]) ** 2
     x2 = (frame.positions(mixed.maps, 1)[None] - mean[:, 1:]) ** 2
     a, b = (0.5 / np.maximum(cov[:, i, i], 0.05) for i in (1, 0))
-    return Fit(a, b, x2, y2)
+    return Bells(a, b, x2, y2)
 
 
-def _descended(surface: Surface, start: Fit, enough: float) -> Fit:
+def _descended(surface: Surface, start: Bells, enough: float) -> Bells:
     """Gauss-Newton in ``a = 1/(2 sx^2)``, ``b = 1/(2 sy^2)``. Maps that have arrived leave the rounds."""
     a, b = start.a.copy(), start.b.copy()
     open_ = np.arange(len(a))
@@ -112,7 +112,7 @@ def _descended(surface: Surface, start: Fit, enough: float) -> Fit:
         open_ = open_[moved > enough]
         if not len(open_):
             break
-    return Fit(a, b, start.x2, start.y2)
+    return Bells(a, b, start.x2, start.y2)
 
 
 def _round(surface: Surface, x2: Maps, y2: Maps, a: Maps, b: Maps) -> tuple[Maps, Maps]:
@@ -151,7 +151,7 @@ def _solved(normal: Maps, left: Maps) -> tuple[Maps, NDArray[np.bool_]]:
     return steps, usable
 
 
-def _explained(surface: Surface, fit: Fit, mixed: Mixed, frame: Frame) -> Maps:
+def _explained(surface: Surface, fit: Bells, mixed: Mixed, frame: Frame) -> Maps:
     """R^2 of the best multiple of the Gaussian."""
     ex, ey = np.exp(-fit.a[:, None] * fit.x2), np.exp(-fit.b[:, None] * fit.y2)
     product = surface.columns(surface.lines(ex[:, :, None])[:, :, 0], ey)
@@ -172,7 +172,7 @@ class Compressed:
     bases: tuple[Maps, Maps]
     low: Maps
     high: Maps
-    fit: Fit
+    fit: Bells
 
 
 def _compressed(mixed: Mixed, frame: Frame) -> Compressed:
@@ -188,7 +188,7 @@ def _compressed(mixed: Mixed, frame: Frame) -> Compressed:
     return Compressed(np.matmul(y.T, np.matmul(mixed.maps, x)), (y, x), low, high, fit)
 
 
-def _of_all(maps: Maps, frame: Frame) -> Fit:
+def _of_all(maps: Maps, frame: Frame) -> Bells:
     mean = Mixed(maps.mean(0)[None])
     return _descended(Surface(mean.maps), _start(mean, frame.alone()), ENOUGH)
 
