@@ -145,6 +145,7 @@ def command(subject: Specs, asked: Asked, pages: Pages) -> None:
 def _loaded(subject: Specs, asked: Asked) -> list[Model | str]:
     """The models; folders of runs and files of results as they are named."""
     from rftools.reporting.page.alignment import check_count
+    from rftools.reporting.sources.run import is_run
     from rftools.reporting.sources.saved import is_saved
 
     check_count(len(subject.specs))
@@ -153,7 +154,8 @@ def _loaded(subject: Specs, asked: Asked) -> list[Model | str]:
             model=subject.model, weights=subject.weights, input_size=subject.input_size, images=asked.images,
             layers=asked.layers,
         )  # fmt: skip
-    return [spec if Path(spec).is_dir() or is_saved(spec) else subject.load_one(spec) for spec in subject.specs]
+    alone = len(subject.specs) == 1
+    return [spec if is_saved(spec) or (alone and is_run(spec)) else subject.load_one(spec) for spec in subject.specs]
 
 
 def _write(

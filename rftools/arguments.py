@@ -135,7 +135,7 @@ def _is_of(value: Any, kind: Any) -> bool:
         return isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping))
     if origin in (Mapping, Callable):
         return isinstance(value, origin)
-    plain = isinstance(kind, type) and not getattr(kind, "_is_protocol", False)
+    plain = isinstance(kind, type) and kind is not Any and not getattr(kind, "_is_protocol", False)
     return isinstance(value, kind) if plain and not is_typeddict(kind) else True
 
 

@@ -29,7 +29,7 @@ from rftools.reporting.page.render import render
 from rftools.reporting.sections import parts
 from rftools.reporting.sources.models import from_models
 from rftools.reporting.sources.results import from_results, from_saved
-from rftools.reporting.sources.run import from_run, is_run, newest
+from rftools.reporting.sources.run import from_run, is_run
 from rftools.reporting.sources.saved import is_saved, read_saved
 from rftools.reporting.subject.subject import Subject
 from rftools.results import Result, plain
@@ -196,14 +196,14 @@ def _subjects(given: Any, input_size: tuple[int, ...] | None, options: dict[str,
             raise RequestError("a report takes models or files of results, not both at once")
         return [from_saved(read_saved(items))]
     check_count(len(items))
-    if len(items) == 1 and _is_folder(items[0]):
+    if len(items) == 1 and is_run(items[0]):
         return [from_run(items[0], options, input_size=input_size)]
-    loaded = [load(newest(item), input_size=input_size) if _is_folder(item) else item for item in items]
+    loaded = [load(item, input_size=input_size) if _is_folder(item) else item for item in items]
     return from_models(loaded, input_size, options)
 
 
 def _is_folder(item: Any) -> bool:
-    return isinstance(item, (str, Path)) and is_run(item)
+    return isinstance(item, (str, Path)) and Path(item).is_dir()
 
 
 def _is_file(item: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from rftools.cli import main
 from rftools.errors import RequestError
 from rftools.reporting.drawing.series import course_figures, frames
 from rftools.reporting.sections import courses
-from rftools.reporting.sources.run import from_run, newest
+from rftools.reporting.sources.run import from_run
 from rftools.reporting.subject.subject import Subject
 
 LAYER = "features.block2.conv"
@@ -52,8 +53,21 @@ def test_each_epoch_says_what_its_own_checkpoint_says(run: Path, subject: Subjec
 
 
 def test_the_report_is_of_the_last_epoch(run: Path, subject: Subject) -> None:
-    assert newest(run).name == "epoch-0002.pt" == subject.file
+    assert subject.file == "epoch-0002.pt"
     assert len(subject.history) == 2
+
+
+def test_a_run_beside_others_is_its_best_checkpoint(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(run / "epoch-0001.pt", other / "best.pt")
+    shutil.copy(run / "epoch-0000.pt", other / "epoch-0000.pt")
+    page, answer = tmp_path / "page.html", tmp_path / "page.json"
+    rf.report([rf.load(run / "epoch-0002.pt"), other], page, effective=False, json_path=answer)
+    assert re.findall(r'"file": "([^"]+)"', answer.read_text())[:2] == ["epoch-0002.pt", "best.pt"]
+    (other / "epoch-0000.pt").unlink()  # and one without epochs is its best checkpoint alone
+    rf.report(other, page, effective=False, json_path=answer)
+    assert set(re.findall(r'"file": "([^"]+)"', answer.read_text())) == {"best.pt"}
 
 
 def test_the_course_is_drawn_and_framed(subject: Subject) -> None:

@@ -21,23 +21,11 @@ MOST_EPOCHS = 12  # epochs that are measured: an even choice, first and last amo
 MOST_LAYERS = 4  # layers that are followed
 
 
-def is_run(spec: str | Path) -> bool:
-    """Whether a spec names a folder."""
-    return Path(spec).is_dir()
-
-
-def newest(folder: str | Path) -> Path:
-    """The last epoch's checkpoint of a run.
-
-    Raises:
-        RequestError: the folder holds none.
-    """
+def is_run(spec: Any) -> bool:
+    """Whether a spec names a folder with the checkpoints of epochs."""
     from rftools.models.training.runs import checkpoints
 
-    found = checkpoints(Path(folder))
-    if not found:
-        raise RequestError(f"{folder} is a folder without a run: it holds no epoch-*.pt; name a run or a checkpoint")
-    return found[-1]
+    return isinstance(spec, (str, Path)) and Path(spec).is_dir() and bool(checkpoints(Path(spec)))
 
 
 def from_run(
@@ -50,14 +38,14 @@ def from_run(
     """The subject of a run's last epoch, with what changed on the way there."""
     from rftools.models.training.runs import checkpoints
 
-    newest(folder)
-    subject = from_model(model or load(newest(folder), input_size=input_size), input_size, effective)
-    paths = _evenly(checkpoints(Path(folder)), MOST_EPOCHS)
+    found = checkpoints(Path(folder))
+    subject = from_model(model or load(found[-1], input_size=input_size), input_size, effective)
+    paths = _evenly(found, MOST_EPOCHS)
     layers = followed(subject)
     options = None if effective is None else {**effective, "layers": layers}
     history = {entry.get("epoch"): entry for entry in subject.history}
-    found = tuple(_measured(path, input_size, options, history) for path in paths)
-    return replace(subject, epochs=found, followed=tuple(layers))
+    epochs = tuple(_measured(path, input_size, options, history) for path in paths)
+    return replace(subject, epochs=epochs, followed=tuple(layers))
 
 
 def followed(subject: Subject) -> list[str]:
