@@ -8,6 +8,7 @@ import logging
 import random
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from rftools.capture.inputs import Example, Inputs, example_of, is_index
 from rftools.capture.leaving import mark_left
 from rftools.capture.operators import VIEWS
 from rftools.capture.record import record
+from rftools.capture.recurrences import without_steps
 from rftools.capture.returns import Labels, returned
 from rftools.capture.state import unchanged
 from rftools.errors import RequestError
@@ -68,7 +70,10 @@ def capture(
             if _has_regions(program.graph) or _has_symbols(program.graph):
                 return _recorded(module, example)
             if _needs_functional_form(program.graph):
-                program, labels = program.run_decompositions({}), {}  # nodes have other names now
+                program, labels = (
+                    without_steps(partial(program.run_decompositions, {})),
+                    {},
+                )  # nodes have other names now
         except RequestError:
             raise
         except Exception as error:
@@ -97,8 +102,14 @@ def _exported(module: nn.Module, example: Example) -> tuple[Any, Labels]:
 
 
 def _export(module: nn.Module, example: Example) -> tuple[Any, Labels]:
-    with unchanged(module), returned(module) as labels:  # torch 2.6 leaves tensors without values where it refuses
-        return torch.export.export(module, example.args, dict(example.kwargs), strict=False), labels
+    labels: Labels = {}
+
+    def trace() -> Any:
+        labels.clear()
+        with unchanged(module), returned(module, labels):  # torch 2.6 leaves tensors without values where it refuses
+            return torch.export.export(module, example.args, dict(example.kwargs), strict=False)
+
+    return without_steps(trace), labels
 
 
 def _random_states() -> tuple[Any, ...]:

@@ -42,9 +42,8 @@ def count_call(calls: dict[str, int], path: str) -> int:
 
 
 @contextlib.contextmanager
-def returned(module: nn.Module) -> Iterator[Labels]:
+def returned(module: nn.Module, found: Labels) -> Iterator[None]:
     """While ``torch.export`` traces a module: the labels of what its modules return, by the names of the nodes."""
-    found: Labels = {}
     calls: dict[str, int] = {}
 
     def entering(path: str, stack: list[str]) -> Callable[..., None]:
@@ -62,7 +61,7 @@ def returned(module: nn.Module) -> Iterator[Labels]:
         handles.append(child.register_forward_pre_hook(entering(path, stack)))
         handles.append(child.register_forward_hook(leaving(stack)))
     try:
-        yield found
+        yield
     finally:
         for handle in handles:
             handle.remove()

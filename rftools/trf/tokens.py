@@ -112,7 +112,8 @@ def _of_node(
         source = known.get(node.args[0])  # type: ignore[arg-type]
         return source[node.args[1]] if isinstance(source, (list, tuple)) else source  # type: ignore[index]
     rule = find_rule(node, rules)
-    if rule is None or qualified_name(node) in NO_FIELD:
+    placed = any(known.get(origin) is not None for origin in node.all_input_nodes)
+    if rule is None or not placed or qualified_name(node) in NO_FIELD:
         return None
     try:
         answer: Any = rule(make_call(node, known, evaluate, Position))

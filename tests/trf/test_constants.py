@@ -77,6 +77,7 @@ NETS: dict[str, nn.Module] = {
     "blend": With(lambda net, x: net.some * x + (1 - net.some) * x.roll(1, -1), some=HALF),
     "lerp": With(lambda net, x: torch.lerp(x, x.roll(1, -1), net.some), some=HALF),
     "addcmul": With(lambda net, x: torch.addcmul(x, x.roll(1, -1), net.some), some=HALF),
+    "beside the least": With(lambda net, x: x + (1 - net.some) * torch.finfo(x.dtype).min, some=HALF),
     "nothing": With(lambda net, x: x + 0.0 * x.roll(1, -1)),
 }
 

@@ -15,6 +15,7 @@ from rftools.trf.rules.registry import Answer, Call, rule
 
 #: element by element with running statistics; with the batch's own they see the whole map
 NORMS_OF_BATCHES = (*RUNNING_NORMS, "native_batch_norm", "_batch_norm_impl_index")
+VAST = 1e30  # what is added to it is lost to rounding, in double precision up to 1e13
 
 
 @rule(*aten(tuple(name for name in ELEMENTWISE if name not in NORMS_OF_BATCHES)))
@@ -74,10 +75,12 @@ def _with_product(call: Call) -> list[Field]:
 
 
 def _sum(call: Call) -> list[Field]:
-    """``add``: beside infinity nothing is left of the other."""
+    """``add``: beside infinity, or a number as large as a mask's least, nothing is left of the other."""
     given = {name: call.fixed(call[name]) for name in ("self", "other")}
-    infinite = {name: value.isinf() for name, value in given.items() if value is not None and value.is_floating_point()}
-    closed = next((there for there in infinite.values() if bool(there.any())), None)
+    vast = {
+        name: value.abs() >= VAST for name, value in given.items() if value is not None and value.is_floating_point()
+    }
+    closed = next((there for there in vast.values() if bool(there.any())), None)
     if closed is None:
         return []
     return [field for name in ("self", "other") for field in _where_not(call, name, closed)]
