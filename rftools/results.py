@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import json
 import math
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from rftools._version import __version__
 from rftools.errors import RequestError, no_layer
 from rftools.files import write_text
 from rftools.rows import Row, as_text, only
+from rftools.tables import lines
 
 if TYPE_CHECKING:
     from typing import Self
@@ -45,6 +47,7 @@ class Grouped(NamedTuple):
     records: Sequence[Sequence[Any]]
 
 
+MOST_SHOWN = 60  # rows of a result that its text form shows
 R = TypeVar("R", bound=Row)
 
 
@@ -164,10 +167,13 @@ class Result(Generic[R]):
         return pd.DataFrame(rows, columns=[columns[k] for k in kept])
 
     def __repr__(self) -> str:
-        head = f"<{type(self).__name__} of {self.model.name}: {len(self.layers)} layers>"
-        if not self.layers:
-            return head
-        return head + "\n" + self._shown().to_string(index=False, max_rows=60)
+        number = len(self.layers)
+        head = f"<{type(self).__name__} of {self.model.name}: {number} layer{'s' * (number != 1)}>"
+        records = list(self.records())
+        left_out = max(len(records) - MOST_SHOWN, 0)
+        texts = [[as_text(value) for value in record] for record in records[: MOST_SHOWN if left_out else None]]
+        table = lines(self.columns(), texts, None, shutil.get_terminal_size().columns, ".table()") if texts else []
+        return "\n".join([head, *table, *([f"and {left_out} more rows (.table() has all)"] if left_out else [])])
 
 
 def plain(value: Any) -> Any:

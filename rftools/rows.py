@@ -6,7 +6,8 @@ import dataclasses
 import fnmatch
 import operator
 import re
-from collections.abc import Callable, Iterable, Sequence
+import reprlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from rftools.errors import RequestError, closest
@@ -30,6 +31,53 @@ class Tabled(Protocol):
     def columns(self) -> Sequence[str]: ...
 
     def records(self) -> Sequence[Sequence[Any]]: ...
+
+
+BRIEF = reprlib.Repr()
+BRIEF.maxtuple = BRIEF.maxdict = BRIEF.maxlist = 4
+BRIEF.maxother = BRIEF.maxstring = 60
+BRIEF.maxlevel = 2
+WIDEST = 80  # characters of a line
+
+
+class Shown:
+    """A dataclass that shows itself by a line a field, long values in short, without those that are empty.
+
+    >>> @dataclasses.dataclass(frozen=True, repr=False)
+    ... class Layer(Shown):
+    ...     name: str
+    ...     taps: tuple[int, ...] = ()
+    ...     note: str | None = None
+    >>> Layer("conv1", tuple(range(9)))
+    <Layer conv1>
+      taps: (0, 1, 2, 3, ...)
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def __repr__(self) -> str:
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.repr}
+        head = f"<{type(self).__name__} {given.pop('name', '')}".rstrip() + ">"
+        return "\n".join([head, *_told(given)])
+
+
+def _told(given: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for name, value in given.items():
+        if isinstance(value, Mapping) and value and all(map(dataclasses.is_dataclass, value.values())):
+            lines += [f"  {name}:", *(f"    {key}: {_brief(one)}" for key, one in value.items())]
+        elif isinstance(value, tuple) and value and all(map(dataclasses.is_dataclass, value)):
+            lines += [f"  {name}:", *(f"    {_brief(one)}" for one in value[: BRIEF.maxtuple])]
+        elif value is not None and not (isinstance(value, (tuple, list, dict, str)) and not value):
+            lines.append(f"  {name}: {_brief(value)}")
+    return [line if len(line) <= WIDEST else f"{line[: WIDEST - 3]}..." for line in lines]
+
+
+def _brief(value: Any) -> str:
+    """A value in one short line."""
+    if isinstance(value, str) or "__str__" in vars(type(value)):
+        return str(value)
+    return repr(value) if dataclasses.is_dataclass(value) else BRIEF.repr(value)
 
 
 R = TypeVar("R", bound=Row)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rftools.files import atomic_write
 from rftools.results import Result, plain
+from rftools.rows import Shown
 from rftools.units import tag_of
 
 
@@ -24,9 +25,15 @@ class Measure:
     high: float | None
     unit: str
 
+    def __str__(self) -> str:
+        if self.value is None:
+            return "not defined"
+        interval = "" if self.low is None else f" ({self.low:.4g} to {self.high:.4g})"
+        return f"{self.value:.4g} {'' if self.unit == '1' else self.unit}".rstrip() + interval
 
-@dataclass(frozen=True)
-class EffectiveLayer:
+
+@dataclass(frozen=True, repr=False)
+class EffectiveLayer(Shown):
     """One layer's effective field.
 
     ``map`` is float64, shaped like the input without channels. ``theoretical`` holds ``status`` and ``axes``

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.results import Grouped, Result, plain
+from rftools.rows import Shown
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class FilterTuning:
     direction: float | None = None
 
 
-@dataclass(frozen=True)
-class LayerTuning:
+@dataclass(frozen=True, repr=False)
+class LayerTuning(Shown):
     """One layer's filters at one unit. ``responses`` is ``(filters, frequencies, waves)``, waves in the order of
     ``orientations``, twice where gratings drift both ways.
 

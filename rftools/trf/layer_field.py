@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.results import plain
+from rftools.rows import Shown
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ class Surviving:
         return {key: plain(getattr(self, key)) for key in ("sizes", "clipped", "share", "smallest_mask")}
 
 
-@dataclass(frozen=True)
-class LayerField:
+@dataclass(frozen=True, repr=False)
+class LayerField(Shown):
     """One layer's theoretical field. ``status``: exact, unit, bound or unknown (then ``cause`` says why).
 
     ``output_shape`` leaves out the batch. ``unit`` is the output index that windows speak of, one index an output

@@ -76,10 +76,11 @@ def test_the_public_names_are_sorted_loaded_and_documented() -> None:
 @pytest.mark.parametrize("make", RESULTS)
 def test_a_repr_says_what_it_is_of_and_shows_the_table(make) -> None:  # type: ignore[no-untyped-def]
     result = make()
-    first, head, *rows = repr(result).splitlines()
+    first, *table = repr(result).splitlines()
     assert first == f"<{type(result).__name__} of {result.model.name}: {len(result)} layers>"
-    assert head.split()[0] == "layer"
-    assert len(rows) >= len(result)
+    rule = next(k for k, line in enumerate(table) if set(line) == {"-"})
+    assert table[rule - 1].split()[0] == "layer"
+    assert [line.split()[0] for line in table[rule + 1 :]][: len(result)] == [row.name for row in result]
     assert result._repr_html_().startswith("<table")
 
 
@@ -161,3 +162,17 @@ def test_a_result_shows_a_dash_for_nothing_and_no_empty_column() -> None:
         assert not {"None", "NaN"} & set(re.findall(r"\w+", shown))
         assert "zeros are" not in shown
     assert "zeros are" in result.table().columns
+
+
+def test_a_result_and_a_row_fit_into_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    model = rf.load("rftools:vgg-dilated")
+    results: list[Any] = [rf.theoretical(model), rf.sparsity(model), rf.orientation(model)]
+    results.append(rf.effective(model, "white", layers="features.block4", count=2))
+    for result in results:
+        for text in (repr(result), repr(result[0])):
+            assert max(map(len, text.splitlines())) <= 80
+        assert repr(result[0]).startswith(f"<{type(result[0]).__name__} {result[0].name}>")
+    assert ".table() shows all" in repr(results[1])
+    assert "radius_50: " in repr(results[3][0])
+    assert re.search(r"radius_50: [\d.]+ px \([\d.]+ to [\d.]+\)", repr(results[3][0]))

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from rftools.cli.tables import lines, print_rows
+from rftools.cli.tables import print_rows
+from rftools.tables import lines
 
 COLUMNS = ("layer", "operator", "output", "size", "stride", "start", "centre", "holes", "status", "productive")
 ROWS = [

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.results import Grouped, Result, plain
+from rftools.rows import Shown
 from rftools.weights.statistics.expected import Expected
 from rftools.weights.statistics.signed import Signed
 from rftools.weights.statistics.sphere import Axes
@@ -57,8 +58,8 @@ class Examples:
     angles: NDArray[np.float64] = field(repr=False)
 
 
-@dataclass(frozen=True)
-class LayerOrientation:
+@dataclass(frozen=True, repr=False)
+class LayerOrientation(Shown):
     """Which way one layer's kernels point. Angles in degrees in [0, 180): 0 along x, counter-clockwise as seen.
 
     ``kernels`` have survivors, ``oriented`` of them an anisotropy above zero. ``anisotropy`` is the mean over

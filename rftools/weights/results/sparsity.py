@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.results import Grouped, Result, plain
+from rftools.rows import Shown
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class SurvivingField:
     share: float
 
 
-@dataclass(frozen=True)
-class LayerSparsity:
+@dataclass(frozen=True, repr=False)
+class LayerSparsity(Shown):
     """What is left of one layer's weight ``(out, in per group, *kernel)``.
 
     ``taps[n]`` kernels have ``n`` survivors; ``expected_taps`` is the binomial's expectation at the same density.
