@@ -40,11 +40,11 @@ BRIEF.maxlevel = 2
 WIDEST = 80  # characters of a line
 
 
-class Shown:
+class ShownRow:
     """A dataclass that shows itself by a line a field, long values in short, without those that are empty.
 
     >>> @dataclasses.dataclass(frozen=True, repr=False)
-    ... class Layer(Shown):
+    ... class Layer(ShownRow):
     ...     name: str
     ...     taps: tuple[int, ...] = ()
     ...     note: str | None = None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rftools.files import atomic_write
 from rftools.results import Result, plain
-from rftools.rows import Shown
+from rftools.rows import ShownRow
 from rftools.units import tag_of
 
 
@@ -33,7 +33,7 @@ class Measure:
 
 
 @dataclass(frozen=True, repr=False)
-class EffectiveLayer(Shown):
+class EffectiveLayer(ShownRow):
     """One layer's effective field.
 
     ``map`` is float64, shaped like the input without channels. ``theoretical`` holds ``status`` and ``axes``

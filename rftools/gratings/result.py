@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.results import Grouped, Result, plain
-from rftools.rows import Shown
+from rftools.rows import ShownRow
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class FilterTuning:
 
 
 @dataclass(frozen=True, repr=False)
-class LayerTuning(Shown):
+class LayerTuning(ShownRow):
     """One layer's filters at one unit. ``responses`` is ``(filters, frequencies, waves)``, waves in the order of
     ``orientations``, twice where gratings drift both ways.
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rftools.results import Result, plain
-from rftools.rows import Shown
+from rftools.rows import ShownRow
 
 
 @dataclass(frozen=True, repr=False)
-class PrunedLayer(Shown):
+class PrunedLayer(ShownRow):
     """One layer: of ``weights`` ``kept`` are left, ``sparsity`` is the share that is zero; ``taps[n]`` kernels have n.
 
     ``score`` is the kept share of the sum of scores. ``anisotropy`` is the mean over filters of the anisotropy of

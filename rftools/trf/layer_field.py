@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.results import plain
-from rftools.rows import Shown
+from rftools.rows import ShownRow
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Surviving:
 
 
 @dataclass(frozen=True, repr=False)
-class LayerField(Shown):
+class LayerField(ShownRow):
     """One layer's theoretical field. ``status``: exact, unit, bound or unknown (then ``cause`` says why).
 
     ``output_shape`` leaves out the batch. ``unit`` is the output index that windows speak of, one index an output

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.results import Grouped, Result, plain
-from rftools.rows import Shown
+from rftools.rows import ShownRow
 from rftools.weights.statistics.expected import Expected
 from rftools.weights.statistics.signed import Signed
 from rftools.weights.statistics.sphere import Axes
@@ -59,7 +59,7 @@ class Examples:
 
 
 @dataclass(frozen=True, repr=False)
-class LayerOrientation(Shown):
+class LayerOrientation(ShownRow):
     """Which way one layer's kernels point. Angles in degrees in [0, 180): 0 along x, counter-clockwise as seen.
 
     ``kernels`` have survivors, ``oriented`` of them an anisotropy above zero. ``anisotropy`` is the mean over

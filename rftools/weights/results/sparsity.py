@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.results import Grouped, Result, plain
-from rftools.rows import Shown
+from rftools.rows import ShownRow
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class SurvivingField:
 
 
 @dataclass(frozen=True, repr=False)
-class LayerSparsity(Shown):
+class LayerSparsity(ShownRow):
     """What is left of one layer's weight ``(out, in per group, *kernel)``.
 
     ``taps[n]`` kernels have ``n`` survivors; ``expected_taps`` is the binomial's expectation at the same density.
