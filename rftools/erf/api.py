@@ -72,6 +72,7 @@ def effective(
         inputs (None): all inputs of a model that takes several, in order or by name: a tensor of one sample, or a size
             ``(C, *spatial)`` for one of white noise. The images go to one of them, the others stay as they are.
         of (0): the input that the images go to, by its number or name.
+        graph (None): the module's captured graph, where the caller has it already.
 
     Ctrl-C ends it early: the result then holds the images that are done, and is ``partial``.
 

@@ -127,10 +127,10 @@ def effective_maps(
     subject = _sized(as_model(model, asked.input_size), images)
     fixed = fixed_inputs(subject, asked.inputs, asked.of, asked.seed)
     if fixed is None:
-        graph = capture(subject.module, subject.require_input_size())
+        graph = asked.graph or capture(subject.module, subject.require_input_size())
     else:
         subject = of_one_input(subject, fixed)
-        graph = capture(subject.module, inputs=fixed.inputs, of=asked.of)
+        graph = asked.graph or capture(subject.module, inputs=fixed.inputs, of=asked.of)
         images = fixed.images if images is None else images
     net = explore(subject.module, graph)
     rows = choose(net.rows(asked.unit), subject.module, asked.layers, some=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from rftools.capture import Inputs
+from rftools.capture import Graph, Inputs
 from rftools.erf.initialise import check_init
 from rftools.erf.maps.attribution import check_method
 from rftools.erf.maps.options import AGGREGATIONS, MapOptions
@@ -39,6 +39,7 @@ class Options(TypedDict, total=False):
     grid: tuple[int, ...] | None
     inputs: Inputs | None
     of: int | str
+    graph: Graph | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Request:
     grid: tuple[int, ...] | None = None
     inputs: Inputs | None = None
     of: int | str = 0
+    graph: Graph | None = None
 
     @property
     def channels(self) -> tuple[int, ...] | None:

@@ -32,6 +32,7 @@ from rftools.reporting.sources.results import from_results, from_saved
 from rftools.reporting.sources.run import from_run, is_run
 from rftools.reporting.sources.saved import is_saved, read_saved
 from rftools.reporting.subject.subject import Subject
+from rftools.reporting.watching import Watcher
 from rftools.results import Result, plain
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SUFFIXES = (".html", ".htm")
+#: the measures of effective fields that a page shows; its JSON holds all of them
+SHOWN = ("radius_50", "relative_size", "ellipse_major", "ellipse_minor", "ellipse_angle")
 
 
 class Options(EffectiveOptions, total=False):
@@ -49,9 +52,11 @@ class Options(EffectiveOptions, total=False):
     ``effective=False`` leaves the effective field out, which takes most of the time. ``command`` is the command line
     that makes the page, shown under "Method". ``json_path``, ``markdown_path`` and ``pdf_path`` are files that hold the
     findings and results as JSON, findings, tables and method as Markdown, and the page printed by Chromium.
+    ``watcher`` is told of each part (`rftools.reporting.watching.Watcher`).
     """
 
     effective: bool
+    watcher: Watcher | None
     command: str | None
     json_path: str | Path | None
     markdown_path: str | Path | None
@@ -126,8 +131,12 @@ def report(
     check_page(path)
     outputs.check()
     begin = time.perf_counter()
-    size = given.pop("input_size", None)
-    subjects = _subjects(models_or_results, size, {"images": images, **given} if outputs.effective else None)
+    size, watcher = given.pop("input_size", None), given.pop("watcher", None) or Watcher()
+    if outputs.json_path is None:
+        given.setdefault("measures", SHOWN)
+    options = {"images": images, **given} if outputs.effective else None
+    subjects = _subjects(models_or_results, size, options, watcher)
+    watcher.begin("page")
     provenance = Provenance(outputs.command, time.perf_counter() - begin)
     asked = limits or Thresholds()
     if len(subjects) > 1:
@@ -154,6 +163,7 @@ def as_json(subjects: Sequence[Subject], limits: Thresholds) -> str:
     body = {
         "schema": {"name": "rftools.report", "version": 1},
         "rftools": __version__,
+        "partial": any(subject.partial for subject in subjects),
         "models": [
             {
                 "model": plain(subject.model),
@@ -181,7 +191,9 @@ def check_page(path: str | Path) -> None:
     check_writable(path)
 
 
-def _subjects(given: Any, input_size: tuple[int, ...] | None, options: dict[str, Any] | None) -> list[Subject]:
+def _subjects(
+    given: Any, input_size: tuple[int, ...] | None, options: dict[str, Any] | None, watcher: Watcher
+) -> list[Subject]:
     items = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
     if not items:
         raise RequestError("a report needs a model or results, and none was given")
@@ -197,9 +209,9 @@ def _subjects(given: Any, input_size: tuple[int, ...] | None, options: dict[str,
         return [from_saved(read_saved(items))]
     check_count(len(items))
     if len(items) == 1 and is_run(items[0]):
-        return [from_run(items[0], options, input_size=input_size)]
+        return [from_run(items[0], options, input_size=input_size, watcher=watcher)]
     loaded = [load(item, input_size=input_size) if _is_folder(item) else item for item in items]
-    return from_models(loaded, input_size, options)
+    return from_models(loaded, input_size, options, watcher)
 
 
 def _is_folder(item: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rftools import erf
@@ -13,8 +14,10 @@ from rftools.plots.scene import PlotAxis
 from rftools.reporting.drawing.figures import Figure, drawn
 from rftools.reporting.drawing.series import EpochFigure
 from rftools.reporting.sections.registry import Analyses, Quantity, Section, Value, register
+from rftools.reporting.subject.stages import stages
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
+from rftools.units import choose
 
 PANELS = 12  # maps on the sheet, an even choice of the layers: each takes its time to write, and the table has all
 
@@ -23,7 +26,26 @@ def analyse(model: Model, known: Analyses) -> EffectiveResult:
     """The effective fields, unless they are left out on request."""
     if known.options is None:
         raise RequestError(say("missing.left_out"))
-    return erf.effective(model, **known.options)
+    options = {"graph": known.graph_of(model), "watch": known.watcher.seen, **known.options}
+    if "inputs" in options or "of" in options or model.other_inputs:
+        options.pop("graph")
+    return erf.effective(model, **options | {"layers": layers_of(model, known)})
+
+
+def layers_of(model: Model, known: Analyses) -> Sequence[str] | str | None:
+    """Those that were asked for, ``*`` being all that hold weights; else the ones that say most, and a note of it."""
+    layers = (known.options or {}).get("layers")
+    if layers is not None:
+        return None if list(layers) == ["*"] else layers
+    fields = known.results.get("theoretical")
+    if fields is None:
+        return None
+    every = choose(fields.layers, model.module, None)
+    few = stages(every)
+    if len(few) == len(every):
+        return None
+    known.missing["stages"] = say("missing.stages", shown=len(few), all=len(every))
+    return [row.name for row in few]
 
 
 def figures(subject: Subject) -> list[Figure]:
@@ -68,6 +90,6 @@ SECTION = register(
                 _course,
             ),
         ),
-        notes=("maps",),
+        notes=("stages", "maps"),
     )
 )

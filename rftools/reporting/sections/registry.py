@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rftools.capture import capture
 from rftools.errors import RequestError
 from rftools.reporting.drawing.figures import Figure
 from rftools.reporting.drawing.series import EpochFigure
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import text_or
+from rftools.reporting.watching import Watcher
 
 if TYPE_CHECKING:
+    from rftools.capture import Graph
     from rftools.loading import Model
 
 
@@ -55,6 +58,14 @@ class Analyses:
     results: dict[str, Any] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    watcher: Watcher = field(default_factory=Watcher)
+    graph: Graph | None = None
+
+    def graph_of(self, model: Model) -> Graph:
+        """The model's graph, captured once for all parts."""
+        if self.graph is None:
+            self.graph = capture(model.module, inputs=[model.require_input_size(), *model.other_inputs])
+        return self.graph
 
     @property
     def insisted(self) -> set[str]:

@@ -23,15 +23,15 @@ def analyse(model: Model, known: Analyses) -> TheoreticalResult:
     """The fields of the architecture and, where weights are zero, of what pruning left of them."""
     sparsity = known.results.get("sparsity")
     if sparsity is None or sparsity.total.sparsity <= PRUNED:
-        return trf.theoretical(model)
+        return trf.theoretical(model, graph=known.graph_of(model))
     if len(sparsity) > MOST_WALKED:
         known.missing["surviving"] = say("missing.not_walked", layers=len(sparsity), most=MOST_WALKED)
-        return trf.theoretical(model)
+        return trf.theoretical(model, graph=known.graph_of(model))
     try:
-        return trf.theoretical(model, surviving=True)
+        return trf.theoretical(model, surviving=True, graph=known.graph_of(model))
     except RequestError as error:
         known.missing["surviving"] = say("missing.surviving", why=error)
-        return trf.theoretical(model)
+        return trf.theoretical(model, graph=known.graph_of(model))
 
 
 def figures(subject: Subject) -> list[Figure]:

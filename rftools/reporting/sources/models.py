@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rftools.capture import capture
 from rftools.erf import EffectiveComparison, compare
 from rftools.errors import RequestError
 from rftools.loading import Model, as_model
@@ -16,23 +15,34 @@ from rftools.reporting.sources.results import placed
 from rftools.reporting.subject.architecture import levels
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.subject.supports import supports
+from rftools.reporting.texts import say
+from rftools.reporting.watching import Watcher
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from rftools.capture import Graph
+
 Options = dict[str, Any] | None  # of `rftools.effective`; None leaves it out
 
 
-def from_model(model: Model | nn.Module, input_size: tuple[int, ...] | None, effective: Options) -> Subject:
+def from_model(
+    model: Model | nn.Module,
+    input_size: tuple[int, ...] | None,
+    effective: Options,
+    watcher: Watcher | None = None,
+) -> Subject:
     """A subject by analysing ``model``; an analysis that refuses leaves its reason instead of a result.
 
     ``effective`` are the options of `rftools.effective`, None leaves that analysis out.
+
+    Ctrl-C ends the analyses: the subject then holds those that are done, the effective one as far as it is.
 
     Raises:
         RequestError: the images or layers that were asked for are not there.
     """
     loaded = as_model(model, input_size)
-    known = Analyses(effective)
+    known = Analyses(effective, watcher=watcher or Watcher())
     for section in _in_order():
         _analyse(section, loaded, known)
     return Subject(
@@ -40,7 +50,8 @@ def from_model(model: Model | nn.Module, input_size: tuple[int, ...] | None, eff
         input_size=loaded.input_size,
         classes=loaded.classes,
         metadata=loaded.metadata,
-        **(_structure(loaded) if "theoretical" in known.results else {}),
+        **(_structure(known.graph_of(loaded)) if "theoretical" in known.results else {}),
+        partial=known.watcher.interrupted,
         missing=known.missing,
         seconds=known.seconds,
         **placed(known.results),
@@ -61,50 +72,78 @@ def _in_order() -> list[Section]:
 def _analyse(section: Section, model: Model, known: Analyses) -> None:
     if section.analyse is None:
         return
+    if known.watcher.interrupted:
+        known.missing[section.part] = say("missing.interrupted")
+        return
     begin = time.perf_counter()
     try:
+        known.watcher.begin(section.part)
         result = section.analyse(model, known)
+    except KeyboardInterrupt:
+        known.watcher.interrupted = True
+        known.missing[section.part] = say("missing.interrupted")
+        return
     except RequestError as error:
         if section.part in known.insisted:
             raise
         known.missing[section.part] = str(error)
         return
+    known.watcher.interrupted |= bool(getattr(result, "partial", False))
     if result is not None:
         known.results[section.part] = result
         known.seconds[section.part] = time.perf_counter() - begin
 
 
-def _structure(model: Model) -> dict[str, Any]:
+def _structure(graph: Graph) -> dict[str, Any]:
     """What the page draws and works fields out from, beyond the results."""
-    graph = capture(model.module, model.require_input_size())
     return {"supports": supports(graph), "levels": levels(graph)}
 
 
 def from_models(
-    models: Sequence[Model | nn.Module], input_size: tuple[int, ...] | None, effective: Options
+    models: Sequence[Model | nn.Module],
+    input_size: tuple[int, ...] | None,
+    effective: Options,
+    watcher: Watcher | None = None,
 ) -> list[Subject]:
     """Several subjects, their effective fields on the same images, so that differences can be paired.
 
     Where that is refused (other input sizes, no layer in common) each model is measured by itself.
     """
-    begin = time.perf_counter()
-    together = None if effective is None or len(models) < 2 else _together(models, input_size, effective)
+    begin, watcher = time.perf_counter(), watcher or Watcher()
+    together = None if effective is None or len(models) < 2 else _together(models, input_size, effective, watcher)
     if together is None:
-        return [from_model(model, input_size, effective) for model in models]
+        alone = None if watcher.interrupted else effective
+        return _one_by_one(models, input_size, alone, watcher)
     seconds = (time.perf_counter() - begin) / len(models)
-    return [
-        _measured_with(from_model(model, input_size, None), together, place, seconds)
-        for place, model in enumerate(models)
-    ]
+    subjects = _one_by_one(models, input_size, None, watcher)
+    return [_measured_with(subject, together, place, seconds) for place, subject in enumerate(subjects)]
+
+
+def _one_by_one(
+    models: Sequence[Model | nn.Module], input_size: tuple[int, ...] | None, effective: Options, watcher: Watcher
+) -> list[Subject]:
+    """Each by itself. Where the fields that they have together were interrupted, what is quick is still analysed."""
+    before, watcher.interrupted = watcher.interrupted, False
+    found = [from_model(model, input_size, effective, watcher) for model in models]
+    watcher.interrupted |= before
+    return [replace(subject, partial=True) for subject in found] if before else found
 
 
 def _together(
-    models: Sequence[Model | nn.Module], input_size: tuple[int, ...] | None, options: dict[str, Any]
+    models: Sequence[Model | nn.Module],
+    input_size: tuple[int, ...] | None,
+    options: dict[str, Any],
+    watcher: Watcher,
 ) -> EffectiveComparison | None:
+    watcher.begin("effective")
     try:
-        found = compare([as_model(model, input_size) for model in models], **options)
+        found = compare([as_model(model, input_size) for model in models], **{"watch": watcher.seen, **options})
     except RequestError:
         return None
+    except KeyboardInterrupt:
+        watcher.interrupted = True
+        return None
+    watcher.interrupted |= found.partial
     return found if len(found.results) == len(models) else None
 
 

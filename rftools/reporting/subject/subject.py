@@ -56,6 +56,7 @@ class Subject:
     more: Mapping[str, Result[Any]] = field(default_factory=dict, repr=False)  # results of further sections, by part
     missing: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    partial: bool = False  # whether the analyses were interrupted
     sources: tuple[str, ...] = ()  # the files that the results were read from, where they were
 
     def part(self, name: str) -> Any:
