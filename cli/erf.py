@@ -10,9 +10,10 @@ import click
 
 from rftools.cli import options, subject
 from rftools.cli.formats import Outputs, emit, outputs
+from rftools.cli.live import live_table
 from rftools.cli.parsing import parse_grid, parse_numbers, parse_share, parse_unit
 from rftools.cli.subject import Specs
-from rftools.cli.talk import progress_bar, say, talk_options
+from rftools.cli.talk import say, talk_options
 from rftools.errors import RequestError
 
 if TYPE_CHECKING:
@@ -129,8 +130,8 @@ def _one(model: Model, images: str | None, given: dict[str, Any]) -> EffectiveRe
     from rftools.erf import effective
     from rftools.erf.words import notes_of
 
-    with progress_bar("images") as progress:
-        result = effective(model, images, progress=progress, **given)
+    with live_table("effective fields") as listener:
+        result = effective(model, images, watch=listener.seen, **given)
     for line in notes_of(result):
         say(line)
     return result
@@ -142,8 +143,8 @@ def _several(models: list[Model], images: str | None, given: dict[str, Any]) -> 
     from rftools.erf.words import in_order, notes_of_comparison
 
     models, labels = in_order(models)
-    with progress_bar("images") as progress:
-        result = compare(models, images, labels=labels, progress=progress, **given)
+    with live_table("effective fields") as listener:
+        result = compare(models, images, labels=labels, watch=listener.seen, **given)
     for line in notes_of_comparison(result, len(models)):
         say(line)
     return result

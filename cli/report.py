@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 
 from rftools.cli import options, subject
 from rftools.cli.formats import check_targets, force_word
+from rftools.cli.live import live_table
 from rftools.cli.options import FILE
 from rftools.cli.parsing import parse_object
 from rftools.cli.subject import Specs
@@ -21,7 +23,6 @@ from rftools.errors import RequestError
 if TYPE_CHECKING:
     from rftools.loading import Model
 
-COUNT = 32  # images, where nothing else is said
 BATCH = 16  # of them at a time
 
 
@@ -31,7 +32,7 @@ class Asked:
 
     layers: tuple[str, ...]
     images: str | None
-    count: int
+    count: int | None
     batch_size: int
     device: str
     no_effective: bool
@@ -60,7 +61,7 @@ class Asked:
             "--weights": subject.weights,
             "--input-size": subject.input_size,
             "--no-effective": self.no_effective,
-            "--count": None if self.count == COUNT else self.count,
+            "--count": self.count,
             "--seed": subject.seed or None,
             "--layers": self.layers,
             "--object": self.objects,
@@ -88,9 +89,11 @@ class Pages:
 
 
 WORDS = (
-    options.layers,
+    options.layers_with(
+        "PATTERN", " By default those that change resolution or end a stage, 24 at most; '*' is all with weights."
+    ),
     options.images,
-    options.count(COUNT),
+    options.count(None, "How many images at most (default: as it takes, 8 to 32 a layer)."),
     options.batch_size(BATCH),
     options.device,
     click.option("--no-effective", is_flag=True, help="Leave the effective field out: it takes most of the time."),
@@ -134,12 +137,15 @@ def command(subject: Specs, asked: Asked, pages: Pages) -> None:
     loaded = _loaded(subject, asked)
     with tempfile.TemporaryDirectory() as folder:
         answer = str(Path(folder, "report.json")) if pages.json == "-" else pages.json
-        _write(loaded, (subject, asked, pages), sizes, answer)
+        partial = _write(loaded, (subject, asked, pages), sizes, answer)
         if pages.json == "-":
             click.echo(Path(folder, "report.json").read_text(encoding="utf-8"), nl=False)
     for written in (*pages.output, pages.json):
         if written not in (None, "-"):
             say(f"wrote {written}")
+    if partial:
+        say("interrupted: the page holds what was done until then")
+        sys.exit(130)
 
 
 def _loaded(subject: Specs, asked: Asked) -> list[Model | str]:
@@ -163,24 +169,28 @@ def _write(
     words: tuple[Specs, Asked, Pages],
     sizes: tuple[tuple[int, int], ...],
     json_path: str | None,
-) -> None:
+) -> bool:
+    """Whether it was interrupted, so that the page holds a part."""
     from rftools.reporting import report
     from rftools.reporting.command import command_line
     from rftools.reporting.findings import Thresholds
 
     subject, asked, pages = words
-    report(
-        loaded,
-        pages.output[0],
-        limits=Thresholds(objects=sizes),
-        command=command_line(subject.specs, pages.output[0], asked.words(subject)),
-        json_path=json_path,
-        markdown_path=pages.markdown,
-        pdf_path=pages.pdf,
-        **asked.options(subject.seed),
-    )
+    with live_table() as listener:
+        report(
+            loaded,
+            pages.output[0],
+            limits=Thresholds(objects=sizes),
+            command=command_line(subject.specs, pages.output[0], asked.words(subject)),
+            json_path=json_path,
+            markdown_path=pages.markdown,
+            pdf_path=pages.pdf,
+            listener=listener,
+            **asked.options(subject.seed),
+        )
     for again in pages.output[1:]:
         shutil.copyfile(pages.output[0], again)
+    return listener.interrupted
 
 
 def _refuse_with_results(**given: object) -> None:

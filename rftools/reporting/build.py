@@ -32,8 +32,8 @@ from rftools.reporting.sources.results import from_results, from_saved
 from rftools.reporting.sources.run import from_run, is_run
 from rftools.reporting.sources.saved import is_saved, read_saved
 from rftools.reporting.subject.subject import Subject
-from rftools.reporting.watching import Watcher
 from rftools.results import Result, plain
+from rftools.runtime.listening import Listener
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -52,11 +52,11 @@ class Options(EffectiveOptions, total=False):
     ``effective=False`` leaves the effective field out, which takes most of the time. ``command`` is the command line
     that makes the page, shown under "Method". ``json_path``, ``markdown_path`` and ``pdf_path`` are files that hold the
     findings and results as JSON, findings, tables and method as Markdown, and the page printed by Chromium.
-    ``watcher`` is told of each part (`rftools.reporting.watching.Watcher`).
+    ``listener`` is told of each part (`rftools.runtime.listening.Listener`).
     """
 
     effective: bool
-    watcher: Watcher | None
+    listener: Listener | None
     command: str | None
     json_path: str | Path | None
     markdown_path: str | Path | None
@@ -131,12 +131,12 @@ def report(
     check_page(path)
     outputs.check()
     begin = time.perf_counter()
-    size, watcher = given.pop("input_size", None), given.pop("watcher", None) or Watcher()
+    size, listener = given.pop("input_size", None), given.pop("listener", None) or Listener()
     if outputs.json_path is None:
         given.setdefault("measures", SHOWN)
-    options = {"images": images, **given} if outputs.effective else None
-    subjects = _subjects(models_or_results, size, options, watcher)
-    watcher.begin("page")
+    measured = {"images": images, **given} if outputs.effective else None
+    subjects = _subjects(models_or_results, size, measured, listener)
+    listener.begin("page")
     provenance = Provenance(outputs.command, time.perf_counter() - begin)
     asked = limits or Thresholds()
     if len(subjects) > 1:
@@ -192,7 +192,7 @@ def check_page(path: str | Path) -> None:
 
 
 def _subjects(
-    given: Any, input_size: tuple[int, ...] | None, options: dict[str, Any] | None, watcher: Watcher
+    given: Any, input_size: tuple[int, ...] | None, options: dict[str, Any] | None, listener: Listener
 ) -> list[Subject]:
     items = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
     if not items:
@@ -209,9 +209,9 @@ def _subjects(
         return [from_saved(read_saved(items))]
     check_count(len(items))
     if len(items) == 1 and is_run(items[0]):
-        return [from_run(items[0], options, input_size=input_size, watcher=watcher)]
+        return [from_run(items[0], options, input_size=input_size, listener=listener)]
     loaded = [load(item, input_size=input_size) if _is_folder(item) else item for item in items]
-    return from_models(loaded, input_size, options, watcher)
+    return from_models(loaded, input_size, options, listener)
 
 
 def _is_folder(item: Any) -> bool:

@@ -696,3 +696,30 @@ def test_images_and_layers_that_are_not_there_are_refused(asked: dict[str, Any],
     with pytest.raises(rf.RequestError, match=line):
         rf.report(net, tmp_path / "r.html", input_size=(1, 16, 16), **asked)
     assert not (tmp_path / "r.html").exists()
+
+
+def test_a_report_of_many_layers_measures_those_that_say_most() -> None:
+    """Where the resolution changes, before that, first and last, and some between; all of a small net."""
+    from rftools.reporting.subject.stages import FEW, MOST, stages
+
+    def chain(*strides: int) -> list[str]:
+        parts = [nn.Conv2d(1, 1, 3, stride=stride, padding=1) for stride in strides]
+        rows = rf.theoretical(nn.Sequential(*parts), input_size=(1, 64, 64)).layers
+        return [row.name for row in stages(rows[: len(strides)])]
+
+    assert chain(1, 1, 2, 1) == ["0", "1", "2", "3"]
+    few = chain(*[1] * 20, 2, *[1] * 19)
+    assert len(few) == FEW
+    assert {"0", "19", "20", "39"} <= set(few)
+    assert len(chain(*[2, 1] * 20)) == MOST
+
+
+def test_a_report_says_which_layers_it_measured(tmp_path: Path) -> None:
+    parts = [nn.Conv2d(1, 2, 3, padding=1), *(nn.Conv2d(2, 2, 3, padding=1) for _ in range(14))]
+    net = nn.Sequential(*parts)
+    page = rf.report(net, tmp_path / "few.html", input_size=(1, 16, 16), count=2).read_text()
+    assert "Measured were 12 of the 15 layers that hold weights" in page
+    body = tmp_path / "all.json"
+    rf.report(net, tmp_path / "all.html", input_size=(1, 16, 16), count=2, layers=["*"], json_path=body)
+    assert len(json.loads(body.read_text())["models"][0]["effective"]["layers"]) == 15
+    assert "Measured were" not in (tmp_path / "all.html").read_text()

@@ -12,7 +12,7 @@ from rftools.reporting.drawing.figures import Figure
 from rftools.reporting.drawing.series import EpochFigure
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import text_or
-from rftools.reporting.watching import Watcher
+from rftools.runtime.listening import Listener
 
 if TYPE_CHECKING:
     from rftools.capture import Graph
@@ -58,7 +58,7 @@ class Analyses:
     results: dict[str, Any] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
-    watcher: Watcher = field(default_factory=Watcher)
+    listener: Listener = field(default_factory=Listener)
     graph: Graph | None = None
 
     def graph_of(self, model: Model) -> Graph:

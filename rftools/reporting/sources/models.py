@@ -16,7 +16,7 @@ from rftools.reporting.subject.architecture import levels
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.subject.supports import supports
 from rftools.reporting.texts import say
-from rftools.reporting.watching import Watcher
+from rftools.runtime.listening import Listener
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +30,7 @@ def from_model(
     model: Model | nn.Module,
     input_size: tuple[int, ...] | None,
     effective: Options,
-    watcher: Watcher | None = None,
+    listener: Listener | None = None,
 ) -> Subject:
     """A subject by analysing ``model``; an analysis that refuses leaves its reason instead of a result.
 
@@ -42,7 +42,7 @@ def from_model(
         RequestError: the images or layers that were asked for are not there.
     """
     loaded = as_model(model, input_size)
-    known = Analyses(effective, watcher=watcher or Watcher())
+    known = Analyses(effective, listener=listener or Listener())
     for section in _in_order():
         _analyse(section, loaded, known)
     return Subject(
@@ -51,7 +51,7 @@ def from_model(
         classes=loaded.classes,
         metadata=loaded.metadata,
         **(_structure(known.graph_of(loaded)) if "theoretical" in known.results else {}),
-        partial=known.watcher.interrupted,
+        partial=known.listener.interrupted,
         missing=known.missing,
         seconds=known.seconds,
         **placed(known.results),
@@ -72,15 +72,15 @@ def _in_order() -> list[Section]:
 def _analyse(section: Section, model: Model, known: Analyses) -> None:
     if section.analyse is None:
         return
-    if known.watcher.interrupted:
+    if known.listener.interrupted:
         known.missing[section.part] = say("missing.interrupted")
         return
     begin = time.perf_counter()
     try:
-        known.watcher.begin(section.part)
+        known.listener.begin(section.part)
         result = section.analyse(model, known)
     except KeyboardInterrupt:
-        known.watcher.interrupted = True
+        known.listener.interrupted = True
         known.missing[section.part] = say("missing.interrupted")
         return
     except RequestError as error:
@@ -88,7 +88,7 @@ def _analyse(section: Section, model: Model, known: Analyses) -> None:
             raise
         known.missing[section.part] = str(error)
         return
-    known.watcher.interrupted |= bool(getattr(result, "partial", False))
+    known.listener.interrupted |= bool(getattr(result, "partial", False))
     if result is not None:
         known.results[section.part] = result
         known.seconds[section.part] = time.perf_counter() - begin
@@ -103,29 +103,29 @@ def from_models(
     models: Sequence[Model | nn.Module],
     input_size: tuple[int, ...] | None,
     effective: Options,
-    watcher: Watcher | None = None,
+    listener: Listener | None = None,
 ) -> list[Subject]:
     """Several subjects, their effective fields on the same images, so that differences can be paired.
 
     Where that is refused (other input sizes, no layer in common) each model is measured by itself.
     """
-    begin, watcher = time.perf_counter(), watcher or Watcher()
-    together = None if effective is None or len(models) < 2 else _together(models, input_size, effective, watcher)
+    begin, listener = time.perf_counter(), listener or Listener()
+    together = None if effective is None or len(models) < 2 else _together(models, input_size, effective, listener)
     if together is None:
-        alone = None if watcher.interrupted else effective
-        return _one_by_one(models, input_size, alone, watcher)
+        alone = None if listener.interrupted else effective
+        return _one_by_one(models, input_size, alone, listener)
     seconds = (time.perf_counter() - begin) / len(models)
-    subjects = _one_by_one(models, input_size, None, watcher)
+    subjects = _one_by_one(models, input_size, None, listener)
     return [_measured_with(subject, together, place, seconds) for place, subject in enumerate(subjects)]
 
 
 def _one_by_one(
-    models: Sequence[Model | nn.Module], input_size: tuple[int, ...] | None, effective: Options, watcher: Watcher
+    models: Sequence[Model | nn.Module], input_size: tuple[int, ...] | None, effective: Options, listener: Listener
 ) -> list[Subject]:
     """Each by itself. Where the fields that they have together were interrupted, what is quick is still analysed."""
-    before, watcher.interrupted = watcher.interrupted, False
-    found = [from_model(model, input_size, effective, watcher) for model in models]
-    watcher.interrupted |= before
+    before, listener.interrupted = listener.interrupted, False
+    found = [from_model(model, input_size, effective, listener) for model in models]
+    listener.interrupted |= before
     return [replace(subject, partial=True) for subject in found] if before else found
 
 
@@ -133,17 +133,17 @@ def _together(
     models: Sequence[Model | nn.Module],
     input_size: tuple[int, ...] | None,
     options: dict[str, Any],
-    watcher: Watcher,
+    listener: Listener,
 ) -> EffectiveComparison | None:
-    watcher.begin("effective")
+    listener.begin("effective")
     try:
-        found = compare([as_model(model, input_size) for model in models], **{"watch": watcher.seen, **options})
+        found = compare([as_model(model, input_size) for model in models], **{"watch": listener.seen, **options})
     except RequestError:
         return None
     except KeyboardInterrupt:
-        watcher.interrupted = True
+        listener.interrupted = True
         return None
-    watcher.interrupted |= found.partial
+    listener.interrupted |= found.partial
     return found if len(found.results) == len(models) else None
 
 

@@ -16,7 +16,7 @@ from rftools.loading import Model, load
 from rftools.plots.sparsity.taps import PRUNED
 from rftools.reporting.sources.models import from_model
 from rftools.reporting.subject.subject import MeasuredEpoch, Subject
-from rftools.reporting.watching import Watcher
+from rftools.runtime.listening import Listener
 
 MOST_EPOCHS = 12  # epochs that are measured: an even choice, first and last among them
 MOST_LAYERS = 4  # layers that are followed
@@ -35,20 +35,20 @@ def from_run(
     *,
     input_size: tuple[int, ...] | None = None,
     model: Model | None = None,
-    watcher: Watcher | None = None,
+    listener: Listener | None = None,
 ) -> Subject:
     """The subject of a run's last epoch, with what changed on the way there."""
     from rftools.models.training.runs import checkpoints
 
     found = checkpoints(Path(folder))
-    subject = from_model(model or load(found[-1], input_size=input_size), input_size, effective, watcher)
+    subject = from_model(model or load(found[-1], input_size=input_size), input_size, effective, listener)
     layers = followed(subject)
     options = None if effective is None else {**effective, "layers": layers}
     history = {entry.get("epoch"): entry for entry in subject.history}
     epochs: list[MeasuredEpoch] = []
     try:
         for path in () if subject.partial else _evenly(found, MOST_EPOCHS):
-            (watcher or Watcher()).begin(path.stem)
+            (listener or Listener()).begin(path.stem)
             epochs.append(_measured(path, input_size, options, history))
     except KeyboardInterrupt:
         subject = replace(subject, partial=True)
