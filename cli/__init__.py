@@ -89,8 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Abort:
         sys.exit(130)
     except click.UsageError as error:
-        verb = "" if error.ctx is None or error.ctx.parent is None else f" {error.ctx.info_name}"
-        _fail(f"{error.format_message().rstrip('.')} (rftools{verb} --help says what there is)")
+        _fail(error.format_message())
     except click.ClickException as error:
         _fail(error.format_message())
     except KeyboardInterrupt:

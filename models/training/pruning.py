@@ -7,7 +7,7 @@ worked out, can come back until they are frozen (the definition of tensorflow-mo
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -51,12 +51,13 @@ def is_depthwise(module: nn.Module) -> bool:
 def prunable(module: nn.Module, patterns: Iterable[str] = (), *, depthwise: bool = False) -> dict[str, float | None]:
     """The layers to prune, each with the sparsity that a pattern gives it (the last that matches), or None.
 
-    Convolutions (transposed ones too) and linear layers; no biases, no norms; depthwise kernels if asked.
+    Convolutions (transposed ones too) and linear layers; no biases, no norms; depthwise kernels if asked. Of layers
+    that share a weight the first that is wanted stands for all; masks of torch.nn.utils.prune are taken as they are.
 
     Raises:
         RequestError: a pattern that matches nothing of it, or nothing to prune at all.
     """
-    layers = {name: m for name, m in module.named_modules() if isinstance(m, PRUNABLE) and "weight" in m._parameters}
+    layers = {name: m for name, m in module.named_modules() if isinstance(m, PRUNABLE) and own_weight(m) is not None}
     ready = {name for name, m in layers.items() if depthwise or not is_depthwise(m)}
     if not ready:
         raise RequestError(f"{type(module).__name__} has no convolution or linear layer to prune" + _depthwise(layers))
@@ -67,7 +68,45 @@ def prunable(module: nn.Module, patterns: Iterable[str] = (), *, depthwise: bool
             hint = _depthwise(matching) or closest(pattern, ready)
             raise RequestError(f"no layer to prune matches {pattern!r}{hint}; there are {len(ready)}")
         wanted |= {name: share for name in matching if name in ready}
-    return {name: wanted.get(name) for name in layers if name in (wanted if patterns else ready)}
+    return {name: wanted.get(name) for name in _untied(layers, wanted if patterns else ready)}
+
+
+def _untied(layers: Mapping[str, nn.Module], wanted: Container[str]) -> list[str]:
+    """Of layers with one weight the first."""
+    found: dict[int, str] = {}
+    for name, layer in layers.items():
+        if name in wanted:
+            found.setdefault(id(own_weight(layer)), name)
+    return list(found.values())
+
+
+def own_weight(layer: nn.Module) -> nn.Parameter | None:
+    """The parameter that a layer's weight is, or is under a mask of torch.nn.utils.prune; None where it is neither."""
+    own = layer._parameters.get("weight")
+    return layer._parameters.get("weight_orig") if own is None and "weight_mask" in layer._buffers else own
+
+
+def fold_masks(module: nn.Module, names: Iterable[str]) -> None:
+    """Make zeros of what torch.nn.utils.prune has masked in layers: their weights are parameters again.
+
+    Raises:
+        RequestError: a layer that shares its weight with one of another mask.
+    """
+    from torch.nn.utils import prune
+
+    masked = {name: m for name, m in module.named_modules() if "weight_mask" in m._buffers}
+    for name in [name for name in names if name in masked]:
+        own = masked[name]
+        users = [(other, m) for other, m in module.named_modules() if own_weight(m) is own_weight(own)]
+        for other, user in users:
+            mask = user._buffers.get("weight_mask")
+            if mask is None or not torch.equal(mask, own.get_buffer("weight_mask")):
+                raise RequestError(
+                    f"layers {name!r} and {other!r} share a weight and not its mask; make the masks alike, or zeros "
+                    "(torch.nn.utils.prune.remove), first"
+                )
+        for _, user in users:
+            prune.remove(user, "weight")
 
 
 def _depthwise(left_out: Iterable[str]) -> str:
@@ -143,6 +182,7 @@ def make_pruner(module: nn.Module, request: Pruning, *, per_epoch: int, total: i
             f"({per_epoch} an epoch); begin earlier or train longer"
         )
     layers = prunable(module, request.layers, depthwise=request.depthwise)
+    fold_masks(module, layers)
     weights = {name: module.get_submodule(name).get_parameter("weight") for name in layers}
     schedules = {name: schedule if own is None else schedule.towards(own) for name, own in layers.items()}
     return Pruner(weights, schedules, request.scope)

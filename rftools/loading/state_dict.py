@@ -27,14 +27,21 @@ def state_dict_of(content: Mapping[str, Any], where: str) -> dict[str, torch.Ten
         inner = content.get(key)
         if isinstance(inner, Mapping) and any(isinstance(value, torch.Tensor) for value in inner.values()):
             return state_dict_of(inner, where)
-    named = (_unpacked(str(name), value) for name, value in content.items())
-    state = {name: value for name, value in named if isinstance(value, torch.Tensor)}
+    state = unpacked(content)
     if not state:
         raise RequestError(f"{where} holds no tensors by name; a state dict maps names to tensors")
     for prefix in ("module.", "_orig_mod.", "model."):
         if all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
     return state
+
+
+def unpacked(content: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """The tensors of a mapping by their names, those that torch packs for quantised layers among them."""
+    import torch
+
+    named = (_unpacked(str(name), value) for name, value in content.items())
+    return {name: value for name, value in named if isinstance(value, torch.Tensor)}
 
 
 def _unpacked(name: str, value: Any) -> tuple[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -15,9 +16,10 @@ from rftools.arguments import checked
 from rftools.errors import RequestError
 from rftools.loading import Model, as_model
 from rftools.loading.state_dict import check_finite
-from rftools.models.training.pruning import prunable
+from rftools.models.training.pruning import fold_masks, prunable
 from rftools.pruning.balance import balanced, can_balance, pooled_anisotropy
-from rftools.pruning.layout import from_kernels, kernel_of, step_of
+from rftools.pruning.layout import from_kernels, kernel_of, steps_of
+from rftools.pruning.left import left_alone_of
 from rftools.pruning.request import Options, Request
 from rftools.pruning.result import PrunedLayer, PruneResult
 from rftools.pruning.scores import Pictures, scores_of
@@ -65,6 +67,9 @@ def prune(
     module = loaded.module
     check_finite(module)
     wanted = prunable(module, request.layers, depthwise=request.depthwise)
+    left = left_alone_of(module, wanted, depthwise=request.depthwise)
+    steps = steps_of(loaded, wanted)
+    fold_masks(module, wanted)
     layers = {name: module.get_submodule(name) for name in wanted}
     raw = scores_of(module, layers, request.method, request.seed, pictures)
     scored = {
@@ -78,21 +83,21 @@ def prune(
             "every layer that matches has kernels of one tap; give --sparsity with --scope layer or filter"
         )
     if request.balance:
-        masks = _balance(masks, scored, layers, request)
+        masks = _balance(masks, scored, steps, request)
     masks |= {name: scored[name].scores > -math.inf for name, note in notes.items() if note is not None}
     _refuse_dead(masks, request)
-    rows = tuple(_row(name, scored[name], masks[name], layers[name], notes[name]) for name in wanted)
+    rows = tuple(_row(name, scored[name], masks[name], steps[name], notes[name]) for name in wanted)
     in_place = {n: from_kernels(layers[n], torch.from_numpy(mask)) for n, mask in masks.items() if notes[n] is None}
     original = _apply(module, in_place)
     source = None if pictures is None else pictures.source
     result = PruneResult(
-        loaded.info(), loaded.input_size, rows, request.method, request.compared, loaded.parameters, source
+        loaded.info(), loaded.input_size, rows, request.method, request.compared, loaded.parameters, source, left=left
     )
     return Cut(loaded, original, in_place, result)
 
 
 def _balance(
-    masks: dict[str, Bools], scored: dict[str, Scored], layers: dict[str, nn.Module], request: Request
+    masks: dict[str, Bools], scored: dict[str, Scored], steps: Mapping[str, tuple[float, ...]], request: Request
 ) -> dict[str, Bools]:
     flat = [name for name in masks if can_balance(scored[name].kernel)]
     if not flat:
@@ -104,7 +109,7 @@ def _balance(
             masks[name],
             scored[name].scores,
             scored[name].kernel,
-            step_of(layers[name]),
+            steps[name],
             near=request.near,
             pinned=pinned_taps(scored[name], request),
             spanning=request.keep_field == "kernel",
@@ -123,11 +128,11 @@ def _refuse_dead(masks: dict[str, Bools], request: Request) -> None:
         )
 
 
-def _row(name: str, layer: Scored, mask: Bools, module: nn.Module, note: str | None) -> PrunedLayer:
+def _row(name: str, layer: Scored, mask: Bools, step: tuple[float, ...], note: str | None) -> PrunedLayer:
     finite = np.where(np.isfinite(layer.scores), layer.scores, 0.0)
     total = float(finite.sum())
     flat = can_balance(layer.kernel)
-    own = pooled_anisotropy(mask, layer.kernel, step_of(module))[mask.any(axis=(1, 2))] if flat else np.zeros(0)
+    own = pooled_anisotropy(mask, layer.kernel, step)[mask.any(axis=(1, 2))] if flat else np.zeros(0)
     return PrunedLayer(
         name=name,
         weights=mask.size,

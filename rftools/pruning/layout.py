@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import nn
+
+from rftools.errors import RequestError
+from rftools.loading import Model
+from rftools.weights import input_jumps
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
@@ -19,9 +24,20 @@ def kernel_of(module: nn.Module) -> tuple[int, ...]:
     return tuple(module.get_parameter("weight").shape[2:])
 
 
-def step_of(module: nn.Module) -> tuple[float, ...]:
-    """The distance of neighbouring taps along each axis: the dilation."""
-    return tuple(float(d) for d in getattr(module, "dilation", ()))
+def steps_of(model: Model, layers: Iterable[str]) -> dict[str, tuple[float, ...]]:
+    """The distance of neighbouring taps along each axis: dilation times the input pixels between them, as far as the
+    input size is known and the layer has a step of its own.
+    """
+    try:
+        jumps = input_jumps(model) if model.input_size is not None else {}
+    except RequestError:  # what can't be captured has its directions between taps
+        jumps = {}
+    found = {}
+    for name in layers:
+        dilation = getattr(model.module.get_submodule(name), "dilation", ())
+        jump = jumps.get(name, (1.0,) * len(dilation))
+        found[name] = tuple(d * j for d, j in zip(dilation, jump, strict=True))
+    return found
 
 
 def to_kernels(module: nn.Module, weight: torch.Tensor) -> torch.Tensor:

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rftools.pruning.left import LeftAlone
 from rftools.results import Result, plain
 from rftools.rows import ShownRow
+
+NAMED = 3  # of the weights that were left alone for one reason
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,6 +42,7 @@ class PruneResult(Result[PrunedLayer]):
     parameters: int = 0
     pictures: str | None = None
     history: tuple[dict[str, Any], ...] = ()
+    left: tuple[LeftAlone, ...] = ()
 
     @property
     def weights(self) -> int:
@@ -60,6 +64,13 @@ class PruneResult(Result[PrunedLayer]):
         """How many of the net's parameters are left, those that are never pruned included."""
         return self.parameters - self.weights + self.kept
 
+    def remarks(self) -> tuple[str, ...]:
+        """Which weights were left alone, and why."""
+        why: dict[str, list[LeftAlone]] = {}
+        for own in self.left:
+            why.setdefault(own.why, []).append(own)
+        return tuple(f"left alone: {_named(own)} ({reason})" for reason, own in why.items())
+
     def _body(self) -> dict[str, Any]:
         return {
             "method": self.method,
@@ -72,6 +83,7 @@ class PruneResult(Result[PrunedLayer]):
             "sparsity": self.sparsity,
             "layers": [plain(row) for row in self.layers],
             "finetuning": plain(list(self.history)),
+            "left_alone": plain(list(self.left)),
         }
 
     def columns(self) -> tuple[str, ...]:
@@ -83,3 +95,9 @@ class PruneResult(Result[PrunedLayer]):
             for r in self.layers
         ]
         return [*rows, ("(total)", self.weights, self.kept, 1 - self.sparsity, self.sparsity, None, None, "")]
+
+
+def _named(left: Sequence[LeftAlone]) -> str:
+    names = ", ".join(own.name or "(the net itself)" for own in left[:NAMED])
+    more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
+    return f"{names}{more}, {sum(own.weights for own in left)} weights"

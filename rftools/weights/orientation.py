@@ -17,9 +17,10 @@ from rftools.errors import RequestError
 from rftools.loading import Model, as_model
 from rftools.weights.directions import blank, describe, examples_of, from_axes, with_filters
 from rftools.weights.jumps import Jumps, input_jumps
+from rftools.weights.kernels import Kernels
 from rftools.weights.masks import Masks, masks_of
 from rftools.weights.results import LayerOrientation, OrientationResult
-from rftools.weights.source import Kernels, Weights, chosen, collect
+from rftools.weights.source import Weights, chosen, collect
 from rftools.weights.statistics.axial import benjamini_hochberg
 from rftools.weights.statistics.expected import expected_histogram
 from rftools.weights.statistics.lattice import lattice_test, sphere_test
@@ -117,8 +118,8 @@ class Directing:
     def layer(self, layer: Kernels, found: Masks | None = None) -> LayerOrientation:
         """One layer's row, without ``q``; ``found`` are its survivor masks where they are at hand."""
         row = _layer(layer, found, self)
-        if layer.note is not None and row.note is None:
-            row = dataclasses.replace(row, note=layer.note)
+        if layer.remark is not None and row.note is None:
+            row = dataclasses.replace(row, note=layer.remark)
         return _with_signs(row, layer) if self.signs else row
 
     def result(self, weights: Weights, rows: Sequence[LayerOrientation]) -> OrientationResult:
@@ -216,14 +217,13 @@ def _why_none(layer: Kernels) -> str | None:
 
 
 def _step(layer: Kernels, jump: tuple[float, ...] | None) -> tuple[float, ...]:
-    """The distance of neighbouring taps along each axis: in taps, or in input pixels where the jump is known.
-
-    An even dilation keeps angles in taps; only its ratio between axes turns them.
+    """The distance of neighbouring taps along each axis, in taps or, where the jump is known, in input pixels; the
+    shortest is 1, since angles depend on the ratios only.
     """
-    dilation = layer.dilation or (1,) * len(layer.kernel)
-    return (
-        tuple(float(d) for d in dilation) if jump is None else tuple(d * j for d, j in zip(dilation, jump, strict=True))
-    )
+    jumps = (1.0,) * len(layer.kernel) if jump is None else jump
+    steps = [float(d) * j for d, j in zip(layer.dilation or (1,) * len(jumps), jumps, strict=True)]
+    shortest = min(steps)
+    return tuple(step / shortest for step in steps)
 
 
 def _test_axes(row: LayerOrientation, null: Null, found: Masks) -> LayerOrientation:

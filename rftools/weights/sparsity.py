@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from rftools.arguments import checked
 from rftools.errors import RequestError
 from rftools.loading import Model
+from rftools.weights.kernels import Array, Kernels
 from rftools.weights.masks import Masks, bits, masks_of
 from rftools.weights.results import LayerSparsity, NearZero, Shapes, SparsityResult, Total
-from rftools.weights.source import Array, Kernels, Weights, chosen, collect
+from rftools.weights.source import Weights, chosen, collect
 from rftools.weights.statistics.shapes import rank_of, spans_box
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 CHUNK = 1 << 16  # weights at a time: stays in the cache
+PLAIN = (1e-20, 1e30)  # mean squares between which float32 sums are good
 TABLED = 9  # kernels of up to so many taps: all their masks in a table
 CURVE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
@@ -124,7 +126,7 @@ def _layer(layer: Kernels, found: Masks, counting: Counting) -> LayerSparsity:
         "n_of_m": n_of_m(weight, living if found.alive.shape[1] == 1 else None),
         "filter_zeros": tuple((weight[0].size - by_filter).tolist()),
         "input_zeros": tuple((weight.size // len(by_input) - by_input).tolist()),
-        "note": layer.note,
+        "note": layer.remark,
     }
     if not layer.kernel:
         return LayerSparsity(**common, taps=None, shapes=None, full_box=None)  # type: ignore[arg-type]
@@ -176,12 +178,12 @@ def _near_zero(layer: Kernels, counting: Counting) -> tuple[NearZero, tuple[tupl
     """Shares of small weights, chunk by chunk, so that nothing of the layer's size is held beside it."""
     flat = layer.weight.reshape(-1)
     chunks = [flat[first : first + CHUNK] for first in range(0, flat.size, CHUNK)]
-    deviation = _deviation(chunks, layer.total)
+    deviation, kind = _deviation(chunks, layer.total)
     threshold, relative, levels = counting.threshold, counting.relative, counting.curve
     limit = threshold if threshold is not None else relative * deviation
-    edges = [np.float32(limit), *(np.float32(level * deviation) for level in levels)]
+    edges = [kind.type(limit), *(kind.type(level * deviation) for level in levels)]
     below = dict.fromkeys(edges, 0)
-    magnitudes, small = np.empty(CHUNK, dtype=np.float32), np.empty(CHUNK, dtype=bool)
+    magnitudes, small = np.empty(CHUNK, dtype=kind), np.empty(CHUNK, dtype=bool)
     for chunk in chunks:
         own, flags = np.abs(chunk, out=magnitudes[: chunk.size]), small[: chunk.size]
         for edge in below:
@@ -193,14 +195,29 @@ def _near_zero(layer: Kernels, counting: Counting) -> tuple[NearZero, tuple[tupl
     return near, tuple(zip(levels, shares[1:], strict=True)) if deviation else ()
 
 
-def _deviation(chunks: Sequence[Array], total: float) -> float:
-    """The standard deviation: from the sums of w and w^2, or about the mean where those would cancel."""
-    size = sum(chunk.size for chunk in chunks)
+def _deviation(chunks: Sequence[Array], total: float) -> tuple[float, np.dtype[Any]]:
+    """The standard deviation, from the sums of w and w^2 or, where those would cancel, about the mean; and the format
+    in which weights can be compared with it: that of the weights, float64 near its ends.
+    """
+    size, kind = sum(chunk.size for chunk in chunks), chunks[0].dtype
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = sum(float(chunk @ chunk) for chunk in chunks) / size
+    if not PLAIN[0] < square < PLAIN[1]:
+        return _scaled_deviation(chunks), np.dtype(np.float64)
     mean = (total if math.isfinite(total) else sum(float(chunk.sum(dtype=np.float64)) for chunk in chunks)) / size
-    square = sum(float(chunk @ chunk) for chunk in chunks) / size
     if mean**2 > 0.01 * square:
-        return math.sqrt(sum(float((own := chunk - np.float32(mean)) @ own) for chunk in chunks) / size)
-    return math.sqrt(max(square - mean**2, 0.0))
+        return math.sqrt(sum(float((own := chunk - kind.type(mean)) @ own) for chunk in chunks) / size), kind
+    return math.sqrt(max(square - mean**2, 0.0)), kind
+
+
+def _scaled_deviation(chunks: Sequence[Array]) -> float:
+    """The same of weights whose squares leave float32: about the mean, in float64, the largest weight being 1."""
+    size, largest = sum(chunk.size for chunk in chunks), max(float(np.abs(chunk).max()) for chunk in chunks)
+    if not largest:
+        return 0.0
+    mean = sum(float((chunk / np.float64(largest)).sum()) for chunk in chunks) / size
+    square = sum(float((own := chunk / np.float64(largest) - mean) @ own) for chunk in chunks) / size
+    return math.sqrt(square) * largest
 
 
 def n_of_m(weight: Array, living: NDArray[np.bool_] | None = None) -> str | None:

@@ -123,7 +123,7 @@ def bad(tmp_path: Path) -> dict[str, tuple[list[str], str]]:
         "no folder": (["trf", good, "--json", str(tmp_path / "no" / "a.json")], "cannot write "),
         "format": (["trf", good, "-o", str(tmp_path / "a.xyz")], ""),
         "option": (["trf", good, "--colour"], "No such option"),
-        "missing": (["trf"], "Missing argument 'SPEC' (rftools trf --help says what there is)"),
+        "missing": (["trf"], "Missing argument 'SPEC'"),
         "device": (["erf", good, "--device", "quantum"], "no device 'quantum'"),
     }
 

@@ -865,15 +865,6 @@ def test_directions_just_below_180_are_beside_0() -> None:
     assert row.histogram.counts == (1, *(0,) * 11)
 
 
-def test_weights_in_parts_are_refused_by_name() -> None:
-    net = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 1, 3)))
-    assert rf.sparsity(net)["0"].zeros == 0
-    with pytest.raises(
-        rf.RequestError, match=r"^the state dict: 0\.parametrizations\.weight is kept in parts \(weight"
-    ):
-        rf.sparsity(net.state_dict())
-
-
 @pytest.mark.parametrize("shape", [(8, 4, 3, 3), (6, 8, 1, 1), (4, 3, 5, 5), (5, 4, 2, 3, 2)])
 def test_a_survey_says_what_the_two_say(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
