@@ -104,5 +104,5 @@ def test_an_operator_has_one_rule() -> None:
 
 
 def test_an_unknown_option_is_refused() -> None:
-    with pytest.raises(rf.RequestError, match=r"takes no option 'grpah' \(closest: graph\)"):
+    with pytest.raises(rf.RequestError, match=r"takes no option 'grpah' \(closest: graph"):
         rf.theoretical(NET, SIZE, grpah=None)  # type: ignore[call-arg]
