@@ -52,15 +52,11 @@ class Taps:
 
     @staticmethod
     def transposed(
-        kernel: int, size: int, length: int, *, stride: int = 1, padding: int = 0, dilation: int = 1
+        positions: Sequence[int], size: int, length: int, *, stride: int = 1, padding: int = 0, dilation: int = 1
     ) -> Taps:
-        """A transposed convolution: index ``i`` reaches ``i*stride - padding + k*dilation``."""
+        """A transposed convolution: index ``i`` reaches ``i*stride - padding + k*dilation``, k of ``positions``."""
         offsets = [
-            [
-                (r + padding - k * dilation) // stride
-                for k in range(kernel)
-                if (r + padding - k * dilation) % stride == 0
-            ]
+            [(r + padding - k * dilation) // stride for k in positions if (r + padding - k * dilation) % stride == 0]
             for r in range(stride)
         ]
         return Taps.periodic(stride, 1, offsets, length, size)

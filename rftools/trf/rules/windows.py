@@ -13,6 +13,8 @@ from rftools.capture import qualified_name
 from rftools.capture.operators import GENERAL, TRANSPOSED, WINDOWED, aten
 from rftools.trf.field import Field
 from rftools.trf.flow import Flow
+from rftools.trf.joins import join_fields
+from rftools.trf.rules.kernels import TapsOf, through_kernels
 from rftools.trf.rules.registry import Answer, Call, NoRule, rule
 from rftools.trf.taps import Taps
 
@@ -29,7 +31,7 @@ def spread(value: Sequence[int] | int | None, rank: int, default: int) -> list[i
 def convolution(call: Call) -> Answer:
     weight = call.shape_of("weight")
     rank = len(weight) - 2
-    field = _batched(call.only("input"), rank)
+    field = _batched(call.main("input"), rank)
     stride = spread(call["stride"], rank, 1)
     dilation = spread(call["dilation"], rank, 1)
     size = field.shape[-rank:]
@@ -43,34 +45,47 @@ def convolution(call: Call) -> Answer:
     length = call.shape[-rank:]
     zeros = call.zeros(call["weight"])
     if zeros is not None and call.carrier is Flow:
-        return _through(call, field, ~zeros, stride, padding, dilation)
-    taken, alike = _taps(zeros, weight, field)
-    for a in range(rank):
-        offsets = [k * dilation[a] - before[a] for k in taken[a]]
-        field = field.window(a - rank, Taps.periodic(1, stride[a], [offsets], length[a], size[a]))
-    answer = field.channels(-rank - 1, weight[0], call["groups"]).reshape(call.shape)
-    return answer if alike else answer.bounded()
+        return _driven(call, _through(call, field, ~zeros, stride, padding, dilation), False)
+
+    def taps_of(a: int, positions: Sequence[int]) -> Taps:
+        offsets = [k * dilation[a] - before[a] for k in positions]
+        return Taps.periodic(1, stride[a], [offsets], length[a], size[a])
+
+    answer = _read(call, field, None if zeros is None else ~zeros, weight, taps_of)
+    blind = any(taps_of(a, range(weight[2 + a])).blind().any() for a in range(rank))
+    return _driven(call, answer, blind)
 
 
-def _taps(zeros: torch.Tensor | None, weight: Sequence[int], field: Field) -> tuple[list[list[int]], bool]:
-    """The positions of a kernel that are not zero by construction, along each axis, and whether all kernels read
-    every combination of them: a cross, or kernels that differ, read less than axes by themselves can say.
+def _driven(call: Call, field: Field, blind: bool) -> Field:
+    """With kernels or biases that the data make: each output channel sees all of its own.
+
+    A bound where the kernel's weights differ in what they see, since those beyond the border are not read, and where
+    a window sees nothing but padding.
     """
-    if zeros is None:
-        return [list(range(n)) for n in weight[2:]], True
-    whole = (~zeros).any(0).any(0)
-    along = [whole.movedim(a, 0).reshape(whole.shape[a], -1).any(1) for a in range(whole.ndim)]
-    box = torch.ones((), dtype=torch.bool)
-    for own in along:
-        box = box.unsqueeze(-1) & own
-    mixed = field.labels.size == 1 and not field.carries(1)
-    kernels = (~zeros).any(1) if mixed else (~zeros).flatten(0, 1)
-    return [own.nonzero().flatten().tolist() for own in along], bool((kernels == box).all())
+    fields, loose = [field], False
+    for name in ("weight", "bias"):
+        own = call.field(name)
+        if own is not None:
+            loose = loose or blind or any(own.carries(dim) for dim in range(1, len(own.shape)))
+            whole = own.reduce(*range(1, len(own.shape)))
+            fields.append(whole.reshape((own.shape[0], *[1] * (len(call.shape_of("weight")) - 2))))
+    answer = join_fields(fields, field.shape) if len(fields) > 1 else field
+    return answer.bounded() if loose else answer
+
+
+def _read(call: Call, field: Field, reads: torch.Tensor | None, weight: Sequence[int], taps_of: TapsOf) -> Field:
+    """What kernels ``(out, in/groups, *kernel)`` read; ``reads`` says where they are not zero by construction."""
+    if reads is not None and call.carrier is Field:
+        return through_kernels(field, reads, taps_of, call["groups"]).reshape(call.shape)
+    kernel = weight[2:]
+    for a, size in enumerate(kernel):
+        field = field.window(a - len(kernel), taps_of(a, range(size)))
+    return field.channels(-len(kernel) - 1, weight[0], call["groups"]).reshape(call.shape)
 
 
 def _through(
     call: Call, field: Field, reads: torch.Tensor, stride: list[int], padding: Any, dilation: list[int]
-) -> Answer:
+) -> Field:
     """The convolution itself, with ones for the taps that are read."""
     tensor = cast(Flow, field).tensor
     function = (F.conv1d, F.conv2d, F.conv3d)[reads.ndim - 3]
@@ -87,23 +102,32 @@ def transposed_convolution(call: Call) -> Answer:
     return _transposed(call, call.shape_of("weight"), call["groups"])
 
 
-def _transposed(call: Call, weight: tuple[int, ...], groups: int) -> Field:
-    field = _transposed_whole(call, weight, groups)
-    return field if call.zeros(call["weight"]) is None else field.bounded()
-
-
-def _transposed_whole(call: Call, weight: tuple[int, ...], groups: int) -> Field:
+def _transposed(call: Call, weight: tuple[int, ...], groups: int) -> Answer:
     rank = len(weight) - 2
     field = _batched(call.only("input"), rank)
     stride, dilation = spread(call["stride"], rank, 1), spread(call["dilation"], rank, 1)
     padding = spread(call["padding"], rank, 0)
     size, length = field.shape[-rank:], call.shape[-rank:]
-    for a in range(rank):
-        taps = Taps.transposed(
-            weight[2 + a], size[a], length[a], stride=stride[a], padding=padding[a], dilation=dilation[a]
+    zeros = call.zeros(call["weight"])
+    if zeros is not None and call.carrier is Flow:
+        return _back_through(field, ~zeros, call)
+
+    def taps_of(a: int, positions: Sequence[int]) -> Taps:
+        return Taps.transposed(
+            positions, size[a], length[a], stride=stride[a], padding=padding[a], dilation=dilation[a]
         )
-        field = field.window(a - rank, taps)
-    return field.channels(-rank - 1, weight[1] * groups, groups).reshape(call.shape)
+
+    deep = (groups, weight[0] // groups, *weight[1:])
+    reads = None if zeros is None else (~zeros).reshape(deep).transpose(1, 2).flatten(0, 1)
+    return _read(call, field, reads, (weight[1] * groups, deep[1], *weight[2:]), taps_of)
+
+
+def _back_through(field: Field, reads: torch.Tensor, call: Call) -> Answer:
+    """The transposed convolution itself, with ones for the taps that are read."""
+    tensor = cast(Flow, field).tensor
+    function = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[reads.ndim - 3]
+    options = [call[name] for name in ("stride", "padding", "output_padding", "groups", "dilation")]
+    return cast(Field, Flow(function(tensor, reads.to(tensor), None, *options)))
 
 
 @rule(*aten(GENERAL))
