@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from rftools.capture.shapes import shape_of
 from rftools.trf.field import Field
-from rftools.trf.joins import join_fields
+from rftools.trf.joins import concatenate_fields, join_fields
 from rftools.trf.rules.decomposition import taken_apart
+from rftools.trf.rules.elementwise import VAST
 from rftools.trf.rules.registry import Answer, Call, rule
 
 
@@ -34,6 +34,9 @@ def matmul(call: Call) -> Answer:
 def addmm(call: Call) -> Answer:
     names = list(call.arguments)
     product = _product(call, call[names[1]], call[names[2]], call.shape)
+    mask = call.fixed(call[names[0]])
+    lost = None if mask is None or not mask.is_floating_point() else mask.abs() >= VAST
+    product = product.closed(lost) if lost is not None and bool(lost.any()) else product
     bias = call.field_of(call[names[0]])
     return product if bias is None else join_fields([bias, product], call.shape)
 
@@ -58,17 +61,39 @@ def _product(call: Call, first: Any, second: Any, shape: tuple[int, ...]) -> Fie
 
 
 def _summed(call: Call, field: Field, dim: int, factor: Any) -> Field:
-    """A sum over ``dim`` of products with ``factor``, of which constants make some zero: these read nothing.
-
-    Where the matrices of a batch differ, what any of them reads is a bound.
-    """
+    """A sum over ``dim`` of products with ``factor``, of which constants make some zero: these read nothing."""
     zeros = call.zeros(factor)
     if zeros is None:
         return field.reduce(dim)
-    reads = ~zeros if dim == -2 else ~zeros.transpose(-1, -2)
-    rows = reads.reshape(-1, *reads.shape[-2:])
-    answer = field.contract(dim, np.asarray(rows.any(0)))
-    return answer if bool((rows == rows[:1]).all()) else answer.bounded()
+    return _contracted(field, dim, ~zeros if dim == -2 else ~zeros.transpose(-1, -2))
+
+
+def _contracted(field: Field, dim: int, reads: torch.Tensor) -> Field:
+    """A sum over ``dim`` of what each output reads: ``reads`` is ``(*batch, outputs, inputs)``.
+
+    Where matrices differ along one dimension of the batch (heads), each is followed by itself; along several, what any
+    of them reads is a bound.
+    """
+    batch, varying = reads.shape[:-2], _varying(reads)
+    if not varying:
+        return field.contract(dim, np.asarray(reads.reshape(-1, *reads.shape[-2:])[0]))
+    if len(varying) > 1 or len(field.shape) < 2 + len(batch) - varying[0]:
+        return field.contract(dim, np.asarray(reads.flatten(0, -3).any(0))).bounded()
+    own = varying[0] - len(batch) - 2  # counted from the end, in the matrices and in the field
+    matrices = reads.movedim(varying[0], 0).flatten(1, -3)[:, 0] if len(batch) > 1 else reads
+    several = field.shape[own] > 1
+    pieces = [
+        (field.take(own, [i]) if several else field).contract(dim, np.asarray(matrix))
+        for i, matrix in enumerate(matrices)
+    ]
+    shape = list(pieces[0].shape)
+    shape[own] = len(pieces)
+    return concatenate_fields(pieces, [1] * len(pieces), own, shape)
+
+
+def _varying(reads: torch.Tensor) -> list[int]:
+    """The dimensions of a batch of matrices along which they differ."""
+    return [d for d in range(reads.ndim - 2) if not bool((reads == reads.narrow(d, 0, 1)).all())]
 
 
 @rule("aten.einsum")
@@ -107,38 +132,34 @@ def einsum(call: Call) -> Answer:
 )
 def attention(call: Call) -> Answer:
     """Query i sees itself, all keys (up to i where causal) and, through them, all values."""
-    shape, reads, bound = call.shape, *_attended(call)
-    lone = np.zeros(0, dtype=bool) if reads is None else reads.sum(1) <= 1  # one weight is one, whatever its score
+    shape, reads = call.shape, _attended(call)
+    none = torch.zeros((), dtype=torch.bool)
+    lone = none if reads is None else (reads.sum(-1) <= 1)[..., None]  # one weight is one, whatever its score
     query, key, value = (call.field(name) for name in ("query", "key", "value"))
     fields = []
     if query is not None:
         own = query.reduce(-1)
-        fields.append(own.closed(torch.from_numpy(lone)[:, None]) if lone.any() else own)
+        fields.append(own.expand((*shape[:-1], 1)).closed(lone) if bool(lone.any()) else own)
     if key is not None:
-        scores = None if reads is None else reads & ~lone[:, None]
-        fields.append(key.reduce(-1).reduce(-2) if scores is None else key.reduce(-1).contract(-2, scores))
+        own = key.reduce(-1)
+        fields.append(own.reduce(-2) if reads is None else _contracted(own, -2, reads & ~lone))
     if value is not None:
-        fields.append(value.reduce(-2) if reads is None else value.contract(-2, reads))
+        fields.append(value.reduce(-2) if reads is None else _contracted(value, -2, reads))
     for name in ("attn_mask", "attn_bias"):
         bias = call.field_of(call.arguments.get(name))
         if bias is not None:
             fields.append(bias.reduce(-1))
-    answer = join_fields(fields, shape)
-    answer = answer.bounded() if bound else answer
-    return call.first(answer)
+    return call.first(join_fields(fields, shape))
 
 
-def _attended(call: Call) -> tuple[NDArray[np.bool_] | None, bool]:
-    """Which key each query reads, None for all; and whether that is a bound, since masks of heads differ."""
+def _attended(call: Call) -> torch.Tensor | None:
+    """Which key each query reads, ``(*heads, queries, keys)``; None for all."""
     queries, keys = call.shape_of("query")[-2], call.shape_of("key")[-2]
     reads = torch.ones((queries, keys), dtype=torch.bool)
     if call.get("is_causal", False):
         reads = reads.tril()
-    given = call.arguments.get("attn_mask", call.arguments.get("attn_bias"))
-    mask, same = call.fixed(given), True
+    mask = call.fixed(call.arguments.get("attn_mask", call.arguments.get("attn_bias")))
     if mask is not None:
         open_ = mask if mask.dtype == torch.bool else mask.exp() != 0
-        rows = open_.expand(*open_.shape[:-2], queries, keys).reshape(-1, queries, keys)
-        same = bool((rows == rows[:1]).all())
-        reads = reads & rows.any(0)
-    return (None, False) if bool(reads.all()) else (reads.numpy(), not same)
+        reads = reads & open_.expand(*open_.shape[:-2], queries, keys)
+    return None if bool(reads.all()) else reads
