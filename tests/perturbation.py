@@ -25,6 +25,7 @@ from tests.oracle import run_graph
 
 Place = tuple[str, tuple[Any, ...]]
 SIZES = (1e-4, 1.0, 50.0)  # of a change, beside inputs of size 1
+RETRIED = (1.0, 1e-3, 20.0, 1e3)  # of a change that a field claims; larger ones open masks of -1e9
 RETRIES = 16
 
 
@@ -143,7 +144,7 @@ class Perturbation:
         tried = self.tries.setdefault((axis, row), 0)
         while claimed and number not in self.known[axis, row] and tried < RETRIES:
             base, clean = self._other(tried)
-            self.known[axis, row] |= self._moved(base, clean, axis, row, (1.0, 1e-3, 20.0)[tried % 3])
+            self.known[axis, row] |= self._moved(base, clean, axis, row, RETRIED[tried % len(RETRIED)])
             tried += 1
             self.tries[axis, row] = tried
         return number in self.known[axis, row]

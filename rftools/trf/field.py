@@ -8,7 +8,7 @@ where no law is true for every unit (tokens, windows, reshapes that mix axes).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,14 +50,14 @@ class Field:
         """A tensor whose field is not known, and why."""
         return Field(shape, like.parts, np.zeros([1] * len(shape), dtype=np.int64), cause)
 
-    def merged(self) -> Part:
-        """The union over all channels: the field that is reported."""
+    def merged(self, apart: Container[int] = ()) -> Part:
+        """The union over all channels: the field that is reported; not over dimensions of units that are kept apart."""
         labelled = [d for d, n in enumerate(self.labels.shape) if n > 1]
-        if not any(self.carries(d) for d in labelled):
+        if not any(self.carries(d) or d in apart for d in labelled):
             used = np.unique(self.labels)
             return join_parts([self.parts[i] for i in used])
         # The parts change along space too: only the channels of one position are united.
-        channels = [d for d in labelled if not self.carries(d)]
+        channels = [d for d in labelled if not self.carries(d) and d not in apart]
         part = self.settled().parts[0]
         for dim in channels:
             part = tuple(replace(axis, table=axis.table.reduce(dim)) for axis in part)

@@ -64,9 +64,9 @@ def _steps(fields: Sequence[Field | None], lengths: Sequence[int], dim: int) -> 
     beside_nothing = dim > 1 and len(own) < len(fields)
     if beside_nothing and len(own) == 1 and not any(axis.dims for part in own[0][0].parts for axis in part):
         return True  # padding of a map whose units all see the same
-    if dim == 0 or any(length != 1 or field.labels.size > 1 for field, length in own):
+    if dim == 0 or any(length != 1 for _, length in own):
         return False
-    for column in zip(*(field.parts[0] for field, _ in own), strict=True):
+    for column in zip(*(field.merged() for field, _ in own), strict=True):
         if not any(axis.dims for axis in column):
             places = {axis.table.union_all() for axis in column}
             if len(places) > 1 or (beside_nothing and places != {EMPTY}):

@@ -135,6 +135,7 @@ def _mean_indices(taps: Taps) -> list[float]:
 
 
 def places_of(tensor: torch.Tensor) -> int:
-    slim = narrow(tensor).flatten(1)
+    slim = narrow(tensor)
+    slim = slim.reshape(len(slim), -1)
     known = slim[:, ~slim.isnan().any(0)]
     return int((known / NEAR).round().unique(dim=1).shape[1]) if known.numel() else 0

@@ -106,7 +106,8 @@ def _row(
         return LayerField(
             **head, axes=blank, status="unknown", cause=field.cause, aligned=True, productive=None, unit=None
         )
-    part = tuple(_stated(axis) for axis in field.merged())
+    apart = () if tokens is None else tokens.dims
+    part = tuple(_stated(axis) for axis in field.merged(apart))
     name = layer.name
     unit = token_unit(name, tokens, wanted, registers) if tokens else mapped_unit(name, part, shape, wanted)
     dims = tuple(spatial_dims(part)) if tokens is None else tokens.dims

@@ -45,9 +45,9 @@ class Tokens:
 
     @property
     def is_map(self) -> bool:
-        """Whether the grid is the tensor's own last dimensions, as of a map ``(N, C, *spatial)``."""
+        """Whether the grid is the tensor's own last dimensions, as of a map ``(N, C, *spatial)``, and all of it."""
         own = np.moveaxis(np.indices(self.grid), 0, -1)
-        return self.dims == tuple(range(2, 2 + len(self.grid))) and np.array_equal(self.where, own)
+        return not self.loose and self.dims == tuple(range(2, 2 + len(self.grid))) and np.array_equal(self.where, own)
 
     def centre(self, unit: Sequence[int]) -> tuple[float, ...]:
         """Where a unit lies in the image."""

@@ -72,17 +72,22 @@ class Apply(nn.Module):
 
 
 class Net(nn.Module):
-    """A chain of steps ``(kind, number)``; one that can't run on what comes before it is left out."""
+    """A chain of steps ``(kind, number)``; one that can't run on what comes before it is left out.
 
-    def __init__(self, rank: int, steps: list[tuple[str, int]]) -> None:
+    ``pruned``: weights keep the zeros that steps were drawn with; without, there are none, since to a field that knows
+    no weights a zero among them is a weight like others.
+    """
+
+    def __init__(self, rank: int, steps: list[tuple[str, int]], *, pruned: bool = False) -> None:
         super().__init__()
-        self.rank = rank
+        self.rank, self.pruned = rank, pruned
         self.drawn: list[tuple[str, int]] = []
         self.steps = nn.ModuleList()
+        self.register_buffer("precision", torch.zeros(1, dtype=torch.float64))  # of nets without weights too
         x = torch.randn(1, *INPUT[rank], dtype=torch.float64, generator=torch.Generator().manual_seed(1))
         with torch.no_grad():
             for name, number in steps:
-                step = make_step(name, number, rank)
+                step = make_step(name, number, rank, pruned=pruned)
                 try:
                     y = step(x)
                 except (RuntimeError, ValueError, IndexError, AssertionError):
@@ -120,14 +125,23 @@ def _sound(y: torch.Tensor, rank: int) -> bool:
     return fits and max(y.shape[2:]) <= LARGEST[rank] and y.is_floating_point() and bool(y.isfinite().all())
 
 
-def make_step(name: str, number: int, rank: int) -> nn.Module:
+def make_step(name: str, number: int, rank: int, *, pruned: bool = False) -> nn.Module:
     """The step of a kind that a number stands for."""
     state = torch.get_rng_state()
     try:
         torch.manual_seed(number)
-        return KINDS[name].make(random.Random(number), rank).double().eval()
+        step = KINDS[name].make(random.Random(number), rank).double().eval()
+        if not pruned:
+            _fill_zeros(step)
+        return step
     finally:
         torch.set_rng_state(state)
+
+
+def _fill_zeros(step: nn.Module) -> None:
+    with torch.no_grad():
+        for parameter in step.parameters():
+            parameter.copy_(torch.where(parameter == 0, 0.1 + 0.2 * torch.rand_like(parameter), parameter))
 
 
 def kinds_of(rank: int, survives: bool = False) -> list[str]:
@@ -145,16 +159,16 @@ def draw_net(seed: int, *, survives: bool = False) -> Net:
     more = r.choices(names, weights, k=r.randint(1 if first else 2, 3))
     steps = [*first, *more]
     r.shuffle(steps)
-    return Net(rank, [(name, r.randrange(1 << 30)) for name in steps])
+    return Net(rank, [(name, r.randrange(1 << 30)) for name in steps], pruned=survives)
 
 
 def smallest(net: Net, fails: Callable[[Net], bool]) -> Net:
     """Drop steps as long as the net still fails."""
     steps, position = list(net.drawn), 0
     while position < len(steps):
-        shorter = Net(net.rank, steps[:position] + steps[position + 1 :])
+        shorter = Net(net.rank, steps[:position] + steps[position + 1 :], pruned=net.pruned)
         if len(shorter.drawn) and fails(shorter):
             steps = list(shorter.drawn)
         else:
             position += 1
-    return Net(net.rank, steps)
+    return Net(net.rank, steps, pruned=net.pruned)
