@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -21,10 +21,11 @@ from rftools.errors import RequestError
 from rftools.trf.engine import NO_FIELD, Evaluator
 from rftools.trf.field import Field
 from rftools.trf.flow import Flow
-from rftools.trf.rules import Answer, NoRule, Rule, find_rule, make_call
+from rftools.trf.rules import RULES, Answer, NoRule, Rule, find_rule, make_call
 from rftools.trf.rules.elementwise import CHOOSING
 from rftools.trf.rules.norms import own_statistics
 from rftools.trf.shortcuts import Step, blank, narrow, passes_on, shortcut
+from rftools.trf.through import Masks
 
 WEIGHTED = KERNELS | BATCH_NORMS | {"addmm", "mul"}
 LARGE = 1e60
@@ -38,6 +39,10 @@ class Reverse:
     fields: Mapping[fx.Node, Answer]
     rules: Mapping[str, Rule]
     surviving: bool = False
+    masks: Masks = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "masks", Masks(any_value=not self.surviving))
 
     def support(self, node: fx.Node, place: Mapping[int, int], *, channel: int | None = None) -> torch.Tensor:
         """Which input elements ``(C, *spatial)`` reach the unit at ``place`` (tensor dimension: index), as booleans."""
@@ -67,7 +72,7 @@ class Reverse:
                 del pending[latest]  # a parameter
                 continue
             given = pending.pop(latest)
-            steps, settled = self._step(latest, given, evaluate)
+            steps, settled = self._step(latest, given, evaluate, count)
             for origin, slot, value in steps:
                 _add(pending, origin, slot, value, count, settled)
             if count:
@@ -75,7 +80,9 @@ class Reverse:
         found = pending.get(source, [None])[0]
         return torch.zeros(shape_of(source)[1:], dtype=dtype) if found is None else found[0]
 
-    def _step(self, node: fx.Node, cotangents: list[torch.Tensor | None], evaluate: Evaluator) -> tuple[Step, bool]:
+    def _step(
+        self, node: fx.Node, cotangents: list[torch.Tensor | None], evaluate: Evaluator, count: bool
+    ) -> tuple[Step, bool]:
         """What a node's cotangents ask of its inputs, and whether it hands them on as they are."""
         if node.target is operator.getitem:
             assert cotangents[0] is not None
@@ -84,6 +91,10 @@ class Reverse:
             return [], True
         inputs = [n for n in dict.fromkeys(node.all_input_nodes) if self._reached(n)]
         rule = find_rule(node, self.rules)
+        if not count and rule is RULES.get(qualified_name(node)) and (self.surviving or not _closes(node, evaluate)):
+            own = self.masks.step(node, cotangents, evaluate)
+            if own is not None:
+                return own, True
         if rule is not None and not (self.surviving and op_name(node) in WEIGHTED) and not _closes(node, evaluate):
             short = shortcut(node, rule, cotangents, inputs)
             if short is not None:
