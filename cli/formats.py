@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rftools.cli.options import FILE, packed
-from rftools.cli.tables import Table, as_csv, print_rows
+from rftools.cli.tables import Listing, as_csv, print_rows
 from rftools.cli.talk import say
 from rftools.errors import RequestError, closest
 from rftools.files import check_writable, write_text
@@ -138,10 +138,10 @@ class Shown:
     """An answer: one result, or those of several models under each other and in one picture."""
 
     results: Sequence[Result[Any]]
-    tables: Sequence[Table | None]
+    tables: Sequence[Listing | None]
 
     @property
-    def table(self) -> Table:
+    def table(self) -> Listing:
         """Columns and rows; of several models the first column says whose a row is."""
         parts = [table or (own.columns(), own.records()) for own, table in zip(self.results, self.tables, strict=True)]
         if len(parts) == 1:
@@ -186,12 +186,12 @@ class Shown:
         return found + ([f"left out, and what follows from them: {', '.join(model.left_out)}"] * bool(model.left_out))
 
 
-def emit(result: Result[Any], outputs: Files, table: Table | None = None, **drawn: Any) -> None:
+def emit(result: Result[Any], outputs: Files, table: Listing | None = None, **drawn: Any) -> None:
     """Write and show one result (``table`` in place of its own); ``drawn`` are options of the drawing."""
     emit_all([result], outputs, [table], **drawn)
 
 
-def emit_all(results: Sequence[Result[Any]], outputs: Files, tables: Sequence[Table | None], **drawn: Any) -> None:
+def emit_all(results: Sequence[Result[Any]], outputs: Files, tables: Sequence[Listing | None], **drawn: Any) -> None:
     """Write and show the results of one model, or of several."""
     shown = Shown(results, tables)
     for note in shown.notes():

@@ -12,7 +12,7 @@ from typing import Any
 from rftools.rows import as_text
 from rftools.tables import lines
 
-Table = tuple[Sequence[str], Sequence[Sequence[Any]]]  # columns and rows
+Listing = tuple[Sequence[str], Sequence[Sequence[Any]]]  # columns and rows
 
 
 def as_csv(columns: Sequence[str], records: Iterable[Sequence[Any]]) -> str:

@@ -147,7 +147,7 @@ def _show_what_if(
     model: Model, asked: Asked, outputs: Outputs, before: tuple[TheoreticalResult, TheoreticalResult, dict[str, Any]]
 ) -> None:
     """``--set``: the net with other settings, beside what it was."""
-    from rftools.trf.whatif import COLUMNS, compare, parse_setting, with_settings
+    from rftools.trf.whatif import COLUMNS, differences, parse_setting, with_settings
 
     result, shown, drawn = before
     try:
@@ -160,7 +160,7 @@ def _show_what_if(
         emit(after, dataclasses.replace(outputs, pictures=()))
         return
     _draw_what_if(outputs, shown if outputs.kind else result, {"other": after} | drawn)
-    rows = compare(result, after)
+    rows = differences(result, after)
     if write(COLUMNS, rows, after.to_json, outputs):
         print_rows(COLUMNS, rows, f"{model.name} and {', '.join(asked.settings)}", outputs.wide)
 

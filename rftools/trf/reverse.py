@@ -25,7 +25,7 @@ from rftools.trf.rules import RULES, Answer, NoRule, Rule, find_rule, make_call
 from rftools.trf.rules.elementwise import CHOOSING
 from rftools.trf.rules.norms import own_statistics
 from rftools.trf.shortcuts import Step, blank, narrow, passes_on, shortcut
-from rftools.trf.through import Masks
+from rftools.trf.through import LinearSteps
 
 WEIGHTED = KERNELS | BATCH_NORMS | {"addmm", "mul"}
 LARGE = 1e60
@@ -39,10 +39,10 @@ class Reverse:
     fields: Mapping[fx.Node, Answer]
     rules: Mapping[str, Rule]
     surviving: bool = False
-    masks: Masks = field(init=False, compare=False, repr=False)
+    linear: LinearSteps = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "masks", Masks(any_value=not self.surviving))
+        object.__setattr__(self, "linear", LinearSteps(any_value=not self.surviving))
 
     def support(self, node: fx.Node, place: Mapping[int, int], *, channel: int | None = None) -> torch.Tensor:
         """Which input elements ``(C, *spatial)`` reach the unit at ``place`` (tensor dimension: index), as booleans."""
@@ -92,7 +92,7 @@ class Reverse:
         inputs = [n for n in dict.fromkeys(node.all_input_nodes) if self._reached(n)]
         rule = find_rule(node, self.rules)
         if not count and rule is RULES.get(qualified_name(node)) and (self.surviving or not _closes(node, evaluate)):
-            own = self.masks.step(node, cotangents, evaluate)
+            own = self.linear.step(node, cotangents, evaluate)
             if own is not None:
                 return own, True
         if rule is not None and not (self.surviving and op_name(node) in WEIGHTED) and not _closes(node, evaluate):

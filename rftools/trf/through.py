@@ -42,7 +42,7 @@ class Kernel:
 
 
 @dataclass
-class Masks:
+class LinearSteps:
     """What weights let through, worked out once for all walks of a graph; with ``any_value`` no weight is zero."""
 
     any_value: bool = False

@@ -112,7 +112,7 @@ def _set(module: Any, setting: Setting) -> None:
 COLUMNS = ("layer", "output", "output then", "size", "size then", "stride", "stride then", "change")
 
 
-def compare(before: TheoreticalResult, after: TheoreticalResult) -> list[tuple[Any, ...]]:
+def differences(before: TheoreticalResult, after: TheoreticalResult) -> list[tuple[Any, ...]]:
     """The rows of `COLUMNS`: every layer that both have, side by side, and by how much its field grows."""
     then = {row.name: row for row in after}
     rows = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import os
@@ -151,8 +152,23 @@ def test_the_tutorial_runs(after_tutorial: Path) -> None:
     assert made >= {"growth.png", "growth.svg", "effective.png", "maps.npz", "sparsity.png", "polar.png", "report.html"}
 
 
+def test_contributing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_page(ROOT / "CONTRIBUTING.md", tmp_path, monkeypatch)  # it holds no commands, and needs no tutorial's files
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_pages_import_is_there(page: Path) -> None:
+    for block in blocks(page):
+        if block.language == "python":
+            for node in ast.walk(ast.parse(block.text)):
+                if isinstance(node, ast.ImportFrom) and str(node.module).startswith("rftools"):
+                    exec(ast.unparse(node), {})
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "tutorial.md"], ids=name_of)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name not in ("tutorial.md", "CONTRIBUTING.md")], ids=name_of
+)
 def test_pages_run(page: Path, after_tutorial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "work"
     shutil.copytree(after_tutorial, folder)

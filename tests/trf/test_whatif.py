@@ -9,7 +9,7 @@ from torch import nn
 
 import rftools as rf
 from rftools.cli import main
-from rftools.trf.whatif import compare, parse_setting, with_settings
+from rftools.trf.whatif import differences, parse_setting, with_settings
 
 
 def net(stride: int, dilation: int, padding: int = 1) -> nn.Sequential:
@@ -25,7 +25,7 @@ def test_settings_give_the_fields_of_a_net_built_that_way() -> None:
     built = rf.theoretical(net(1, 2, padding=2), (1, 33, 33))  # the padding that kept the size goes along
     assert [row.axes for row in rf.theoretical(changed)] == [row.axes for row in built]
     assert model.module[0].stride == (2, 2)  # type: ignore[index,union-attr]
-    rows = compare(rf.theoretical(model), rf.theoretical(changed))
+    rows = differences(rf.theoretical(model), rf.theoretical(changed))
     assert rows[-1][3:5] == (11, 11)
 
 
