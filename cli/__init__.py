@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import signal
 import sys
 import threading
@@ -13,7 +12,8 @@ from collections.abc import Iterator
 import click
 
 from rftools._version import __version__
-from rftools.errors import RequestError, closest
+from rftools.cli import streams
+from rftools.errors import RequestError, closest, one_line, reason
 
 # name: (the line that `rftools --help` shows, the module that defines `command`)
 COMMANDS = {
@@ -79,24 +79,37 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"] or ["--help"]
+    streams.prepare()
     try:
         with _ending_interrupts():
             group.main(args=arguments, prog_name="rftools", standalone_mode=False)
-    except RequestError as error:
-        if debug:
-            raise
-        _fail(str(error))
-    except click.exceptions.Abort:
+            sys.stdout.flush()
+    except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except click.UsageError as error:
-        _fail(error.format_message())
     except click.ClickException as error:
         _fail(error.format_message())
-    except KeyboardInterrupt:
-        sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.drop()
         sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        _fail(_line(error))
+
+
+def _line(error: Exception) -> str:
+    """What is said of an exception: our own say it themselves."""
+    if isinstance(error, RequestError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is None:
+        streams.drop()
+        return f"cannot write the answer: {reason(error)}"
+    if isinstance(error, MemoryError):
+        return "what was asked takes more memory than there is; ask for less, or for fewer at a time"
+    return (
+        f"unexpected {type(error).__name__}: {reason(error)}; this is a fault of rftools, or of the net's own code: "
+        "rftools --debug shows where"
+    )
 
 
 @contextlib.contextmanager
@@ -117,6 +130,5 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def _fail(message: str) -> None:
-    one_line = " ".join(message.split())
-    print(f"rftools: error: {one_line}", file=sys.stderr)
+    print(f"rftools: error: {one_line(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(2)

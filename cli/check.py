@@ -13,7 +13,7 @@ from rftools.cli import options, subject
 from rftools.cli.formats import check_targets, force_word, json_word, write_json
 from rftools.cli.subject import Specs
 from rftools.cli.talk import talk_options
-from rftools.errors import RequestError
+from rftools.errors import RequestError, one_line
 
 if TYPE_CHECKING:
     from rftools.checks import CheckResult, Limit
@@ -123,12 +123,12 @@ def as_text(found: CheckResult) -> str:
     """One line for each broken limit, then the count."""
     number = len(found.outcomes)
     last = f"{len(found.broken)} broken" if found.broken else f"all {number} checks hold" if number else NOTHING
-    return "".join(f"{' '.join(line.split())}\n" for line in [*found.broken, last])
+    return "".join(f"{one_line(line)}\n" for line in [*found.broken, last])
 
 
 def as_github(found: CheckResult) -> str:
     """Workflow commands that GitHub shows on the pull request."""
-    escaped = (line.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A") for line in found.broken)
+    escaped = (one_line(line.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")) for line in found.broken)
     return "".join(f"::error title=rftools check::{line}\n" for line in escaped)
 
 

@@ -27,7 +27,7 @@ KEPT = ("arch", "classes", "input_size", "normalisation", "data")
 
 @click.command("demo", short_help="Train a small net, analyse it, write its report.")
 @click.option("-o", "--output", "folder", default="demo", show_default=True, metavar="DIR", help="Where it all goes.")
-@click.option("--epochs", default=5, show_default=True, type=click.IntRange(min=1), help="How long to train.")
+@click.option("--epochs", default=5, show_default=True, type=options.whole(1), help="How long to train.")
 @options.seed
 @talk_options
 def command(folder: str, epochs: int, seed: int) -> None:

@@ -76,8 +76,8 @@ WORDS = (
     options.count(None, "How many images at most (default: as it takes, 8 to 32 a layer)."),
     click.option("--measure", "measures", metavar="NAME", multiple=True, help="Only this measure; may be repeated."),
     click.option("--precision", metavar="5%", help="Go on until each --measure (default: radius_50) is so narrow."),
-    click.option("--max-images", type=click.IntRange(min=2), help="What --precision may take (default: 1000)."),
-    click.option("--random-weights", metavar="K", type=click.IntRange(min=1), help="Average over K draws of weights."),
+    click.option("--max-images", type=options.whole(2), help="What --precision may take (default: 1000)."),
+    click.option("--random-weights", metavar="K", type=options.whole(1), help="Average over K draws of weights."),
     click.option(
         "--init", default="default", metavar="NAME", help="Of them: xavier, he, orthogonal, uniform-positive."
     ),

@@ -9,6 +9,7 @@ import textwrap
 import click
 
 from rftools.cli.formats import Files, files, write
+from rftools.cli.options import limit
 from rftools.cli.talk import talk_options
 from rftools.errors import one_line
 
@@ -20,6 +21,7 @@ KEYS = ("tensor", "shape")
 @click.argument("spec")
 @click.option("--keys", is_flag=True, help="List the tensors with their shapes instead.")
 @files
+@limit
 @talk_options
 def command(spec: str, keys: bool, outputs: Files) -> None:
     """What a file is: its format, the net and how that is known, parameters, classes, input, masks, the names in its

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rftools.cli.talk import shows_progress
+from rftools.errors import one_line
 from rftools.runtime.listening import Listener
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class LiveTable(Listener):
 def _table(seen: Seen) -> Table:
     """The layers so far: half of what moves each lies within this radius of its centre."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("layer", box=None, pad_edge=False)
     for column in ("radius_50", "low", "high", "images"):
@@ -67,7 +69,7 @@ def _table(seen: Seen) -> Table:
         key, found = keys[place], seen.measures[keys[place]]
         values = ("" if value is None else f"{value:.1f}" for value in (found.value, found.low, found.high))
         more = " ..." if key in seen.open else ""
-        table.add_row(key or "(model)", *values, f"{seen.images[key]}{more}")
+        table.add_row(Text(one_line(key) or "(model)"), *values, f"{seen.images[key]}{more}")
     return table
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,6 +17,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
 
 FILE = click.Path()  # so that shells complete file names
+MOST = 2**31 - 1  # of whole numbers that are counted with
+
+
+def whole(least: int, most: int = MOST) -> click.IntRange:
+    """The type of a whole number within ``least`` and ``most``."""
+    return click.IntRange(least, most)
+
+
+class Finite(click.types.FloatParamType):
+    """The type of a number that is neither NaN nor infinite."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return found
+
+
+FINITE = Finite()
 
 
 def packed(kind: type[Any], name: str, *options: Callable[[Any], Any]) -> Callable[[F], F]:
@@ -73,7 +93,7 @@ seed = click.option(
     metavar="N",
     default=0,
     show_default=True,
-    type=click.IntRange(min=0),
+    type=whole(0, 2**32 - 1),
     help="Of all that is random, weights too.",
 )
 images = click.option(
@@ -92,6 +112,20 @@ data_dir = click.option(
 )
 
 
+def _lifted(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> None:
+    """Limits hold for the command and no longer."""
+    from rftools.cli.parsing import parse_limits
+    from rftools.reading.limits import limits
+
+    ctx.with_resource(limits(**parse_limits(values)))
+
+
+limit = click.option(
+    "--limit", metavar="NAME=N", multiple=True, expose_value=False, is_eager=True, callback=_lifted,
+    help="How much a file may ask for, where a refusal names it: input=1000000000; may be repeated.",
+)  # fmt: skip
+
+
 def data(more: str = "", *, required: bool = False) -> Callable[[F], F]:
     """``--data``."""
     says = "What is trained on: patches, mnist5k, cifar10, cifar100 or folder." + more
@@ -101,20 +135,19 @@ def data(more: str = "", *, required: bool = False) -> Callable[[F], F]:
 def of_input(default: int | str) -> Callable[[F], F]:
     """``--of-input``; a name where the default is text."""
     says = "Which of several inputs is meant, from 0."
-    return click.option("--of-input", "of", metavar="N", type=type(default), default=default, help=says)
+    kind: Any = str if isinstance(default, str) else whole(0)
+    return click.option("--of-input", "of", metavar="N", type=kind, default=default, help=says)
 
 
 def count(default: int | None, says: str = "How many images at most.") -> Callable[[F], F]:
     """``--count``."""
-    return click.option(
-        "--count", metavar="N", type=click.IntRange(min=1), default=default, show_default=True, help=says
-    )
+    return click.option("--count", metavar="N", type=whole(1), default=default, show_default=True, help=says)
 
 
 def batch_size(default: int) -> Callable[[F], F]:
     """``--batch-size``; the default is the command's own."""
     return click.option(
-        "--batch-size", metavar="N", default=default, show_default=True, type=click.IntRange(min=1),
+        "--batch-size", metavar="N", default=default, show_default=True, type=whole(1),
         help="How many images go through the net at a time.",
     )  # fmt: skip
 

@@ -2,9 +2,48 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 
-from rftools.errors import RequestError
+from rftools.errors import RequestError, shown
+from rftools.reading.limits import check
+
+MOST = 2**31 - 1  # of whole numbers that are counted with
+
+
+def _whole(text: str, least: int = 1) -> int | None:
+    """Digits as a number within ``least`` and `MOST`; None for anything else.
+
+    >>> _whole("12"), _whole("0"), _whole("-1", -5), _whole("9" * 5000), _whole("²")
+    (12, None, -1, None, None)
+    """
+    found = re.fullmatch(r"\s*([+-]?[0-9]{1,10})\s*", text)
+    value = int(found[1]) if found else None
+    return value if value is not None and least <= value <= MOST else None
+
+
+def _wholes(parts: Sequence[str], least: int = 1) -> tuple[int, ...] | None:
+    """All of them; None where one is none."""
+    numbers = [_whole(part, least) for part in parts]
+    found = tuple(number for number in numbers if number is not None)
+    return found if len(found) == len(numbers) else None
+
+
+def parse_limits(texts: Sequence[str]) -> dict[str, int]:
+    """``["input=4000"]`` as ``{"input": 4000}``.
+
+    >>> parse_limits(["input=4000", "depth=1e3"])
+    {'input': 4000, 'depth': 1000}
+    """
+    found = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            found[name.strip()] = int(float(number))
+        except (ValueError, OverflowError):
+            raise RequestError(f"--limit {shown(text)} is not NAME=N with a whole number, such as input=1e9") from None
+    return found
 
 
 def parse_size(text: str) -> tuple[int, ...]:
@@ -13,12 +52,10 @@ def parse_size(text: str) -> tuple[int, ...]:
     >>> parse_size("3x224x224")
     (3, 224, 224)
     """
-    try:
-        size = tuple(int(part) for part in text.lower().split("x"))
-    except ValueError:
-        size = ()
-    if not 2 <= len(size) <= 4 or min(size, default=0) < 1:
-        raise RequestError(f"input size {text!r} is not CxL, CxHxW or CxDxHxW with positive whole numbers")
+    size = _wholes(text.lower().split("x"))
+    if size is None or not 2 <= len(size) <= 4:
+        raise RequestError(f"input size {shown(text)} is not CxL, CxHxW or CxDxHxW with positive whole numbers")
+    check("input", math.prod(size), f"input size {text}")
     return size
 
 
@@ -30,10 +67,10 @@ def parse_unit(text: str) -> tuple[int, ...] | str:
     """
     if text.strip().lower() == "class":
         return "class"
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise RequestError(f"unit {text!r} is not i,j: one whole number an axis, separated by commas") from None
+    unit = _wholes(text.split(","), -MOST)
+    if unit is None:
+        raise RequestError(f"unit {shown(text)} is not i,j: one whole number an axis, separated by commas")
+    return unit
 
 
 def parse_numbers(text: str, what: str) -> list[int]:
@@ -44,12 +81,13 @@ def parse_numbers(text: str, what: str) -> list[int]:
     """
     found: list[int] = []
     for part in text.split(","):
-        ends = part.strip().split("-")
-        if not 1 <= len(ends) <= 2 or not all(end.strip().isdecimal() for end in ends):
-            raise RequestError(f"{what} {text!r} is no list of whole numbers such as 3 or 0,5-9")
-        low, high = int(ends[0]), int(ends[-1])
+        ends = _wholes(part.split("-"), 0)
+        if ends is None or not 1 <= len(ends) <= 2:
+            raise RequestError(f"{what} {shown(text)} is no list of whole numbers such as 3 or 0,5-9")
+        low, high = ends[0], ends[-1]
         if high < low:
-            raise RequestError(f"{what} {text!r}: {part.strip()} runs backwards")
+            raise RequestError(f"{what} {shown(text)}: {part.strip()} runs backwards")
+        check("units", len(found) + high - low + 1, f"{what} {shown(text)}")
         found += range(low, high + 1)
     return found
 
@@ -65,7 +103,7 @@ def parse_share(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < 1:
-        raise RequestError(f"precision {text!r} is not a share between 0 and 1, such as 5% or 0.05")
+        raise RequestError(f"precision {shown(text)} is not a share between 0 and 1, such as 5% or 0.05")
     return value
 
 
@@ -75,10 +113,10 @@ def parse_grid(text: str) -> tuple[int, ...]:
     >>> parse_grid("3x5"), parse_grid("7")
     ((3, 5), (7,))
     """
-    parts = text.lower().split("x")
-    if not 1 <= len(parts) <= 3 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-        raise RequestError(f"grid {text!r} is not one whole number from 1 on for each axis, such as 3x3")
-    return tuple(map(int, parts))
+    grid = _wholes(text.lower().split("x"))
+    if grid is None or not 1 <= len(grid) <= 3:
+        raise RequestError(f"grid {shown(text)} is not one whole number from 1 on for each axis, such as 3x3")
+    return grid
 
 
 def parse_object(text: str) -> tuple[int, int]:
@@ -87,10 +125,10 @@ def parse_object(text: str) -> tuple[int, int]:
     >>> parse_object("64x48")
     (64, 48)
     """
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise RequestError(f"object {text!r} is not WxH with positive whole numbers of pixels, such as 64x48")
-    return int(parts[0]), int(parts[1])
+    sides = _wholes(text.lower().split("x"))
+    if sides is None or len(sides) != 2:
+        raise RequestError(f"object {shown(text)} is not WxH with positive whole numbers of pixels, such as 64x48")
+    return sides[0], sides[1]
 
 
 def parse_objects(texts: Sequence[str], axes: int) -> tuple[int, ...] | None:
@@ -101,11 +139,11 @@ def parse_objects(texts: Sequence[str], axes: int) -> tuple[int, ...] | None:
     """
     found = []
     for text in texts:
-        parts = text.lower().split("x")
-        if len(parts) != axes or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        sides = _wholes(text.lower().split("x"))
+        if sides is None or len(sides) != axes:
             signs = "x".join("WHD"[:axes])
             raise RequestError(f"--objects {text} is not {signs}: {axes} positive whole numbers of pixels")
-        found.append([int(part) for part in reversed(parts)])
+        found.append(sides[::-1])
     return tuple(max(sides) for sides in zip(*found, strict=True)) if found else None
 
 
@@ -120,4 +158,4 @@ def parse_frequencies(text: str | None) -> tuple[float, ...] | None:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise RequestError(f"frequencies {text!r} are not numbers separated by commas, such as 0.1,0.2") from None
+        raise RequestError(f"frequencies {shown(text)} are not numbers separated by commas, such as 0.1,0.2") from None

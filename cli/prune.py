@@ -68,7 +68,7 @@ class Material:
 WORDS = (
     click.option("--sparsity", metavar="SHARE", help="The share of weights to set to zero, such as 0.9."),
     click.option("--keep", metavar="SHARE", help="The share to keep: 1 minus the sparsity."),
-    click.option("--taps", type=int, metavar="N", help="At most N taps in each kernel."),
+    click.option("--taps", type=options.whole(1), metavar="N", help="At most N taps in each kernel."),
     click.option(
         "--method", default="magnitude", show_default=True, metavar="NAME",
         help="magnitude, random, per-kernel, gradient or wanda.",
@@ -87,7 +87,7 @@ WORDS = (
 )  # fmt: skip
 DATA = (
     click.option(
-        "--finetune", "epochs", type=click.IntRange(min=1), metavar="N", help="Train on for N epochs, masks fixed."
+        "--finetune", "epochs", type=options.whole(1), metavar="N", help="Train on for N epochs, masks fixed."
     ),
     options.images,
     options.count(64),

@@ -39,9 +39,13 @@ class Asked:
 
 WORDS = (
     options.layers,
-    click.option("--threshold", type=float, help="Near zero is |w| below this (absolute)."),
+    click.option("--threshold", type=options.FINITE, help="Near zero is |w| below this (absolute)."),
     click.option(
-        "--relative", type=float, default=0.01, show_default=True, help="Near zero in standard deviations of the layer."
+        "--relative",
+        type=options.FINITE,
+        default=0.01,
+        show_default=True,
+        help="Near zero in standard deviations of the layer.",
     ),
     click.option(
         "--surviving/--no-surviving",

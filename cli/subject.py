@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rftools.cli.options import FILE, packed, seed
+from rftools.cli.options import FILE, limit, packed, seed
 from rftools.cli.parsing import parse_size
 from rftools.cli.talk import say
 from rftools.errors import RequestError
@@ -87,6 +87,7 @@ WORDS = (
         help="Input size without the batch (CxL, CxHxW, CxDxHxW); several inputs by commas.",
     ),
     seed,
+    limit,
 )
 
 

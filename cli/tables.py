@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rftools.errors import one_line
 from rftools.rows import as_text
 from rftools.tables import lines
 
@@ -28,9 +29,10 @@ def print_rows(
     columns: Sequence[str], records: Iterable[Sequence[Any]], title: str | None = None, wide: bool = False
 ) -> None:
     """A table that fits the terminal (all columns where ``wide``); plain tab-separated text when piped."""
-    rows = [[as_text(value) for value in record] for record in records]
+    heads, rows = [one_line(name) for name in columns], [[as_text(value) for value in record] for record in records]
     if not sys.stdout.isatty():
-        for row in [columns, *rows]:
+        for row in [heads, *rows]:
             print("\t".join(row))
         return
-    print("\n".join(lines(columns, rows, title, None if wide else shutil.get_terminal_size().columns)))
+    whose = None if title is None else one_line(title)
+    print("\n".join(lines(heads, rows, whose, None if wide else shutil.get_terminal_size().columns)))

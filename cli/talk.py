@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from rftools.errors import one_line
+
 F = TypeVar("F", bound=Callable[..., Any])
 Progress = Callable[[int, int], None]
 
@@ -42,7 +44,7 @@ def quiet() -> bool:
 def say(line: str) -> None:
     """A note on standard error, unless ``--quiet``."""
     if not quiet():
-        print(line, file=sys.stderr, flush=True)
+        print(one_line(line), file=sys.stderr, flush=True)
 
 
 def shows_progress() -> bool:

@@ -10,7 +10,7 @@ import click
 
 from rftools.cli import options
 from rftools.cli.talk import quiet, say, shows_progress, talk_options
-from rftools.errors import RequestError
+from rftools.errors import RequestError, one_line
 
 if TYPE_CHECKING:
     from rftools.models.data import Dataset
@@ -86,13 +86,13 @@ DATA = (
     options.data(required=True),
     options.data_dir,
     click.option("--download", is_flag=True, help="Fetch cifar's files into --data-dir first."),
-    click.option("--size", type=click.IntRange(min=1), help="Resize the pictures of folder to this side."),
+    click.option("--size", type=options.whole(1), help="Resize the pictures of folder to this side."),
 )
 COURSE = (
-    click.option("--epochs", default=80, show_default=True, type=int),
+    click.option("--epochs", default=80, show_default=True, type=options.whole(1)),
     options.batch_size(32),
-    click.option("--lr", default=1e-3, show_default=True, type=float, help="Adam's rate at the first step."),
-    click.option("--steps-per-epoch", type=int, help="Default: one pass over the data, at most 1000."),
+    click.option("--lr", default=1e-3, show_default=True, type=options.FINITE, help="Adam's rate at the first step."),
+    click.option("--steps-per-epoch", type=options.whole(1), help="Default: one pass over the data, at most 1000."),
     options.seed,
     options.device,
     click.option("--amp", is_flag=True, help="bfloat16 where it is safe."),
@@ -131,6 +131,7 @@ PRUNED = (
 @options.packed(Learning, "course", *COURSE)
 @options.packed(Pruned, "pruned", *PRUNED)
 @click.option("--resume", is_flag=True, help="Go on after the run's last checkpoint.")
+@options.limit
 @talk_options
 def command(spec: str, data: Data, run: str, course: Learning, pruned: Pruned, resume: bool) -> None:
     """Train SPEC on a data set; the study's recipe is the default.
@@ -156,7 +157,7 @@ def command(spec: str, data: Data, run: str, course: Learning, pruned: Pruned, r
     except KeyboardInterrupt:
         say(f"stopped; every whole epoch is in {run}: go on with --resume")
         raise
-    print(_result(history, len(learnt.classes), run))
+    click.echo(_result(history, len(learnt.classes), run))
 
 
 def _result(history: Sequence[Epoch], classes: int, run: str) -> str:
@@ -166,7 +167,7 @@ def _result(history: Sequence[Epoch], classes: int, run: str) -> str:
     best = max(history, key=lambda epoch: merit(vars(epoch)))
     left = "" if best.sparsity is None else f", sparsity {best.sparsity:.3f} (keeps {1 - best.sparsity:.3f})"
     reached = f"best held-out accuracy {best.val_accuracy:.1%} (chance {1 / classes:.1%})"
-    return f"{reached}{left}, epoch {best.epoch}: {run}/best.pt"
+    return one_line(f"{reached}{left}, epoch {best.epoch}: {run}/best.pt")
 
 
 def _download(name: str, data_dir: str | None) -> None:

@@ -57,7 +57,7 @@ class Asked:
 
 WORDS = (
     options.layers,
-    click.option("--depth", type=click.IntRange(min=1), help="Only layers at most this deep in the module tree."),
+    click.option("--depth", type=options.whole(1), help="Only layers at most this deep in the module tree."),
     options.unit,
     options.of_input(0),
     click.option("--support", is_flag=True, help="List the input indices that reach the unit, per axis, in the JSON."),
@@ -67,7 +67,7 @@ WORDS = (
         "--set", "settings", metavar="PATH.ATTR=N", multiple=True, help="What if: stride, dilation, ... changed."
     ),
     click.option(
-        "--target-field", type=click.IntRange(min=1), metavar="N", help="Which single changes reach N pixels."
+        "--target-field", type=options.whole(1), metavar="N", help="Which single changes reach N pixels."
     ),
     click.option("--sort", metavar="COLUMN", help="Order of the rows (size, stride, ...), the largest first."),
     click.option(

@@ -38,12 +38,24 @@ class Asked:
 
 WORDS = (
     options.layers,
-    click.option("--orientations", default=24, show_default=True, help="How many, over 180 degrees."),
+    click.option(
+        "--orientations", default=24, show_default=True, type=options.whole(1), help="How many, over 180 degrees."
+    ),
     click.option("--frequencies", metavar="F,F,...", help="Cycles a pixel (default: half octaves that fit the field)."),
-    click.option("--phases", default=8, show_default=True, help="How many, over the full circle."),
-    click.option("--contrast", default=1.0, show_default=True, help="Of the gratings, above 0 up to 1."),
-    click.option("--size", default=1.0, show_default=True, help="The disc's diameter in diagonals of the field."),
-    click.option("--temporal", type=float, help="Cycles a frame, for nets over frames."),
+    click.option(
+        "--phases", default=8, show_default=True, type=options.whole(1), help="How many, over the full circle."
+    ),
+    click.option(
+        "--contrast", default=1.0, show_default=True, type=options.FINITE, help="Of the gratings, above 0 up to 1."
+    ),
+    click.option(
+        "--size",
+        default=1.0,
+        show_default=True,
+        type=options.FINITE,
+        help="The disc's diameter in diagonals of the field.",
+    ),
+    click.option("--temporal", type=options.FINITE, help="Cycles a frame, for nets over frames."),
     click.option("--response", default="F0", show_default=True, help="F0 (mean rectified) or F1 (first harmonic)."),
     options.batch_size(32),
     options.device,

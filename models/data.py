@@ -12,6 +12,7 @@ import torch
 
 from rftools.errors import RequestError, closest, missing_package
 from rftools.models import cifar
+from rftools.reading import read_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -146,15 +147,11 @@ def _folder(split: str, root: str | Path | None, size: int | None) -> Dataset:
 
 
 def _read_alike(files: list[Path], size: int | None) -> list[NDArray[np.uint8]]:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     pictures: list[NDArray[np.uint8]] = []
     for file in files:
-        try:
-            with Image.open(file) as opened:
-                picture = opened.convert("RGB")
-        except (OSError, UnidentifiedImageError) as error:
-            raise RequestError(f"{file} is no picture that can be read; remove it or replace it") from error
+        picture = read_picture(file)
         if size is not None:
             picture = picture.resize((size, size), Image.Resampling.BILINEAR)
         pictures.append(np.asarray(picture, dtype=np.uint8))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rftools.gratings import tuning
     from rftools.loading import Model, info, load
     from rftools.pruning import prune
+    from rftools.reading import limits
     from rftools.reporting import report
     from rftools.training import train
     from rftools.trf import reach, rule, theoretical
@@ -31,6 +32,7 @@ _HOME = {
     "compare": "erf",
     "effective": "erf",
     "info": "loading",
+    "limits": "reading",
     "load": "loading",
     "orientation": "weights",
     "prune": "pruning",
@@ -51,6 +53,7 @@ __all__ = [
     "compare",
     "effective",
     "info",
+    "limits",
     "load",
     "orientation",
     "prune",

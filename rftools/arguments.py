@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from types import UnionType
 from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin, is_typeddict
 
-from rftools.errors import RequestError, closest
+from rftools.errors import RequestError, closest, shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -198,5 +198,4 @@ def _no_option(function: str, name: str, known: list[str]) -> RequestError:
 def _short(value: Any) -> str:
     """A value as it is shown in a line."""
     plain = value is None or isinstance(value, (str, bytes, Real, list, tuple, dict))
-    text = repr(value) if plain else type(value).__name__
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shown(value) if plain else type(value).__name__

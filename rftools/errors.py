@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 SHORTEST = 3  # characters of a part of a name
+LONGEST = 300  # characters of a foreign reason
 
 
 class RequestError(ValueError):
@@ -30,6 +31,35 @@ def one_line(text: str) -> str:
     return "".join(
         c if c.isprintable() else " " if c in "\n\r\t" else c.encode("unicode_escape").decode() for c in text
     )
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A value from outside as a message has it: its repr, no longer than ``most``, whatever it is.
+
+    >>> shown("a" * 100, 12), shown(16 ** 5000)
+    ("'aaaaaaaa...", 'a int')
+    """
+    try:
+        text = repr(value)
+    except Exception:  # a number of more digits than Python writes, an object whose repr fails
+        return f"a {type(value).__name__}"
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what an exception says, with its class where that alone says nothing.
+
+    >>> reason(ValueError("too short\\nand more")), reason(KeyError("a")), reason(EOFError())
+    ('too short', "KeyError: 'a'", 'EOFError')
+    """
+    name = type(error).__name__
+    try:
+        text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    except Exception:  # an exception of foreign code may fail to say what it is
+        text = ""
+    if isinstance(error, (KeyError, IndexError, AttributeError, AssertionError)) or not text:
+        text = f"{name}: {text}" if text else name
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 def closest(name: str, candidates: Iterable[str], *, most: int = 3) -> str:

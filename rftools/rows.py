@@ -10,7 +10,7 @@ import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from rftools.errors import RequestError, closest
+from rftools.errors import RequestError, closest, one_line
 
 
 class Row(Protocol):
@@ -196,7 +196,7 @@ def as_text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return str(value).replace("\t", " ").replace("\n", " ")
+    return one_line(str(value))  # names from files may hold anything
 
 
 def _rank(value: Any) -> tuple[int, float, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -43,8 +44,8 @@ def checkpoint_path(folder: Path, epoch: int) -> Path:
 
 def checkpoints(folder: Path) -> list[Path]:
     """The epochs' checkpoints of a run, in order of epochs."""
-    found = [(path.stem.removeprefix("epoch-"), path) for path in folder.glob("epoch-*.pt")]
-    return [path for _, path in sorted((int(epoch), path) for epoch, path in found if epoch.isdigit())]
+    found = [(re.fullmatch(r"epoch-([0-9]{1,9})\.pt", path.name), path) for path in folder.glob("epoch-*.pt")]
+    return [path for _, path in sorted((int(name[1]), path) for name, path in found if name)]
 
 
 def last_checkpoint(folder: Path, arch: Mapping[str, Any], data: str, options: Mapping[str, Any]) -> dict[str, Any]:

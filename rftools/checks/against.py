@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from rftools.errors import RequestError
+from rftools.reading import read_json
 from rftools.trf.result import TheoreticalResult
 
 
@@ -30,15 +30,24 @@ def against(result: TheoreticalResult, base: str | Path) -> list[str]:
 
 
 def _read(path: str | Path) -> list[dict[str, Any]]:
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        schema = content["schema"]
-        rows = list(content["layers"])
-    except FileNotFoundError:
-        raise RequestError(f"no such file: {path}") from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise RequestError(f"{path} is no whole result of `rftools trf --json`") from None
+    words = "is no whole result of `rftools trf --json`"
+    content = read_json(path, words)
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if not isinstance(schema, dict):
+        raise RequestError(f"{path} {words}")
     if (schema.get("name"), schema.get("version")) != TheoreticalResult.SCHEMA:
         given = f"{schema.get('name')} version {schema.get('version')}"
         raise RequestError(f"{path} holds {given}; --against takes rftools.trf version {TheoreticalResult.SCHEMA[1]}")
+    rows = content.get("layers")
+    if not isinstance(rows, list) or not all(map(_is_row, rows)):
+        raise RequestError(f"{path} {words}")
     return rows
+
+
+def _is_row(row: Any) -> bool:
+    return (
+        isinstance(row, dict)
+        and isinstance(row.get("name"), str)
+        and isinstance(row.get("axes"), list)
+        and all(isinstance(axis, dict) for axis in row["axes"])
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import math
 import operator
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any
 
 from rftools.checks.layers import weighted
 from rftools.checks.sizes import effective_share
-from rftools.errors import RequestError, closest
+from rftools.errors import RequestError, closest, shown
+from rftools.reading import read_toml
 
 
 @dataclass(frozen=True)
@@ -201,19 +201,20 @@ def read_limits(path: str | Path) -> list[Limit]:
     Raises:
         RequestError: no such file, no TOML, a check that there is not, or a limit that is no number.
     """
-    try:
-        with open(path, "rb") as stream:
-            content = tomllib.load(stream)
-    except FileNotFoundError:
-        raise RequestError(f"no such file: {path}") from None
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise RequestError(f"{path} is no TOML file that can be read ({error})") from None
     limits = []
-    for name, value in content.items():
+    for name, value in read_toml(path).items():
         if name not in CHECKS:
             raise RequestError(f"{path}: no check {name!r}; there are {', '.join(CHECKS)}")
         pairs = value.items() if isinstance(value, dict) else [(None, value)]
-        limits += [
-            parse_limit(name, f"{number}" if layers is None else f"{layers}={number}") for layers, number in pairs
-        ]
+        limits += [Limit(name, _number(f"{path}: {name}", number), layers) for layers, number in pairs]
     return limits
+
+
+def _number(what: str, value: Any) -> float:
+    """A limit's value; a whole number of any length is one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        raise RequestError(f'{what} takes a number or {{"layer4.*" = number}}, not {shown(value)}')
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

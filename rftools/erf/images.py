@@ -16,6 +16,7 @@ from rftools.erf.noise import NOISES, noise
 from rftools.erf.pictures import ENDINGS, Images, from_files, from_pictures
 from rftools.errors import RequestError, closest
 from rftools.loading import Model
+from rftools.reading import check_finite, read_array, real_numbers
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -47,9 +48,9 @@ def gather(
     if given is None:
         return _trained_on(model, some, seed)
     if isinstance(given, torch.Tensor):
-        return _first(given.detach().float(), "tensor", model, count)
+        return _first(_real(given, "the tensor"), "tensor", model, count)
     if isinstance(given, np.ndarray):
-        return _first(torch.from_numpy(np.ascontiguousarray(given)).float(), "array", model, count)
+        return _first(torch.from_numpy(real_numbers(given, "the array")), "array", model, count)
     if isinstance(given, str) and given in NOISES:
         return noise(given, model, count=some, seed=seed)
     if isinstance(given, str) and given in DATA and not Path(given).exists():
@@ -132,7 +133,7 @@ def _from_path(path: Path, model: Model, count: int | None, some: int, strict: b
             f"no such file or folder: {path}{closest(str(path), known)}; noise is white or pink, data {', '.join(DATA)}"
         )
     if path.suffix.lower() in {".npy", ".npz"}:
-        return _first(_read_array(path), path.name, model, count, path.name)
+        return _first(torch.from_numpy(real_numbers(read_array(path), path.name)), path.name, model, count, path.name)
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
         if not files:
@@ -144,13 +145,18 @@ def _from_path(path: Path, model: Model, count: int | None, some: int, strict: b
     return from_files([path], path.name, model, strict=True)
 
 
-def _read_array(path: Path) -> torch.Tensor:
-    try:
-        content = np.load(path, allow_pickle=False)
-        array = content if isinstance(content, np.ndarray) else content[content.files[0]]
-    except (OSError, ValueError, IndexError, EOFError) as error:
-        raise RequestError(f"{path.name} is no array file that can be read without pickle: {error}") from error
-    return torch.from_numpy(np.ascontiguousarray(array)).float()
+def _real(given: torch.Tensor, where: str) -> torch.Tensor:
+    """A tensor as float32 on the processor, as `real_numbers` has arrays.
+
+    Raises:
+        RequestError: a sparse, quantised, complex or empty (meta) one; one with NaN or infinite numbers.
+    """
+    if given.is_complex() or given.is_quantized or given.is_meta or given.layout != torch.strided:
+        kind = "complex" if given.is_complex() else "quantised" if given.is_quantized else "meta"
+        raise RequestError(f"{where} is {kind if given.layout == torch.strided else 'sparse'}; give dense real numbers")
+    found = given.detach().float().cpu()
+    check_finite(int(found.numel() - found.isfinite().sum()), found.numel(), where)
+    return found
 
 
 def _from_items(given: Any, model: Model, count: int | None, some: int) -> Images:
@@ -208,7 +214,12 @@ def _as_picture(item: Any) -> Any:
 
 
 def _as_tensor(item: Any) -> torch.Tensor:
+    if isinstance(item, torch.Tensor):
+        return _real(item, "an image")
     try:
-        return torch.as_tensor(item).float()
+        array = np.asarray(item)
     except (TypeError, ValueError, RuntimeError):
-        raise RequestError(f"an image is a tensor, an array or a picture, not {type(item).__name__}") from None
+        array = np.empty(0, object)
+    if array.dtype == object:
+        raise RequestError(f"an image is a tensor, an array or a picture, not {type(item).__name__}")
+    return torch.from_numpy(real_numbers(array, "an image"))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rftools.errors import RequestError
 from rftools.loading import Model, Normalisation
+from rftools.reading import check, plain_picture, read_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -78,9 +79,10 @@ def _fitted(picture: Image, channels: int, height: int, width: int) -> NDArray[n
     """``(channels, height, width)`` in 0..1."""
     from PIL import Image
 
-    picture = picture.convert("RGB" if channels == 3 else "L")
+    picture = plain_picture(picture, channels, "a picture")
     scale = max(height / picture.height, width / picture.width)
     new = (max(width, round(picture.width * scale)), max(height, round(picture.height * scale)))
+    check("pixels", new[0] * new[1], f"a picture of {picture.width}x{picture.height}, fitted to {width}x{height},")
     picture = picture.resize(new, Image.Resampling.BILINEAR)
     left, top = (new[0] - width) // 2, (new[1] - height) // 2
     pixels = np.asarray(picture.crop((left, top, left + width, top + height))).astype(np.float32) / np.float32(255)
@@ -90,18 +92,16 @@ def _fitted(picture: Image, channels: int, height: int, width: int) -> NDArray[n
 
 def from_files(files: Sequence[Path], source: str, model: Model, strict: bool) -> Images:
     """Picture files; those that can't be read are left out, unless ``strict``."""
-    from PIL import Image, UnidentifiedImageError
-
     require_pictures(model)
-    kept, skipped = [], []
+    kept, skipped, why = [], [], None
     for file in files:
         try:
-            with Image.open(file) as opened:
-                kept.append(opened.convert("RGB" if model.require_input_size()[0] == 3 else "L"))
-        except (OSError, UnidentifiedImageError) as error:
+            kept.append(read_picture(file, model.require_input_size()[0]))
+        except RequestError as refusal:
             if strict:
-                raise RequestError(f"{file.name} is no picture that can be read: {error}") from error
+                raise
             skipped.append(file.name)
+            why = why or refusal
     if not kept:
-        raise RequestError(f"none of {len(files)} files is a picture that can be read ({skipped[0]} and so on)")
+        raise RequestError(f"none of {len(files)} files is a picture that can be read ({why}, and so on)")
     return from_pictures(kept, source, model, skipped)

@@ -11,9 +11,9 @@ from rftools.errors import RequestError
 from rftools.files import sha256_of
 from rftools.loading import factories
 from rftools.loading.arguments import checked
-from rftools.loading.limits import check
 from rftools.loading.model import Model, Normalisation
 from rftools.loading.state_dict import fit
+from rftools.reading.limits import check
 
 if TYPE_CHECKING:
     from torch import nn

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rftools.errors import RequestError
+from rftools.reading import door, regular
 
 FOREIGN = (
     (b"version https://git-lfs", "is a Git LFS pointer, not the file itself; fetch it with git lfs pull"),
@@ -23,15 +24,8 @@ def refuse_foreign(path: Path) -> None:
     Raises:
         RequestError: no such file, a pipe or a device, or one of the kinds of `FOREIGN`.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise RequestError(f"{path} is no regular file; name a file")
-    if not path.is_file():
-        return
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(512)
-    except OSError as error:
-        raise RequestError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    with door(path, "cannot be read"), regular(path).open("rb") as stream:
+        head = stream.read(512)
     start = head.lstrip()[:32]
     for magic, words in FOREIGN:
         if start.lower().startswith(magic.lower()) or (magic == b"ustar" and head[257:262] == magic):

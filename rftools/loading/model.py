@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rftools.errors import RequestError
-from rftools.loading.limits import check
+from rftools.reading.limits import check
 from rftools.results import ModelInfo
 
 if TYPE_CHECKING:

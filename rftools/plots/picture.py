@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.errors import RequestError
+from rftools.reading import read_picture
 
 
 def neutral_picture(height: int, width: int) -> NDArray[np.uint8]:
@@ -44,12 +44,6 @@ def load_picture(path: str | Path, height: int, width: int) -> NDArray[np.uint8]
     Raises:
         RequestError: no such file, or no image in it.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
-    except FileNotFoundError:
-        raise RequestError(f"no such file: {path}") from None
-    except (UnidentifiedImageError, OSError) as error:
-        raise RequestError(f"{path} is not an image that can be read ({error})") from None
+    return np.asarray(read_picture(path).resize((width, height), Image.Resampling.BILINEAR))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import fnmatch
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,7 @@ def parse_setting(text: str) -> Setting:
     """
     place, equals, number = text.partition("=")
     pattern, _, attribute = place.rpartition(".")
-    if not equals or not number.isdigit():
+    if not equals or not re.fullmatch("[0-9]{1,9}", number):
         raise RequestError(f"{text!r} is not PATH.ATTRIBUTE=NUMBER, such as layer3.0.conv1.stride=1")
     if attribute not in SETTABLE:
         raise RequestError(f"{attribute!r} can't be set{closest(attribute, SETTABLE)}; there are {', '.join(SETTABLE)}")

@@ -128,7 +128,7 @@ def test_against_an_earlier_result(tmp_path: Path, capsys: pytest.CaptureFixture
     line = f"rftools: error: {base} holds rftools.trf version 9; --against takes rftools.trf version 1\n"
     assert run(capsys, NET, "--against", str(base)) == (2, "", line)
     base.write_text(base.read_text()[:40])
-    line = f"rftools: error: {base} is no whole result of `rftools trf --json`\n"
+    line = f"rftools: error: {base} is no whole result of `rftools trf --json` (damaged or cut off at line 1)\n"
     assert run(capsys, NET, "--against", str(base)) == (2, "", line)
 
 

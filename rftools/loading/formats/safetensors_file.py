@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rftools.errors import RequestError
 from rftools.loading.formats import Contents, reader
+from rftools.reading import door
 
+DAMAGED = "is not a whole safetensors file"
 DTYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
     "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool", "C64": "complex64",
@@ -18,11 +19,8 @@ def read_safetensors(path: Path) -> Contents:
     """A state dict."""
     from safetensors.torch import load_file
 
-    try:
+    with door(path.name, DAMAGED):
         return Contents(dict(load_file(path)), "safetensors file")
-    except Exception as error:  # safetensors raises a class of its own for every kind of damage
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RequestError(f"{path.name} is not a whole safetensors file: {reason}") from error
 
 
 def read_header(path: Path) -> Contents:
@@ -31,13 +29,9 @@ def read_header(path: Path) -> Contents:
     from safetensors import safe_open
 
     found = {}
-    try:
-        with safe_open(path, framework="pt") as opened:
-            for name in opened.keys():  # noqa: SIM118 (it is no mapping)
-                part = opened.get_slice(name)
-                dtype = DTYPES.get(part.get_dtype(), "uint8")
-                found[name] = torch.empty(part.get_shape(), dtype=getattr(torch, dtype), device="meta")
-    except Exception as error:  # safetensors raises a class of its own for every kind of damage
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RequestError(f"{path.name} is not a whole safetensors file: {reason}") from error
+    with door(path.name, DAMAGED), safe_open(path, framework="pt") as opened:
+        for name in opened.keys():  # noqa: SIM118 (it is no mapping)
+            part = opened.get_slice(name)
+            dtype = DTYPES.get(part.get_dtype(), "uint8")
+            found[name] = torch.empty(part.get_shape(), dtype=getattr(torch, dtype), device="meta")
     return Contents(found, "safetensors file")

@@ -9,7 +9,7 @@ from typing import Any
 from rftools.errors import RequestError
 from rftools.loading.formats import Contents, reader
 from rftools.loading.stub import Found, read_stub
-from rftools.loading.stub.archive import check_archive
+from rftools.reading import check_archive, door
 
 
 @reader(".pt", ".pth", ".ckpt", ".bin")
@@ -32,14 +32,10 @@ def read_torch(path: Path) -> Contents:
 
 def _check_sizes(path: Path) -> None:
     """An archive's limits, before PyTorch makes room for what it says."""
-    try:
+    with door(path.name, "is truncated or damaged"):
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 check_archive(archive, path.name)
-    except RequestError:
-        raise
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-        raise RequestError(f"{path.name} is truncated or damaged: {error}") from error
 
 
 def check_readable(path: Path) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 
 from rftools.errors import RequestError
-from rftools.loading.limits import check
 from rftools.loading.stub.inert import FUNCTIONS, Function, Inert, stand_in
 from rftools.loading.stub.plain import as_plain
 from rftools.loading.stub.scan import scan_limited
 from rftools.loading.stub.tensors import Storage, rebuild, storage_type
+from rftools.reading import check, check_archive, door
 
 MAGIC = 0x1950A86A20F9469CFC6C  # of the stream of pickles (torch.serialization)
 
@@ -39,15 +39,10 @@ def read_stub(path: Path, *, values: bool = True) -> Found:
     Raises:
         RequestError: damaged, or over a limit.
     """
-    try:
+    with door(path.name, "is truncated or damaged"):
         with path.open("rb") as stream:
             zipped = stream.read(2) == b"PK"
         return _from_archive(path, values) if zipped else _from_stream(path, values)
-    except RequestError:
-        raise
-    except Exception as error:  # whatever a damaged file makes zipfile, pickle and torch raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RequestError(f"{path.name} is truncated or damaged: {reason}") from error
 
 
 class _Unpickler(pickle.Unpickler):
@@ -114,18 +109,6 @@ def _from_archive(path: Path, values: bool) -> Found:
         value, names, _ = _read(archive.read(pickles[0]), path.name, storage)
         scripted = f"{folder}/constants.pkl" in archive.namelist()
         return Found(as_plain(value, path.name), names, "TorchScript archive" if scripted else "PyTorch archive")
-
-
-def check_archive(archive: zipfile.ZipFile, where: str) -> None:
-    """The limits of archives: entries, and what packed ones expand to.
-
-    Raises:
-        RequestError: over one of them.
-    """
-    entries = archive.infolist()
-    check("entries", len(entries), where)
-    packed = sum(entry.file_size for entry in entries if entry.compress_type != zipfile.ZIP_STORED)
-    check("expansion", packed, where)
 
 
 class _Stored:

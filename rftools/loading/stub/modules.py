@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rftools.loading.limits import LIMITS
 from rftools.loading.stub.inert import Described, Inert
+from rftools.reading.limits import LIMITS
 
 SCRIPTED = "__torch__."
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rftools.loading.limits import check
 from rftools.loading.stub.inert import Array, Described, Inert
 from rftools.loading.stub.modules import named_tensors
+from rftools.reading.limits import check
 
 
 def as_plain(value: Any, where: str, depth: int = 0, seen: dict[int, Any] | None = None) -> Any:

@@ -7,7 +7,7 @@ import pickletools
 from dataclasses import dataclass
 
 from rftools.errors import RequestError
-from rftools.loading.limits import check
+from rftools.reading import check, door
 
 MEMO = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 
@@ -34,7 +34,7 @@ def scan(data: bytes, where: str) -> Scan:
     names: set[str] = set()
     texts: list[str] = []  # what a STACK_GLOBAL takes are texts put on the stack or fetched from the memo
     memo: dict[int, str] = {}
-    try:
+    with door(where, "is truncated or damaged"):  # pickletools asserts and raises what it likes
         for opcode, argument, _ in pickletools.genops(stream):
             if opcode.name in MEMO and isinstance(argument, int) and argument > len(data):
                 raise RequestError(f"{where} is damaged: its pickle numbers more objects than it has bytes")
@@ -43,11 +43,6 @@ def scan(data: bytes, where: str) -> Scan:
             elif opcode.name == "STACK_GLOBAL" and len(texts) > 1:
                 names.add(f"{texts[-2]}.{texts[-1]}")
             _remember(opcode.name, argument, texts, memo)
-    except RequestError:
-        raise
-    except Exception as error:  # pickletools asserts and raises what it likes on a damaged file
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RequestError(f"{where} is truncated or damaged: {reason}") from error
     return Scan(tuple(sorted(names)), stream.tell())
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from rftools.errors import RequestError
-from rftools.loading.limits import check
 from rftools.loading.stub.inert import Described, Inert
+from rftools.reading.limits import check
 
 STORAGES = {
     "Float": torch.float32, "Double": torch.float64, "Half": torch.float16, "BFloat16": torch.bfloat16,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 import typing
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rftools.errors import RequestError
+from rftools.reading import read_arrays, read_json
 from rftools.reporting.sections import SECTIONS, parts
 from rftools.reporting.sources.typed import Unfit, build
 from rftools.results import Result
@@ -74,13 +73,7 @@ def _holds_maps(path: Path) -> bool:
 
 def _objects(path: Path) -> list[Mapping[str, Any]]:
     """The results that a file holds: one, or those of a file of several or of a report's."""
-    try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RequestError(f"no such file: {path}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        where = f" (damaged or cut off at line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise RequestError(f"{path} is no whole JSON file{where}; write it again") from None
+    body = read_json(path, way_out="write it again")
     name, known = _checked(body, path), parts(readable=True)
     found = [body] if name in known else _list(body, "results")
     if name == "rftools.report":
@@ -196,10 +189,5 @@ def _with_maps(results: Sequence[Result[Any]], path: Path) -> list[Result[Any]]:
 
 
 def _arrays(path: Path) -> dict[str, NDArray[np.float64]]:
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            return {key: np.asarray(stored[key], dtype=np.float64) for key in stored.files}
-    except FileNotFoundError:
-        raise RequestError(f"no such file: {path}") from None
-    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile, EOFError):
-        raise RequestError(f"{path} is no whole NPZ of arrays; write it again with rftools erf --npz") from None
+    words = "is no whole NPZ of arrays (write it again with rftools erf --npz)"
+    return {key: np.asarray(value, dtype=np.float64) for key, value in read_arrays(path, words).items()}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rftools.loading.formats.onnx.net import evaluated
 from rftools.loading.formats.onnx.step import Step
-from rftools.loading.limits import check
+from rftools.reading.limits import check
 
 RANDOM = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial"})
 NOT_FOLDED = RANDOM | {"Bernoulli", "ConvTranspose", "MaxUnpool", "Einsum", "DFT", "Loop", "Scan", "If", "SequenceMap"}

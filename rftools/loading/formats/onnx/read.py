@@ -15,8 +15,8 @@ from rftools.loading.formats import reader
 from rftools.loading.formats.onnx.folding import Constants, folded
 from rftools.loading.formats.onnx.net import OnnxNet
 from rftools.loading.formats.onnx.step import OPERATORS, Step
-from rftools.loading.limits import check
 from rftools.loading.model import Model
+from rftools.reading import check, door
 
 ON_SHAPES = frozenset({"Shape", "ConstantOfShape", "Range", "NonZero", "Mod", "ReduceProd"})  # never on pixels
 
@@ -32,15 +32,8 @@ def read_onnx(path: Path) -> Model:
         RequestError: no such file; no ONNX file; the package onnx is missing; nothing of the graph can be run.
     """
     graph, opset = _graph_of(path)
-    try:
+    with door(path.name, "is no valid ONNX graph"):  # which may break any rule of any operator
         return _from_graph(graph, opset, path)
-    except RequestError:
-        raise
-    except MemoryError as error:
-        raise RequestError(f"{path.name} asks for more memory than there is") from error
-    except Exception as error:  # a graph may break any rule of any operator
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise RequestError(f"{path.name} is no valid ONNX graph: {reason}") from error
 
 
 def _from_graph(graph: Any, opset: int, path: Path) -> Model:
@@ -76,15 +69,10 @@ def _graph_of(path: Path) -> tuple[Any, int]:
         import onnx
     except ImportError:
         raise missing_package("onnx", "onnx", "ONNX files") from None
-    if not path.exists():
-        raise RequestError(f"no such file: {path}")
-    try:
+    with door(path.name, "is not a whole ONNX file"):
         model = onnx.load(path)
         if not model.graph.node:
             raise ValueError("it has no operators")
-    except Exception as error:  # protobuf, onnx and the file system each have classes of their own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RequestError(f"{path.name} is not a whole ONNX file: {reason}") from error
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     return model.graph, versions[0] if versions else 1
 
