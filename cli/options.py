@@ -128,8 +128,8 @@ limit = click.option(
 
 def data(more: str = "", *, required: bool = False) -> Callable[[F], F]:
     """``--data``."""
-    says = "What is trained on: patches, mnist5k, cifar10, cifar100 or folder." + more
-    return click.option("--data", "data_name", metavar="NAME", required=required, help=says)
+    says = "What is trained on: patches, mnist5k, cifar10, cifar100, folder, or a task by rule: marks, discs, recall."
+    return click.option("--data", "data_name", metavar="NAME", required=required, help=says + more)
 
 
 def of_input(default: int | str) -> Callable[[F], F]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ import torch
 
 from rftools.errors import RequestError, closest, missing_package
 from rftools.models import cifar
+from rftools.models.tasks import TASKS
 from rftools.reading import read_picture
 
 if TYPE_CHECKING:
@@ -25,8 +28,9 @@ SIDE = 32
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled pictures: ``images`` uint8 ``(N, C, H, W)``, ``labels`` int64 ``(N,)``. ``flips``: a mirrored picture
-    is of the same class.
+    """Labelled pictures: ``images`` uint8 ``(N, C, *spatial)``, ``labels`` int64 ``(N,)``, or ``(N, *spatial)`` where
+    every place has one (`rftools.models.tasks.IGNORED` where it has none). ``flips``: a mirrored picture is of the same
+    class. ``shifts``: so is one that is moved a little.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Dataset:
     labels: torch.Tensor
     classes: tuple[str, ...]
     flips: bool = True
+    shifts: bool = True
 
     def __len__(self) -> int:
         return len(self.images)
@@ -44,7 +49,8 @@ class Dataset:
 
 
 def load_data(name: str, split: str = "train", *, root: str | Path | None = None, size: int | None = None) -> Dataset:
-    """A data set by name: ``cifar10``, ``cifar100``, ``mnist5k``, ``patches``, or ``folder`` with ``root``.
+    """A data set by name: ``cifar10``, ``cifar100``, ``mnist5k``, ``patches``, a task made by rule (``marks``,
+    ``discs``, ``recall``), or ``folder`` with ``root``.
 
     Args:
         split: ``train`` or ``test``; they share no picture (``patches``: no pixel).
@@ -60,12 +66,23 @@ def load_data(name: str, split: str = "train", *, root: str | Path | None = None
         "mnist5k": lambda: _mnist(split),
         "patches": lambda: _patches(split),
         "folder": lambda: _folder(split, root, size),
+        **{task: partial(_made, task, split) for task in TASKS},
     }
     if name not in loaders:
         raise RequestError(f"no data set {name!r}{closest(name, loaders)}; there are {', '.join(loaders)}")
     if split not in {"train", "test"}:
         raise RequestError(f"no split {split!r}; there are train and test")
     return loaders[name]()
+
+
+def _made(name: str, split: str) -> Dataset:
+    task = TASKS[name]
+    if name == "discs" and find_spec("skimage") is None:
+        raise missing_package("scikit-image", "data", "the surfaces of discs")
+    images, labels = task.make(task.counts[split == "test"], int(split == "test"))
+    return Dataset(
+        name, torch.from_numpy(images), torch.from_numpy(labels), task.classes, flips=name == "marks", shifts=False
+    )
 
 
 def _cifar(name: str, split: str, root: str | Path | None) -> Dataset:

@@ -80,6 +80,33 @@ class Segmenter(nn.Module):
         return self.head(self.features(x)).softmax(1)
 
 
+class Unet(nn.Module):
+    """`Segmenter`'s strided convolutions, and a decoder that also takes what the encoder had at each size."""
+
+    def __init__(self, widths: Sequence[int], classes: int, channels: int) -> None:
+        super().__init__()
+        self.down, self.larger, self.merged = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        inputs = [channels, *widths[:-1]]
+        for width, before in zip(widths, inputs, strict=True):
+            self.down.append(conv_block(Conv(width, stride=2), before))
+        width = widths[-1]
+        for beside in reversed(inputs):
+            outputs = max(beside, widths[0])
+            self.larger.append(conv_block(Conv(outputs, transposed=True), width))
+            self.merged.append(conv_block(Conv(outputs), outputs + beside))
+            width = outputs
+        self.head = nn.Conv2d(width, classes, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        seen = []
+        for block in self.down:
+            seen.append(x)
+            x = block(x)
+        for larger, merged in zip(self.larger, self.merged, strict=True):
+            x = merged(torch.cat([larger(x), seen.pop()], 1))
+        return self.head(x).softmax(1)
+
+
 class PlainGap(nn.Module):
     """Convolution and downsampling three times, global average pooling, a 1x1 convolution as the head."""
 
@@ -144,40 +171,3 @@ class ResNet(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.pool(self.blocks(self.stem(x))).flatten(1))
-
-
-class GatedLayer(nn.Module):
-    """One causal gated layer: ``tanh(filter) * sigmoid(gate)``, a residual sum and a skip output."""
-
-    def __init__(self, width: int, dilation: int) -> None:
-        super().__init__()
-        self.pad = nn.ConstantPad1d((dilation, 0), 0.0)
-        self.filter = nn.Conv1d(width, width, 2, dilation=dilation)
-        self.gate = nn.Conv1d(width, width, 2, dilation=dilation)
-        self.residual = nn.Conv1d(width, width, 1)
-        self.skip = nn.Conv1d(width, width, 1)
-
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        padded = self.pad(x)
-        gated = torch.tanh(self.filter(padded)) * torch.sigmoid(self.gate(padded))
-        return x + self.residual(gated), self.skip(gated)
-
-
-class WaveNet(nn.Module):
-    """A 1-D causal stack; its output has one prediction a step."""
-
-    def __init__(self, width: int, dilations: Sequence[int], classes: int, channels: int) -> None:
-        super().__init__()
-        self.entry = nn.Conv1d(channels, width, 1)
-        self.layers = nn.ModuleList([GatedLayer(width, dilation) for dilation in dilations])
-        self.mix = nn.Conv1d(width, width, 1)
-        self.head = nn.Conv1d(width, classes, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.entry(x)
-        skips: torch.Tensor | None = None
-        for layer in self.layers:
-            x, skip = layer(x)
-            skips = skip if skips is None else skips + skip
-        assert skips is not None
-        return self.head(torch.relu(self.mix(torch.relu(skips))))

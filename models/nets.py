@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from rftools.errors import RequestError, closest
-from rftools.models.layers import Chain, Conv, PlainGap, Residual, ResNet, Segmenter, WaveNet
+from rftools.models.layers import Chain, Conv, PlainGap, Residual, ResNet, Segmenter, Unet
+from rftools.models.sequences import RecurrentSequence, StridedSequence, WaveNet
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,29 @@ NETS: dict[str, Net] = {
     "fcn-dilated": Net(
         "segmentation: 6 convs, dilation 1 to 32", segmenter(dilated((16, 16, 32, 32, 64, 64), (1, 2, 4, 8, 16, 32)))
     ),
+    "fcn-unet": Net(
+        "segmentation: fcn-strided's encoder, a decoder that sees its maps",
+        lambda classes, channels: Unet((16, 32, 64), classes, channels),
+    ),
     "wavenet": Net(
         "1-D causal gated stack, kernel 2, dilation 1 to 512",
         lambda classes, channels: WaveNet(16, [2**i for i in range(10)], classes, channels),
         input_size=(1, 4096),
+    ),
+    "wavenet-short": Net(
+        "wavenet's parameters with dilation 1 to 16 twice: a field of 63",
+        lambda classes, channels: WaveNet(16, [2**i for i in range(5)] * 2, classes, channels),
+        input_size=(1, 256),
+    ),
+    "sequence-strided": Net(
+        "1-D, five convs of stride 2, each step repeated; wavenet's parameters",
+        lambda classes, channels: StridedSequence(27, 5, classes, channels),
+        input_size=(1, 256),
+    ),
+    "sequence-recurrent": Net(
+        "a gated recurrent layer; wavenet's parameters",
+        lambda classes, channels: RecurrentSequence(72, classes, channels),
+        input_size=(1, 256),
     ),
     "gap-plain": Net(
         "conv and downsample three times, global pooling, 1x1",

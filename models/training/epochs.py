@@ -13,9 +13,10 @@ from torch import nn
 
 from rftools.errors import RequestError
 from rftools.models.data import Dataset, augment
+from rftools.models.tasks import IGNORED
+from rftools.models.training.masks import Pruner
 from rftools.models.training.options import Options
 from rftools.models.training.progress import Epoch, Progress, Watcher
-from rftools.models.training.pruning import Pruner
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class State:
     epoch: int = 0
     steps: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+    gives_shares: bool = False  # the net ends in a softmax
 
 
 class Loop:
@@ -52,7 +54,7 @@ class Loop:
         train_set, test_set = data
         self.images, self.labels = train_set.images.to(device), train_set.labels.to(device)
         self.test = (test_set.images.to(device), test_set.labels.to(device))
-        self.flips = train_set.flips
+        self.flips, self.shift = train_set.flips, 0.1 if train_set.shifts else 0.0
         self.steps = options.steps_an_epoch(len(train_set))
 
     def run_epoch(self) -> Epoch:
@@ -62,14 +64,15 @@ class Loop:
         begin = time.perf_counter()
         losses = torch.zeros((), device=self.device)
         hits = torch.zeros((), device=self.device)
-        seen = 0
+        seen = images = 0
         for step, index in enumerate(self._batches(generator), start=1):
-            loss, right = self._step(index, generator)
-            losses += loss * len(index)
+            loss, right, labelled = self._step(index, generator)
+            losses += loss * labelled
             hits += right
-            seen += len(index)
+            seen += labelled
+            images += len(index)
             if step % 20 == 0 or step == self.steps:
-                rate = seen / (time.perf_counter() - begin)
+                rate = images / (time.perf_counter() - begin)
                 self._report(Progress(state.epoch + 1, step, float(losses) / seen, float(hits) / seen, rate))
         if state.pruner is not None:
             state.pruner.apply()  # the last step moved what is pruned
@@ -85,7 +88,7 @@ class Loop:
             val_accuracy=val_accuracy,
             lr=self._rate(),
             seconds=seconds,
-            images_per_second=seen / seconds,
+            images_per_second=images / seconds,
             sparsity=None if state.pruner is None else state.pruner.sparsity,
         )
 
@@ -100,21 +103,34 @@ class Loop:
                 count += 1
                 yield order[start : start + size].to(self.device)
 
-    def _step(self, index: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    def _step(self, index: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, int]:
+        """The mean loss of a batch, how many of its labels were told right, and how many it has."""
         if self.state.pruner is not None:
             self.state.pruner.before_step(self.state.steps)
-        batch = augment(self.images[index], generator, flip=self.flips)
+        batch = self._augmented(self.images[index], generator)
         labels = self.labels[index]
         with self._precision():
             scores = self.runner(self._as_input(batch))
-            loss = nn.functional.cross_entropy(scores, labels)
+            loss = self._loss(scores, labels)
         for group in self.state.optimizer.param_groups:
             group["lr"] = self._rate()
         self.state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.state.optimizer.step()
         self.state.steps += 1
-        return loss.detach(), (scores.argmax(1) == labels).sum()
+        return loss.detach(), (scores.argmax(1) == labels).sum(), _labelled(labels)
+
+    def _augmented(self, batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        if not self.flips and not self.shift:
+            return batch
+        return augment(batch, generator, shift=self.shift, flip=self.flips)
+
+    def _loss(self, scores: torch.Tensor, labels: torch.Tensor, reduction: str = "mean") -> torch.Tensor:
+        """Cross entropy, of shares too where the net ends in a softmax."""
+        if self.state.gives_shares:
+            shares = scores.clamp_min(torch.finfo(scores.dtype).tiny).log()
+            return nn.functional.nll_loss(shares, labels, reduction=reduction)
+        return nn.functional.cross_entropy(scores, labels, reduction=reduction)
 
     def _rate(self) -> float:
         """Inverse time decay: ``lr / (1 + decay * steps)``."""
@@ -140,13 +156,17 @@ class Loop:
 
     @torch.no_grad()
     def evaluate(self) -> tuple[float, float]:
-        """Loss and accuracy on the held-out pictures."""
+        """Loss and accuracy on the held-out pictures, means over all that have a label."""
         self.state.module.eval()
         images, labels = self.test
         loss, hits = 0.0, 0
         for start in range(0, len(images), 256):
             scores = self.runner(self._as_input(images[start : start + 256]))
             own = labels[start : start + 256]
-            loss += float(nn.functional.cross_entropy(scores, own, reduction="sum"))
+            loss += float(self._loss(scores, own, reduction="sum"))
             hits += int((scores.argmax(1) == own).sum())
-        return loss / len(images), hits / len(images)
+        return loss / _labelled(labels), hits / _labelled(labels)
+
+
+def _labelled(labels: torch.Tensor) -> int:
+    return labels.numel() if labels.dim() == 1 else int((labels != IGNORED).sum())

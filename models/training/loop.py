@@ -92,14 +92,16 @@ def finetune(
 
 def _begin(recipe: Recipe, data: Dataset, options: Options, device: torch.device) -> State:
     module = recipe.make().to(device).train()
-    _check_output(module, data, device)
+    scores = _sample_scores(module, data, device)
+    _check_output(scores, data)
     if options.channels_last:
         module = module.to(memory_format=torch.channels_last)
     pruner = None
     if options.pruning is not None:
         steps = options.steps_an_epoch(len(data))
-        pruner = make_pruner(module, options.pruning, per_epoch=steps, total=steps * options.epochs)
-    return State(module, torch.optim.Adam(_groups(module, options.l2), lr=options.lr, eps=1e-7), pruner)
+        pruner = make_pruner(module, options.pruning, per_epoch=steps, total=steps * options.epochs, seed=options.seed)
+    optimizer = torch.optim.Adam(_groups(module, options.l2), lr=options.lr, eps=1e-7)
+    return State(module, optimizer, pruner, gives_shares=_are_shares(scores))
 
 
 def _groups(module: nn.Module, l2: float) -> list[dict[str, Any]]:
@@ -113,7 +115,7 @@ def _restore(state: State, content: Mapping[str, Any]) -> None:
     plain, masks = without_masks(content["state_dict"])
     state.module.load_state_dict(plain)
     if state.pruner is not None:
-        state.pruner.restore(masks)
+        state.pruner.restore(masks, content.get("pruner"))
     state.optimizer.load_state_dict(content["optimizer"])
     randomness.restore(content["random"])
     state.epoch, state.steps = int(content["epoch"]), int(content["schedule"]["steps"])
@@ -157,22 +159,37 @@ def _check_alike(train_set: Dataset, test_set: Dataset) -> None:
         raise RequestError(f"the classes to train and to test differ: {', '.join(odd[:3])} is in one of them only")
 
 
-def _check_output(module: nn.Module, data: Dataset, device: torch.device) -> None:
+def _sample_scores(module: nn.Module, data: Dataset, device: torch.device) -> torch.Tensor:
+    """What the net gives two black pictures."""
     sample = torch.zeros((2, *data.input_size), device=device)
     training = module.training
     try:
         with torch.no_grad():
-            shape = tuple(module.eval()(sample).shape)
+            scores = module.eval()(sample)
     except RuntimeError as error:
         size = "x".join(map(str, data.input_size))
         raise RequestError(f"the net does not take {data.name}'s {size}: {str(error).splitlines()[0]}") from error
     finally:
         module.train(training)
-    wanted = (2, len(data.classes))
-    if shape != wanted:
-        raise RequestError(
-            f"the net gives {'x'.join(map(str, shape[1:]))} a picture; training takes {wanted[1]} scores, one a class"
-        )
+    if not isinstance(scores, torch.Tensor):
+        raise RequestError(f"the net gives a {type(scores).__name__}; training takes one tensor of scores")
+    return scores
+
+
+def _check_output(scores: torch.Tensor, data: Dataset) -> None:
+    shape, wanted = tuple(scores.shape), (2, len(data.classes), *data.labels.shape[1:])
+    if shape == wanted:
+        return
+    gives, takes = ("x".join(map(str, each[1:])) for each in (shape, wanted))
+    places = f" at each of {'x'.join(map(str, wanted[2:]))} places" if len(wanted) > 2 else ""
+    raise RequestError(
+        f"the net gives {gives} a picture; training takes {takes if places else wanted[1]} scores, one a class{places}"
+    )
+
+
+def _are_shares(scores: torch.Tensor) -> bool:
+    """Whether scores are shares of the classes already, as after a softmax."""
+    return bool((scores >= 0).all()) and torch.allclose(scores.sum(1), torch.ones_like(scores.sum(1)), atol=1e-4)
 
 
 def _describer(recipe: Recipe, data: Dataset, options: Options) -> Callable[[State], dict[str, Any]]:
@@ -181,6 +198,7 @@ def _describer(recipe: Recipe, data: Dataset, options: Options) -> Callable[[Sta
         return {
             "arch": {"name": recipe.arch["name"], "arguments": dict(recipe.arch["arguments"])},
             "state_dict": _saved(state),
+            **({} if state.pruner is None else {"pruner": state.pruner.state()}),
             "optimizer": state.optimizer.state_dict(),
             "schedule": {"lr": options.lr, "decay": options.decay, "steps": state.steps},
             "random": {"seed": options.seed, **randomness.states()},

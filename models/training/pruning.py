@@ -1,45 +1,20 @@
-"""Pruning while training: masks by magnitude, and the layers that they are for.
-
-Masks are drawn anew every few steps from the weights as they stand, so that a pruned weight, whose gradient is still
-worked out, can come back until they are frozen (the definition of tensorflow-model-optimization).
-"""
+"""Pruning while training: what is asked of a net, the layers that it is for, and what the log says of it."""
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
 from rftools.errors import RequestError, closest
-from rftools.models.training.schedules import Pruning, Schedule, parse_pattern
+from rftools.models.training.masks import Pruner, kept
+from rftools.models.training.schedules import Pruning, parse_pattern
 
 PRUNABLE = (
     nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear,
 )  # fmt: skip
-
-
-def kept(count: int, sparsity: float) -> int:
-    """How many of ``count`` weights a sparsity leaves: ``max(round(count (1 - sparsity)), 1)``, halves to even.
-
-    >>> kept(9, 0.5), kept(15, 0.9), kept(4, 1.0)
-    (4, 2, 1)
-    """
-    return max(round(round(count * (1 - sparsity), 6)), 1)  # 15 * (1 - 0.9) is a hair below 1.5
-
-
-def largest(scores: torch.Tensor, keep: int) -> torch.Tensor:
-    """The mask of the ``keep`` largest scores, shaped like them; of equal ones the earlier.
-
-    >>> largest(torch.tensor([[1.0, 3.0], [3.0, 2.0]]), 2).tolist()
-    [[False, True], [True, False]]
-    """
-    order = scores.flatten().argsort(descending=True, stable=True)
-    mask = torch.zeros(scores.numel(), dtype=torch.bool, device=scores.device)
-    mask[order[:keep]] = True
-    return mask.reshape(scores.shape)
 
 
 def is_depthwise(module: nn.Module) -> bool:
@@ -113,63 +88,7 @@ def _depthwise(left_out: Iterable[str]) -> str:
     return " but depthwise ones, which are pruned only if asked" if list(left_out) else ""
 
 
-@dataclass
-class Pruner:
-    """The masks of a net's weights, by layer; weights and masks are on one device. No mask before the first is due."""
-
-    weights: Mapping[str, nn.Parameter]
-    schedules: Mapping[str, Schedule]
-    scope: str = "layer"
-    masks: dict[str, torch.Tensor] = field(default_factory=dict)
-
-    def before_step(self, step: int) -> None:
-        """Renew the masks if they are due, and set to zero what they prune."""
-        if any(schedule.due(step) for schedule in self.schedules.values()):
-            self.renew(step)
-        self.apply()
-
-    @torch.no_grad()
-    def renew(self, step: int) -> None:
-        """Masks from the weights as they stand, those that are pruned now included."""
-        sizes = {name: weight.detach().abs() for name, weight in self.weights.items()}
-        if self.scope == "global":
-            chosen = _global_masks(sizes, next(iter(self.schedules.values())).at(step))
-        else:
-            chosen = {n: largest(s, kept(s.numel(), self.schedules[n].at(step))) for n, s in sizes.items()}
-        self.masks = {name: mask.to(self.weights[name].dtype) for name, mask in chosen.items()}
-
-    @torch.no_grad()
-    def apply(self) -> None:
-        """Set to zero what the masks prune."""
-        for name, mask in self.masks.items():
-            self.weights[name].mul_(mask)
-
-    @property
-    def count(self) -> int:
-        """How many weights there are to prune."""
-        return sum(weight.numel() for weight in self.weights.values())
-
-    @property
-    def sparsity(self) -> float:
-        """The share of them that the masks set to zero."""
-        return sum(int((mask == 0).sum()) for mask in self.masks.values()) / self.count
-
-    def restore(self, masks: Mapping[str, torch.Tensor]) -> None:
-        """Go on with masks that were saved."""
-        self.masks = {name: mask.to(self.weights[name]) for name, mask in masks.items()}
-
-
-def _global_masks(sizes: Mapping[str, torch.Tensor], sparsity: float) -> dict[str, torch.Tensor]:
-    """One threshold for all layers; the largest weight of each layer stays, as it does with a threshold a layer."""
-    whole = torch.cat([size.flatten() for size in sizes.values()])
-    parts = largest(whole, kept(whole.numel(), sparsity)).split([size.numel() for size in sizes.values()])
-    return {
-        name: part.reshape(size.shape) if bool(part.any()) else largest(size, 1)
-        for (name, size), part in zip(sizes.items(), parts, strict=True)
-    }
-
-
-def make_pruner(module: nn.Module, request: Pruning, *, per_epoch: int, total: int) -> Pruner:
+def make_pruner(module: nn.Module, request: Pruning, *, per_epoch: int, total: int, seed: int = 0) -> Pruner:
     """The pruner of a training of ``total`` steps, ``per_epoch`` an epoch.
 
     Raises:
@@ -185,7 +104,7 @@ def make_pruner(module: nn.Module, request: Pruning, *, per_epoch: int, total: i
     fold_masks(module, layers)
     weights = {name: module.get_submodule(name).get_parameter("weight") for name in layers}
     schedules = {name: schedule if own is None else schedule.towards(own) for name, own in layers.items()}
-    return Pruner(weights, schedules, request.scope)
+    return Pruner(weights, schedules, request.scope, seed=seed)
 
 
 def frozen_pruner(module: nn.Module, masks: Mapping[str, torch.Tensor]) -> Pruner:

@@ -14,8 +14,13 @@ from typing import Any
 from rftools.errors import RequestError, closest
 
 SCOPES = ("layer", "global")
-KINDS = ("constant", "polynomial")
-FORMS = "constant:SPARSITY@begin=T[,end=T] or polynomial:FROM->TO@T..T, T in steps, or in epochs as 2e"
+KINDS = ("constant", "polynomial", "set", "rigl", "movement")
+RAMPS = ("polynomial", "movement")  # from a sparsity to another
+GROWING = ("set", "rigl", "movement")  # see `rftools.models.training.regrowth`
+FORMS = (
+    "constant:SPARSITY@begin=T[,end=T] or polynomial:FROM->TO@T..T (likewise set:SPARSITY@begin=T, "
+    "rigl:SPARSITY@T..T, movement:FROM->TO@T..T), T in steps, or in epochs as 2e"
+)
 _SCHEDULE = re.compile(r"(?P<kind>\w+)(?::(?P<shares>[^@]*))?@(?P<times>.+)")
 _TIMES = re.compile(r"(?:begin=)?(?P<begin>[^.,=][^,=]*?)(?:(?:\.\.|,end=)(?P<end>[^,=]+))?")
 
@@ -70,7 +75,8 @@ class Schedule:
     """Sparsity over steps, counted from 0. Masks are renewed at step ``t`` when ``begin <= t <= end`` and
     ``t - begin`` divides by ``every``; without ``end`` they never freeze.
 
-    Constant: ``final``. Polynomial: ``final + (initial - final) (1 - (t - begin) / (end - begin))^3``.
+    Constant, SET and RigL: ``final``. Polynomial and movement: ``final + (initial - final) (1 - (t - begin) / (end -
+    begin))^3``.
 
     >>> ramp = Schedule("polynomial", initial=0.0, final=0.8, begin=10, end=30, every=10)
     >>> [(t, round(ramp.at(t), 3)) for t in range(60) if ramp.due(t)]
@@ -90,7 +96,7 @@ class Schedule:
 
     def at(self, step: int) -> float:
         """The sparsity that masks renewed at ``step`` have."""
-        if self.kind == "constant" or self.end is None:
+        if self.kind not in RAMPS or self.end is None:
             return self.final
         done = min(max((step - self.begin) / max(self.end - self.begin, 1), 0.0), 1.0)
         return self.final + (self.initial - self.final) * (1 - done) ** 3
@@ -121,6 +127,8 @@ class Pruning:
         if self.scope not in SCOPES:
             raise RequestError(f"no scope {self.scope!r}; there are {' and '.join(SCOPES)}")
         own = [share for _, share in map(parse_pattern, self.layers) if share is not None]
+        if self.scope == "global" and self.schedule.partition(":")[0].partition("@")[0] in GROWING:
+            raise RequestError(f"{self.schedule} has a threshold a layer; leave out scope global")
         if own and self.scope == "global":
             raise RequestError("a global threshold has one sparsity for all; leave out =SPARSITY, or take scope layer")
 
@@ -132,7 +140,7 @@ class Pruning:
             hint = "" if kind in KINDS else closest(kind, KINDS)
             raise RequestError(f"no schedule {self.schedule!r}{hint}; write {FORMS}")
         times = _TIMES.fullmatch(found["times"].strip())
-        if times is None or (found["kind"] == "polynomial" and times["end"] is None):
+        if times is None or (found["kind"] in (*RAMPS, "rigl") and times["end"] is None):
             raise RequestError(f"schedule {self.schedule!r} does not say when; write {FORMS}")
         begin = parse_time(times["begin"], "begin").steps(per_epoch)
         end = None if times["end"] is None else parse_time(times["end"], "end").steps(per_epoch)
@@ -154,11 +162,11 @@ class Pruning:
                     f"such as {self.schedule.replace(':' + text, '')} with --keep"
                 )
             final = 1 - parse_share(self.keep, "--keep")
-            return (final if kind == "constant" else 0.0), final
+            return (0.0 if kind in RAMPS else final), final
         if text is None:
             raise RequestError(f"schedule {self.schedule!r} has no sparsity, and there is no --keep; write {FORMS}")
         shares = [parse_share(part) for part in text.split("->")]
-        if len(shares) != (1 if kind == "constant" else 2):
+        if len(shares) != (2 if kind in RAMPS else 1):
             raise RequestError(f"schedule {self.schedule!r} has {len(shares)} sparsities; write {FORMS}")
         return shares[0], shares[-1]
 

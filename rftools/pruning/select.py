@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.models.training.pruning import kept
+from rftools.models.training.masks import kept
 from rftools.pruning.field import best_spanning, sides, spanning_counts
 from rftools.pruning.request import Request
 

@@ -18,7 +18,7 @@ import rftools as rf
 from rftools.cli import main
 from rftools.errors import RequestError
 from rftools.models import build, read_checkpoint
-from rftools.models.training.pruning import kept
+from rftools.models.training.masks import kept
 from rftools.pruning import Pictures, Request, prune, save_pruned
 from rftools.pruning.balance import balanced, pooled_anisotropy
 from rftools.pruning.field import best_spanning, sides, spanning_counts

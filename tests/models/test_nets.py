@@ -61,6 +61,7 @@ def test_counts_follow_from_the_layers():
         ("resnet-dilated", 437, 1),
         ("fcn-dilated", 127, 1),
         ("wavenet", 1024, 1),
+        ("wavenet-short", 63, 1),
         ("gap-plain", 22, 8),
     ],
 )
@@ -84,7 +85,7 @@ def test_any_number_of_classes_and_channels(name):
     with torch.no_grad():
         scores = net(torch.zeros(2, 2, *size[1:]))
     assert scores.shape[:2] == (2, 7)
-    assert scores.shape[2:] == (size[1:] if name.startswith(("fcn", "wavenet")) else ())
+    assert scores.shape[2:] == (size[1:] if name.startswith(("fcn", "wavenet", "sequence")) else ())
 
 
 @pytest.mark.parametrize("name", ["vgg-cascade", "vgg-depthwise", "resnet-strided", "wavenet", "fcn-strided"])
@@ -99,6 +100,18 @@ def test_segmenters_give_shares():
     with torch.no_grad():
         shares = build("fcn-dilated").eval()(torch.rand(1, 3, 32, 32))
     assert torch.allclose(shares.sum(1), torch.ones(1, 32, 32))
+
+
+def test_nets_over_sequences_have_the_parameters_of_wavenet():
+    count = {n: sum(p.numel() for p in build(n, classes=4).parameters()) for n in names()}
+    for name in ("wavenet-short", "sequence-strided", "sequence-recurrent"):
+        assert abs(count[name] / count["wavenet"] - 1) < 0.02
+
+
+def test_the_strided_sequence_sees_94_samples():
+    """1 + 3 (1 + 2 + 4 + 8 + 16), by kernels of 4 and strides of 2."""
+    row = rf.theoretical(rf.load("rftools:sequence-strided"))["down.4.0"]
+    assert (row.axes[0].size, row.axes[0].stride) == (94, 32)
 
 
 def test_the_waves_do_not_see_the_future():

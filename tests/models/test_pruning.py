@@ -20,12 +20,10 @@ from rftools.cli import main
 from rftools.errors import RequestError
 from rftools.models import build, read_checkpoint
 from rftools.models.training.loop import train
+from rftools.models.training.masks import Pruner, kept, largest
 from rftools.models.training.options import Options
 from rftools.models.training.progress import Watcher
 from rftools.models.training.pruning import (
-    Pruner,
-    kept,
-    largest,
     make_pruner,
     prunable,
     remaining,

@@ -14,7 +14,7 @@ from torch.nn.utils import prune as torch_prune
 
 import rftools as rf
 from rftools.errors import RequestError
-from rftools.models.training.pruning import kept
+from rftools.models.training.masks import kept
 from rftools.pruning import Request, prune, save_pruned
 from rftools.pruning.layout import steps_of
 from tests.weights.test_reading import Masked
