@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
+from rftools.plots.scene import Panel, Scene, even, of_all
 
 if TYPE_CHECKING:
-    from rftools.results import ModelInfo
+    from rftools.results import ModelInfo, Result
 
-T = TypeVar("T")
 WIDE = 6  # panels side by side
 HIGH = 8  # rows
+
+
+def sheet(
+    results: Sequence[Result[Any]],
+    names: Sequence[str],
+    panel: Callable[[str, Any], Panel],
+    *,
+    size: tuple[int, int],
+    title: str,
+    caption: str,
+    alt: str,
+) -> Scene:
+    """One row a model, one column a layer; even choices of both where there are more than fit, which is said.
+
+    Args:
+        panel: draws a model's row of a layer, from the model's label and the row.
+        alt: what the small drawings are, before "of n layers of these models".
+    """
+    shown, picked = even(results, HIGH), even(names, WIDE)
+    whose = labels([result.model for result in shown])
+    left = of_all(shown, results, "models") + of_all(picked, names)
+    return Scene(
+        panels=tuple(panel(label, result[name]) for label, result in zip(whose, shown) for name in picked),
+        columns=len(picked),
+        size=size,
+        title=title,
+        caption=f"{caption} One row a model, one column a layer.{left}",
+        alt=f"{alt} of {len(picked)} layers of {', '.join(whose)}.",
+    )
 
 
 def labels(models: Sequence[ModelInfo]) -> list[str]:

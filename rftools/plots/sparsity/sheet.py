@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rftools.plots.kinds import kind
-from rftools.plots.scene import Scene, even, of_all, short
-from rftools.plots.several import HIGH, WIDE, labels, shared_layers
+from rftools.plots.scene import Panel, Scene, short
+from rftools.plots.several import shared_layers, sheet
 from rftools.plots.sparsity.survival import survival_panel
 
 if TYPE_CHECKING:
@@ -20,24 +20,20 @@ if TYPE_CHECKING:
 @kind("rftools.sparsity, several", "survival", place=1)
 def survival(results: Sequence[SparsityResult], layers: Sequence[str] | None = None) -> Scene:
     """Where taps survive, before and after: one row a model, one column a layer, one colour scale for all."""
-    names = shared_layers([[row.name for row in result if _is_planar(row)] for result in results], layers)
-    shown, picked = even(results, HIGH), even(names, WIDE)
-    whose = labels([result.model for result in shown])
-    panels = []
-    for label, result in zip(whose, shown):
-        for name in picked:
-            row = result[name]
-            title = f"{short(label, 14)}: {100 * row.sparsity:.0f} % zero\n{short(name, 26)}"
-            panels.append(replace(survival_panel(row, 1.0), title=title))
-    return Scene(
-        panels=tuple(panels),
-        columns=len(picked),
+    return sheet(
+        results,
+        shared_layers([[row.name for row in result if _is_planar(row)] for result in results], layers),
+        _panel,
         size=(210, 240),
         title=f"Where taps survive, {len(results)} models",
-        caption="Share of a layer's kernels (in %) that keep the tap at each position, as seen (first row on top); one "
-        f"row a model, one column a layer.{of_all(shown, results, 'models')}{of_all(picked, names)}",
-        alt=f"Small heat maps of tap survival for {len(picked)} layers of {', '.join(whose)}.",
+        caption="Share of a layer's kernels (in %) that keep the tap at each position, as seen (first row on top).",
+        alt="Small heat maps of tap survival",
     )
+
+
+def _panel(label: str, row: LayerSparsity) -> Panel:
+    title = f"{short(label, 14)}: {100 * row.sparsity:.0f} % zero\n{short(row.name, 26)}"
+    return replace(survival_panel(row, 1.0), title=title)
 
 
 def _is_planar(row: LayerSparsity) -> bool:
