@@ -49,7 +49,9 @@ def command(spec: str, keys: bool, outputs: Files) -> None:
 def folded(text: str, room: int | None) -> list[str]:
     """A value in lines of at most ``room`` characters, at least 16; in one where there is no limit.
 
+    Words stay whole, so that a hash can be copied.
+
     >>> folded("32 tensors of float32 in 3 files", 20)
     ['32 tensors of', 'float32 in 3 files']
     """
-    return [text] if room is None else textwrap.wrap(text, max(room, 16)) or [""]
+    return [text] if room is None else textwrap.wrap(text, max(room, 16), break_long_words=False) or [""]

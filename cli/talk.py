@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -42,9 +44,13 @@ def quiet() -> bool:
 
 
 def say(line: str) -> None:
-    """A note on standard error, unless ``--quiet``."""
-    if not quiet():
-        print(one_line(line), file=sys.stderr, flush=True)
+    """A note on standard error, unless ``--quiet``; on a terminal in lines that fit, words whole."""
+    if quiet():
+        return
+    text = one_line(line)
+    if sys.stderr.isatty() and (width := shutil.get_terminal_size().columns) > 20:
+        text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False) or text
+    print(text, file=sys.stderr, flush=True)
 
 
 def shows_progress() -> bool:

@@ -20,6 +20,7 @@ ANSWERS = frozenset(
     {"size", "stride", "holes", "status", "theoretical", "radius_50", "low", "high", "ratio", "difference", "holds"}
     | {"weights", "zeros", "sparsity", "kernels", "oriented", "mean angle", "R", "q", "field", "selective", "kept"}
     | {"global OSI", "orientation", "parameters", "operations", "surviving field", "share left"}
+    | {"surviving", "sees object"}
 )
 
 
@@ -72,13 +73,17 @@ class Grid:
         """The columns that are shown in ``width``, and those that had to leave; empty ones are neither."""
         shown = [k for k in range(len(self.columns)) if k == 0 or not self.rows or any(row[k] for row in self.rows)]
         left_out: list[int] = []
-        for k in leaving(self.columns):
+        for k in sorted(leaving(self.columns), key=self.says_something):
             if width is None or self.taken(shown, fold=is_answer(self.columns[k])) <= width:
                 break
             if k in shown:
                 shown.remove(k)
                 left_out.append(k)
         return shown, sorted(left_out)
+
+    def says_something(self, k: int) -> bool:
+        """Whether a column holds anything but dashes: those that do not leave first of all."""
+        return not self.rows or any(row[k] not in ("", "-") for row in self.rows)
 
     def taken(self, shown: Sequence[int], *, fold: bool = False) -> int:
         """The least characters of a line; where the first column may ``fold``, as few as that can be."""

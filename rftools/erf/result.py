@@ -15,6 +15,10 @@ from rftools.results import Result, plain
 from rftools.rows import ShownRow
 from rftools.units import tag_of
 
+#: The measures that have columns in a table; where others are asked for, at most `FEW`, those stand there instead.
+USUAL = ("radius_50", "relative_size", "ellipse_major", "ellipse_minor", "ellipse_angle")
+FEW = 8
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -157,27 +161,23 @@ class EffectiveResult(Result[EffectiveLayer]):
         channels = any(row.channel is not None for row in self.layers)
         return (*(("unit",) if units else ()), *(("channel",) if channels else ()))
 
+    def _asked_for(self) -> tuple[str, ...]:
+        """The measures that stand in the table instead of the usual ones, where some others were asked for."""
+        names = next((tuple(row.measures) for row in self.layers if row.measures), USUAL)
+        usual = "radius_50" in names and (len(names) > FEW or set(names) <= set(USUAL))
+        return () if usual else names
+
     def columns(self) -> tuple[str, ...]:
-        return (
-            "layer",
-            *self._told_apart(),
-            "theoretical",
-            "radius_50",
-            "low",
-            "high",
-            "ratio",
-            "major",
-            "minor",
-            "angle",
-            "images",
-            "note",
-        )
+        first, *others = self._asked_for() or ("radius_50",)
+        usual = () if self._asked_for() else ("ratio", "major", "minor", "angle")
+        more = (f"{name}{end}" for name in others for end in ("", " low", " high"))
+        return ("layer", *self._told_apart(), "theoretical", first, "low", "high", *more, *usual, "images", "note")
 
     def records(self) -> Sequence[Sequence[Any]]:
         apart = self._told_apart()
         found = []
         for row in self.layers:
-            name, *rest = _record(row)
+            name, *rest = _record(row, self._asked_for())
             own = {"unit": row.unit_name.strip("()").replace(" ", ""), "channel": row.channel}
             found.append((name, *(own[column] for column in apart), *rest))
         return found
@@ -190,26 +190,18 @@ def write_maps(path: str | Path, maps: Mapping[str, NDArray[np.float64]]) -> Non
         np.savez_compressed(stream, **arrays)
 
 
-def _record(row: EffectiveLayer) -> tuple[Any, ...]:
-    def value(name: str) -> float | None:
-        found = row.measures.get(name)
-        return None if found is None else found.value
+def _record(row: EffectiveLayer, asked_for: Sequence[str]) -> tuple[Any, ...]:
+    none = Measure(None, None, None, "px")
+    found = [row.measures.get(name, none) for name in asked_for or ("radius_50",)]
+    usual = [] if asked_for else [row.measures.get(name, none).value for name in USUAL[1:]]
+    figures = [figure for one in found for figure in (one.value, one.low, one.high)]
+    return (row.name or "(model)", _theoretical(row), *figures, *usual, row.images, row.note or "")
 
-    sizes = [axis["size"] for axis in row.theoretical.get("axes", [])]
-    size: Any = sizes[0] if len(set(sizes)) == 1 else "x".join("-" if s is None else str(s) for s in sizes)
-    if sizes and all(axis["global"] for axis in row.theoretical["axes"]):
-        size = "global"
-    radius = row.measures.get("radius_50", Measure(None, None, None, "px"))
-    return (
-        row.name or "(model)",
-        size,
-        radius.value,
-        radius.low,
-        radius.high,
-        value("relative_size"),
-        value("ellipse_major"),
-        value("ellipse_minor"),
-        value("ellipse_angle"),
-        row.images,
-        row.note or "",
-    )
+
+def _theoretical(row: EffectiveLayer) -> Any:
+    """The theoretical size in a word."""
+    axes = row.theoretical.get("axes", [])
+    if axes and all(axis["global"] for axis in axes):
+        return "global"
+    sizes = [axis["size"] for axis in axes]
+    return sizes[0] if len(set(sizes)) == 1 else "x".join("-" if s is None else str(s) for s in sizes)

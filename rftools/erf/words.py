@@ -104,7 +104,7 @@ def precision_line(stated: Mapping[str, Any]) -> str:
 def _enough_line(asked: str, stated: Mapping[str, Any]) -> str:
     """How many images were enough, where it was for rftools to say."""
     each = " a layer" if stated["by_layer"] else ""
-    line = f"as many images{each} as it took for {asked}, {stated['images']} at most"
+    line = f"images{each}: as many as it took for {asked}, at most {stated['images']} were needed"
     wide = [miss["layer"] or "the model" for miss in stated["missed"]]
     if not wide:
         return line

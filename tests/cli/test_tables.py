@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+import rftools as rf
 from rftools.cli.tables import print_rows
+from rftools.cli.talk import say
 from rftools.tables import lines
 
 COLUMNS = ("layer", "operator", "output", "size", "stride", "start", "centre", "holes", "status", "productive")
@@ -102,3 +104,48 @@ def test_sentences_take_the_room_that_is_left() -> None:
         "                  dilation, as in the study",
     ]
     assert lines(["name", "parameters", "about"], rows, None, 30)[0] == "name  parameters"
+
+
+def test_columns_without_a_value_leave_first() -> None:
+    columns, row = ("layer", "size", "start", "ratio", "angle"), ["conv1", "7", "-", "-", "45"]
+    assert lines(columns, [row], None, 30) == [
+        "layer  size  ratio  angle",
+        "-------------------------",
+        "conv1     7      -     45",
+        "left out at 30 columns: start",
+        "(--wide shows all)",
+    ]
+    assert lines(columns, [row], None, 21)[0] == "layer  size  angle"
+    assert lines(columns, [row], None, None)[0].split() == list(columns)
+
+
+def test_what_was_asked_of_a_field_stays_at_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    result = rf.theoretical(rf.load("rftools:vgg-strided"), surviving=True)
+    columns, rows = result.columns(), result.records()
+    asked = (*columns, "sees object")
+    shown = lines(asked, [[str(cell) for cell in (*row, "yes")] for row in rows], None, 80)
+    assert {"surviving", "left", "object"} <= set(" ".join(shown[:2]).split())
+
+
+@pytest.mark.parametrize("measures", [("luo_centre",), ("edge_energy", "hole_energy"), ("radius_50", "ellipse_angle")])
+def test_measures_that_were_asked_for_are_in_the_table(measures: tuple[str, ...]) -> None:
+    result = rf.effective(rf.load("rftools:vgg-dilated"), "white", "features.block1", measures=measures, count=2)
+    row = dict(zip(result.columns(), result.records()[0], strict=True))
+    assert len(row) == len(result.columns())
+    names = {"ellipse_angle": "angle"}
+    for measure in measures:
+        assert row[names.get(measure, measure)] == result[0].measures[measure].value
+    assert (row["low"], row["high"]) == (result[0].measures[measures[0]].low, result[0].measures[measures[0]].high)
+    last = result[0].measures[measures[-1]]
+    assert "hole_energy" not in measures or (row["hole_energy low"], row["hole_energy high"]) == (last.low, last.high)
+
+
+def test_notes_fit_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    say("wrote a/folder/with-a-name/that-is-longer-than-the-terminal-is-wide.png and said so")
+    shown = capsys.readouterr().err
+    assert shown == "wrote\na/folder/with-a-name/that-is-longer-than-the-terminal-is-wide.png\nand said so\n"
