@@ -15,7 +15,7 @@ from rftools.cli import options, subject
 from rftools.cli.formats import check_targets, force_word
 from rftools.cli.live import live_table
 from rftools.cli.options import FILE
-from rftools.cli.parsing import parse_object
+from rftools.cli.parsing import parse_grid, parse_object
 from rftools.cli.subject import Specs
 from rftools.cli.talk import say, talk_options
 from rftools.errors import RequestError
@@ -33,6 +33,7 @@ class Asked:
     layers: tuple[str, ...]
     images: str | None
     count: int | None
+    grid: str | None
     batch_size: int
     device: str
     no_effective: bool
@@ -46,6 +47,7 @@ class Asked:
             "picture": self.picture,
             "effective": not self.no_effective,
             "count": self.count,
+            "grid": None if self.grid is None else parse_grid(self.grid),
             "batch_size": self.batch_size,
             "device": self.device,
             "layers": list(self.layers) or None,
@@ -62,6 +64,7 @@ class Asked:
             "--input-size": subject.input_size,
             "--no-effective": self.no_effective,
             "--count": self.count,
+            "--grid": self.grid,
             "--seed": subject.seed or None,
             "--layers": self.layers,
             "--object": self.objects,
@@ -94,6 +97,12 @@ WORDS = (
     ),
     options.images,
     options.count(None, "How many images at most (default: as it takes, 8 to 32 a layer)."),
+    click.option(
+        "--grid",
+        metavar="5x5",
+        help="A grid of units of each layer whose effective fields the explorer shows "
+        "(default: 5x5 of small inputs, 3x3 of the two deepest layers of others).",
+    ),
     options.batch_size(BATCH),
     options.device,
     click.option("--no-effective", is_flag=True, help="Leave the effective field out: it takes most of the time."),

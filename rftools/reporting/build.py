@@ -168,7 +168,7 @@ def as_json(subjects: Sequence[Subject], limits: Thresholds) -> str:
             {
                 "model": plain(subject.model),
                 "findings": [plain(finding) for finding in findings(subject, limits)],
-                **{part: _part(subject, part) for part in parts().values()},
+                **{part: _part(subject, part) for part in (*parts().values(), "units")},
                 "history": plain([dict(epoch) for epoch in subject.history]),
                 "missing": plain(dict(subject.missing)),
             }

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import itertools
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import rftools as rf
+from rftools.reporting.drawing.units import decoded
 from rftools.reporting.findings import Thresholds
 from tests import drawn
 
@@ -182,7 +186,7 @@ def test_the_explorer_shows_what_pruning_left(visit: Any) -> None:
     assert picture.get_attribute("y") == "19"
     page.goto(page.url.partition("#")[0] + "#layer=1&unit=0,0")
     assert facts(page)["Left by pruning"].startswith("at most 33 px")
-    page.locator("#ex-left").uncheck()
+    page.locator("#ex-overlay").select_option("reach")
     assert picture.get_attribute("visibility") == "hidden"
 
 
@@ -202,23 +206,65 @@ def test_the_explorer_bounds_what_it_cannot_know(visit: Any) -> None:
     assert not facts(visit("results", anchor="#layer=1&unit=9,12"))["Pixels that reach it"].startswith("at most ")
 
 
+def explored(page: Any) -> Any:
+    return page.evaluate("JSON.parse(document.getElementById('explorer-data').textContent)")
+
+
 def test_the_explorer_shows_the_effective_map_at_its_unit(visit: Any) -> None:
     page = visit(anchor="#layer=1&unit=9,13")
-    image = page.locator("#ex-map")
-    assert facts(page)["Effective size"].endswith("hold half of the gradient")
-    assert image.get_attribute("visibility") == "visible"
-    ellipse = page.locator("#ex-ellipse")
+    image, ellipse = page.locator("#ex-map"), page.locator("#ex-ellipse")
+    page.locator("#ex-map[visibility=visible]").wait_for(state="attached")
+    unit = explored(page)["maps"]["1"]["units"][0]
+    assert facts(page)["Effective size"] == unit["words"]
+    assert [float(image.get_attribute(key)) for key in ("x", "y", "width", "height")] == unit["box"]
     middle = [float(ellipse.get_attribute(key)) for key in ("cx", "cy")]
     assert middle == [pytest.approx(26.5, abs=1.5), pytest.approx(18.5, abs=1.5)]  # about the unit's pixel (18, 26)
-    assert ellipse.get_attribute("visibility") == "visible"
-    page.locator("#ex-show").uncheck()
-    assert ellipse.get_attribute("visibility") == "hidden"
-    assert image.get_attribute("visibility") == "hidden"
-    page.locator("#ex-show").check()
-    page.locator("#ex-column").focus()
-    page.keyboard.press("ArrowRight")
-    assert facts(page)["Effective size"] == "measured at unit 9, 13"
-    assert image.get_attribute("visibility") == "hidden"
+    page.locator("#ex-overlay").select_option("reach")
+    for drawing in (image, ellipse):
+        assert drawing.get_attribute("visibility") == "hidden"
+
+
+def test_the_explorer_snaps_to_the_nearest_measured_unit_and_says_so(visit: Any) -> None:
+    page = visit(anchor="#layer=1&unit=1,2")
+    unit = next(each for each in explored(page)["maps"]["1"]["units"] if each["unit"] == [0, 0])
+    assert facts(page)["Effective size"] == f"{unit['words']}; that is the nearest measured unit, 0, 0"
+    window = {key: float(page.locator("#ex-snapped").get_attribute(key)) for key in ("x", "y", "width", "height")}
+    row = rf.theoretical(NET, input_size=SIZE, unit={"1": (0, 0)})["1"]
+    assert [window["y"], window["y"] + window["height"] - 1] == list(row.axes[0].window or ())
+    assert [window["x"], window["x"] + window["width"] - 1] == list(row.axes[1].window or ())
+    assert page.locator("#ex-dots circle").count() == 25
+    page.locator("#ex-overlay").select_option("difference")
+    page.locator("#ex-parting").wait_for(state="visible")
+    assert not page.locator("#ex-bar").is_visible()
+
+
+PIXELS = """async () => {
+  const image = new Image();
+  image.src = document.getElementById("ex-map").getAttribute("href");
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [image.width, image.height];
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  return [image.height, image.width, [...canvas.getContext("2d").getImageData(0, 0, image.width, image.height).data]];
+}"""
+
+
+def test_the_explorers_picture_is_the_map(visit: Any) -> None:
+    """The browser's pixels against the map in the file: opaque in the order of the map's values, clear at zero."""
+    page = visit(anchor="#layer=1&unit=9,13")
+    page.locator("#ex-map[visibility=visible]").wait_for(state="attached")
+    rows, columns, flat = page.evaluate(PIXELS)
+    opacity = np.array(flat).reshape(rows, columns, 4)[..., 3]
+    entry = explored(page)["maps"]["1"]
+    content = np.frombuffer(zlib.decompress(base64.b64decode(entry["data"])), dtype=np.uint8)
+    assert [rows, columns] == entry["units"][0]["shape"]
+    codes = content[: rows * columns].reshape(rows, columns)
+    order = np.argsort(-codes.astype(float), axis=None, kind="stable")
+    assert (np.diff(opacity.ravel()[order].astype(int)) <= 0).all()
+    values = decoded(codes).ravel()[order]
+    held = np.concatenate([[0.0], np.cumsum(values / values.sum())[:-1]])
+    expected = np.round(230 * (1 - held[codes.ravel()[order] > 0]) ** 0.7)
+    assert np.abs(opacity.ravel()[order][: len(expected)] - expected).max() <= 1
 
 
 def test_the_explorer_moves_by_keyboard(visit: Any) -> None:
@@ -234,28 +280,49 @@ def test_the_explorer_moves_by_keyboard(visit: Any) -> None:
     assert page.evaluate("location.hash") == "#layer=2&unit=19,27"
 
 
-def test_the_graph_chooses_the_layer(visit: Any) -> None:
+def test_the_map_chooses_the_layer_everywhere(visit: Any) -> None:
     page = visit(anchor="#layer=0&unit=3,4")
-    boxes = page.locator(".graph-level:visible a")
-    assert boxes.all_inner_texts() is not None
-    assert boxes.count() == 3
-    boxes.nth(1).click()
+    boxes = page.locator("#netmap .node")
+    assert boxes.count() == 4  # the input and three layers
+    boxes.nth(2).click()
     assert page.locator("#ex-layer").evaluate("(e) => e.selectedOptions[0].textContent").startswith("1 ")
-    assert boxes.nth(1).get_attribute("aria-current") == "true"
-    assert boxes.nth(0).get_attribute("aria-current") is None
-    boxes.nth(1).focus()
-    page.keyboard.press("ArrowDown")
+    assert page.locator("#op-depth").get_attribute("aria-valuetext") == "1"
+    assert page.locator("tr.chosen").count() >= 3
+    assert page.locator("#netmap [aria-current]").get_attribute("aria-label").startswith("1, Conv2d")
+    boxes.nth(2).focus()
+    page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     assert page.evaluate("location.hash") == "#layer=2"
     assert page.locator("#ex-layer").evaluate("(e) => e.selectedOptions[0].textContent").startswith("2 ")
 
 
-def test_the_graph_opens_modules(visit: Any) -> None:
+def test_the_maps_folders_open_and_close(visit: Any) -> None:
     page = visit("nested")
-    before = page.locator(".graph-level:visible a").count()
-    page.locator("#graph-level").select_option(index=0)
-    assert page.locator(".graph-level:visible a").count() < before
-    assert page.locator(".graph-level:visible").count() == 1
+    closed = page.locator("#netmap .node:not(.frame)").count()
+    frame = page.locator("#netmap .frame").first
+    assert frame.get_attribute("aria-expanded") == "true"
+    frame.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#netmap .folder").get_attribute("aria-expanded") == "false"
+    assert page.locator("#netmap .node:not(.frame)").count() < closed
+    page.locator("#nm-search").fill("conv_transpose")
+    assert page.locator("#nm-found").inner_text() == "0 of 0"
+    page.locator("#nm-search").fill("ConvTranspose")
+    assert page.locator("#nm-found").inner_text() == "1 of 1"
+    assert page.locator("#netmap .node:not(.frame)").count() == closed
+
+
+def test_the_maps_colours_are_the_figures(visit: Any) -> None:
+    page = visit()
+    data = page.evaluate("JSON.parse(document.getElementById('netmap-data').textContent)")
+    page.locator("#nm-by").select_option("effective")
+    shown = page.locator("#netmap .box .what").all_text_contents()
+    values = [box["values"].get("effective") for box in data["boxes"]]
+    assert [text for text, value in zip(shown, values, strict=True) if value is not None] == [
+        f"{value:.0f} px" if value >= 9.95 else f"{value:.1f} px" for value in values if value is not None
+    ]
+    assert "by=effective" in page.evaluate("location.hash")
+    assert page.locator("#nm-scale").get_attribute("aria-label") == "Effective size"
 
 
 def test_the_explorer_moves_by_mouse(visit: Any) -> None:
@@ -316,7 +383,7 @@ def test_without_javascript_everything_but_the_tools_is_there(visit: Any) -> Non
     assert page.locator("figure svg").count() >= 6
     assert page.locator("#theoretical-table tbody tr").count() == 4
     assert page.get_by_text("The explorer needs JavaScript").is_visible()
-    for tool in (".tools", "#explorer-tool", "#theme"):
+    for tool in (".tools", "#explorer-tool", "#netmap-tool", "#theme"):
         assert not page.locator(tool).first.is_visible()
 
 

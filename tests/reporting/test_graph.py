@@ -1,21 +1,18 @@
-"""The drawing of the net: what stands in a box, which lines run between them, and where they lie."""
+"""The net's map: what stands in a box, which lines run between them, which folders hold them, and their figures."""
 
 from __future__ import annotations
 
-import itertools
-import random
-import xml.etree.ElementTree as ET
-
-import networkx as nx
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import rftools as rf
 from rftools.capture import capture
-from rftools.reporting.drawing.diagram import connections, diagrams, drawing
-from rftools.reporting.drawing.lanes import Layout, layout, ranks
-from rftools.reporting.subject.architecture import MOST, Level, levels
+from rftools.reporting.drawing.netmap import connections, netmap
+from rftools.reporting.sources.models import from_model
+from rftools.reporting.subject.architecture import MOST, Wiring, architecture
+from rftools.reporting.subject.folders import LONG, SHORT
 
 
 class Branched(nn.Module):
@@ -35,91 +32,76 @@ class Branched(nn.Module):
 SIZE = (1, 16, 16)
 
 
-def lines(level: Level) -> set[tuple[str, str]]:
-    return {(level.boxes[a].label, level.boxes[b].label) for a, b in level.edges}
+def lines(net: Wiring) -> set[tuple[str, str]]:
+    return {(net.boxes[a].label, net.boxes[b].label) for a, b in net.edges}
 
 
-def test_modules_open_level_by_level() -> None:
-    closed, folded, opened = levels(capture(Branched(), SIZE))
-    ends = {
-        ("left", "/cat"),
-        ("right", "/cat"),
-        ("/add", "left"),
-        ("/add", "right"),
-        ("side", "/add"),
-        ("input", "side"),
-    }
-    assert lines(closed) == ends | {("input", "first"), ("first", "/add")}
-    assert lines(folded) == ends | {("input", "first.0"), ("first.0", "first.2"), ("first.2", "/add")}
-    assert lines(opened) == ends | {
-        ("input", "first.0"), ("first.0", "first.1"), ("first.1", "first.2"), ("first.2", "/add"),
+def test_pointwise_steps_stand_in_the_box_before_and_modules_hold_boxes() -> None:
+    net = architecture(capture(Branched(), SIZE))
+    assert lines(net) == {
+        ("input", "first.0"), ("first.0", "first.2"), ("first.2", "/add"), ("input", "side"), ("side", "/add"),
+        ("/add", "left"), ("/add", "right"), ("left", "/cat"), ("right", "/cat"),
     }  # fmt: skip
-    assert [box.kind for box in folded.boxes if box.label == "first.0"] == ["Conv2d +1"]
+    assert [box.kind for box in net.boxes if box.label == "first.0"] == ["Conv2d +1"]
+    assert [(folder.label, folder.kind, folder.parent) for folder in net.folders] == [("first", "Sequential", None)]
+    held = [box.label for box, home in zip(net.boxes, net.homes, strict=True) if home == 0]
+    assert held == ["first.0", "first.2"]
 
 
-def test_every_box_is_a_layer_of_the_analysis() -> None:
+def test_every_box_and_folder_is_a_layer_of_the_analysis() -> None:
     for model in (rf.load("torchvision:resnet18"), rf.load("rftools:wavenet")):
         known = {row.name for row in rf.theoretical(model)}
-        for level in levels(capture(model.module, model.require_input_size())):
-            assert {box.layer for box in level.boxes[1:]} <= known
-            assert all(a < b for a, b in level.edges)
+        net = architecture(capture(model.module, model.require_input_size()))
+        assert {box.layer for box in net.boxes[1:]} | {folder.layer for folder in net.folders} <= known
+        assert all(a < b for a, b in net.edges)
+        assert all(folder.parent is None or folder.parent < i for i, folder in enumerate(net.folders))
 
 
-def test_thousands_of_layers_share_boxes() -> None:
-    net = nn.Sequential(*(nn.Conv2d(1, 1, 1) for _ in range(2 * MOST + 1)))
-    (level,) = levels(capture(net, SIZE))
-    assert len(level.boxes) == 1 + -(-(2 * MOST + 1) // 3)
-    assert (level.boxes[1].label, level.boxes[1].kind, level.boxes[1].layer) == ("0 to 2", "3 layers", "2")
+def test_thousands_of_layers_share_boxes_and_folders() -> None:
+    count = 2 * MOST + 1
+    net = architecture(capture(nn.Sequential(*(nn.Conv2d(1, 1, 1) for _ in range(count))), SIZE))
+    assert len(net.boxes) == 1 + -(-count // 3)
+    assert (net.boxes[1].label, net.boxes[1].kind, net.boxes[1].layer) == ("0 to 2", "3 layers", "2")
+    inside = [sum(home == i for home in net.homes) for i in range(len(net.folders))]
+    assert max(inside) == SHORT
+    assert sum(folder.parent is None for folder in net.folders) <= LONG
+    assert None not in net.homes
 
 
-def random_graph(seed: int) -> tuple[int, list[tuple[int, int]]]:
-    draw = random.Random(seed)
-    count = draw.randint(2, 30)
-    edges = {(draw.randrange(second), second) for second in range(1, count)}
-    edges |= {tuple(sorted(draw.sample(range(count), 2))) for _ in range(draw.randint(0, 20))}
-    return count, sorted(edges)
+def test_the_figures_of_boxes_and_folders_are_those_of_the_results() -> None:
+    """Each figure again from the results themselves; a folder's are its last measured, all zeros, the least left."""
+    torch.manual_seed(0)
+    module = Branched()
+    with torch.no_grad():
+        module.first[0].weight[:2] = 0.0
+        module.first[2].weight[:, :, 0] = 0.0
+    subject = from_model(module, SIZE, {"count": 2})
+    assert subject.architecture is not None
+    assert subject.effective is not None
+    data = netmap(subject.architecture, subject)
+    boxes = {box["label"]: box for box in data["boxes"]}
+    fields = {row.name: row for row in subject.theoretical or ()}
+    assert boxes["left"]["values"]["field"] == pytest.approx(100 * 9 / 16)
+    assert boxes["left"]["window"] == [4, 4, 9, 9]
+    row = subject.effective["first.2"]
+    assert boxes["first.2"]["values"]["effective"] == pytest.approx(
+        2 * (row.measures["radius_50"].value or 0), rel=1e-5
+    )
+    folder = data["folders"][0]
+    assert (folder["label"], folder["measured"]) == ("first", "first.2")
+    assert folder["values"]["effective"] == boxes["first.2"]["values"]["effective"]
+    weights = [module.first[i].weight.detach().numpy() for i in (0, 2)]
+    zeros = sum(int((w == 0).sum()) for w in weights) / sum(w.size for w in weights)
+    assert folder["values"]["zeros"] == pytest.approx(100 * zeros, rel=1e-5)
+    left = [fields[name].surviving for name in ("first.0", "first.2")]
+    assert folder["values"]["left"] == pytest.approx(100 * np.min([own.share for own in left if own]), rel=1e-5)
+    assert boxes["/cat"]["values"].keys() == {"field"}
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_rows_peel_off_what_nothing_leads_to(seed: int) -> None:
-    count, edges = random_graph(seed)
-    generations = nx.topological_generations(nx.DiGraph(edges))
-    expected = {box: row for row, boxes in enumerate(generations) for box in boxes}
-    assert dict(enumerate(ranks(count, edges))) == expected
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_nothing_lies_on_anything_else(seed: int) -> None:
-    count, edges = random_graph(seed)
-    plan = layout(count, edges)
-    places = list(zip(plan.rows, plan.lanes, strict=True))
-    for edge, lane in plan.passing.items():
-        places += [(row, lane) for row in range(plan.rows[edge[0]] + 1, plan.rows[edge[1]])]
-    assert len(set(places)) == len(places)
-    long = {edge for edge in edges if plan.rows[edge[1]] - plan.rows[edge[0]] > 1}
-    assert set(plan.passing) == long
-
-
-def test_a_chain_stays_in_one_lane() -> None:
-    assert layout(5, list(itertools.pairwise(range(5)))) == Layout((0, 1, 2, 3, 4), (0,) * 5, {})
-
-
-def test_the_drawing_says_what_the_fields_are() -> None:
+def test_boxes_and_lines_as_a_table() -> None:
     net = Branched()
     result = rf.theoretical(net, input_size=SIZE)
-    found = levels(capture(net, SIZE))
-    root = ET.fromstring(drawing(found[0], {row.name: row for row in result}, SIZE[1:]))
-    words = {link.get("data-layer"): link.get("aria-label") for link in root.iter("a")}
-    assert words["left"] == "left, Conv2d, 9 px"
-    bars = [float(bar.get("width", "nan")) for bar in root.iter("rect") if bar.get("class") == "bar"]
-    assert max(bars) == pytest.approx(9 / 16 * 194, abs=0.05)
-    table = {row[0]: row[1:] for row in connections(found[0], {row.name: row for row in result})}
+    rows = connections(architecture(capture(net, SIZE)), {row.name: row for row in result})
+    table = {row[0]: row[1:] for row in rows}
     assert table["/cat"] == ("cat", "9 px", "left, right")
     assert table["input"] == ("1x16x16", "", "")
-
-
-def test_the_folded_drawing_is_shown_first() -> None:
-    net = Branched()
-    assert [d.first for d in diagrams(levels(capture(net, SIZE)), rf.theoretical(net, input_size=SIZE))] == [
-        False, True, False,
-    ]  # fmt: skip

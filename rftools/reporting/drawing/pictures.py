@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.checks.sizes import effective_size
 from rftools.plots.effective.blocks import covered, smaller
 from rftools.plots.theme import COLOURMAP, DIVERGING, THEMES
-from rftools.reporting.texts import say
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from rftools.erf.result import EffectiveLayer, EffectiveResult
+    from rftools.erf.result import EffectiveLayer
     from rftools.trf.layer_field import LayerField
     from rftools.trf.result import TheoreticalResult
 
@@ -42,22 +40,7 @@ def data_url(image: Image) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def effective_maps(result: EffectiveResult, most: int = 64) -> dict[str, dict[str, Any]]:
-    """Effective maps as pictures for the page, by layer: ``{unit, url, size, extent}``; an even choice of ``most``.
-
-    Colours stand for the square root of the share of the map's maximum. 1-D maps are left to the curves.
-    """
-    rows = [row for row in result.central() if row.map.any() and row.map.ndim > 1 and row.channel is None]
-    chosen = [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(most, len(rows)))] if rows else []
-    return {row.name: _map(row) for row in chosen}
-
-
-def _map(row: EffectiveLayer) -> dict[str, Any]:
-    found = {"unit": list(row.unit), "url": map_url(row.map), "size": _size(row), "extent": extent_of(row.map.shape)}
-    return found | {"ellipse": _ellipse(row)}
-
-
-def _ellipse(row: EffectiveLayer) -> dict[str, float] | None:
+def ellipse(row: EffectiveLayer) -> dict[str, float] | None:
     """One standard deviation about the map's mean, in the picture's coordinates, whose pixel 0 spans 0 to 1."""
     values = [getattr(row.measures.get(f"ellipse_{name}"), "value", None) for name in ("major", "minor", "angle")]
     if row.map.ndim != 2 or any(value is None for value in values):
@@ -66,11 +49,6 @@ def _ellipse(row: EffectiveLayer) -> dict[str, float] | None:
     y, x = (float((weights * index).sum() / weights.sum()) + 0.5 for index in np.indices(weights.shape))
     rounded = {name: round(float(value or 0), 3) for name, value in zip(("rx", "ry", "angle"), values, strict=True)}
     return {"cx": round(x, 3), "cy": round(y, 3), **rounded}
-
-
-def _size(row: EffectiveLayer) -> str:
-    found = effective_size(row)
-    return "-" if found is None else say("figures.effective_here", size=found[0])
 
 
 def map_url(values: NDArray[np.float64]) -> str:
@@ -102,6 +80,18 @@ def coloured(shares: NDArray[np.float64], *, diverging: bool = False) -> str:
     chosen = colormaps[DIVERGING if diverging else COLOURMAP](np.arange(256))
     image.putpalette((255 * chosen[:, :3]).astype(np.uint8).tobytes())
     return data_url(image)
+
+
+def colours(steps: int = 17, *, diverging: bool = False) -> list[str]:
+    """The page's map of colours, from its lowest to its highest, as hexadecimal numbers.
+
+    >>> colours(2)
+    ['#00224e', '#fee838']
+    """
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return [to_hex(colour) for colour in colormaps[DIVERGING if diverging else COLOURMAP](np.linspace(0, 1, steps))]
 
 
 def surviving_masks(result: TheoreticalResult) -> dict[str, dict[str, Any]]:

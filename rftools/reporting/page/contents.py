@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rftools.reporting.drawing.diagram import connections, diagrams
 from rftools.reporting.drawing.figures import Figure
+from rftools.reporting.drawing.netmap import connections, netmap
+from rftools.reporting.drawing.pictures import colours
 from rftools.reporting.findings import Thresholds, findings
 from rftools.reporting.page.explorer import explorer
 from rftools.reporting.page.facts import banners, summary
 from rftools.reporting.page.method import Provenance, method
 from rftools.reporting.page.opening import opening
+from rftools.reporting.page.render import embedded
 from rftools.reporting.page.tables import cells, table
 from rftools.reporting.sections import SECTIONS, Section
 from rftools.reporting.subject.subject import Subject
@@ -36,9 +38,9 @@ def contents(
         "banners": banners([subject]),
         "summary": summary(subject),
         "models": None,
-        "sections": [_section(section, subject) for section in SECTIONS],
+        "sections": [_section(section, subject) for section in SECTIONS if section.shown],
         "graph": _graph(subject),
-        "no_graph": None if subject.levels else say("missing.graph"),
+        "no_graph": None if subject.architecture else say("missing.graph"),
         "explorer": explorer(subject, picture, limits.objects),
         "method": method(subject, limits, provenance),
     }
@@ -69,11 +71,10 @@ def _why(result: object) -> str:
 
 
 def _graph(subject: Subject) -> dict[str, Any] | None:
-    """The net's drawings, and the shown one's boxes and lines as a table."""
-    if subject.theoretical is None or not subject.levels:
+    """The net's map, and its boxes and lines as a table."""
+    if subject.theoretical is None or subject.architecture is None:
         return None
-    drawn = diagrams(subject.levels, subject.theoretical)
-    first = next(i for i, diagram in enumerate(drawn) if diagram.first)
-    rows = connections(subject.levels[first], {row.name: row for row in subject.theoretical})
+    rows = connections(subject.architecture, {row.name: row for row in subject.theoretical})
+    data = netmap(subject.architecture, subject)
     sheet = cells(words("graph.columns"), rows, "graph-table", say("graph.caption"))
-    return {"diagrams": drawn, "table": sheet}
+    return {"json": embedded(data), "figures": data["figures"], "colours": colours(), "table": sheet}

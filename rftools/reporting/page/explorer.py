@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rftools.reporting.drawing.explorer import footprints
-from rftools.reporting.drawing.pictures import effective_maps, picture_url, plane, surviving_masks
+from rftools.reporting.drawing.pictures import colours, picture_url, plane, surviving_masks
+from rftools.reporting.drawing.units import DECADES, stored
 from rftools.reporting.page.render import embedded
 from rftools.reporting.subject.subject import Subject
 
@@ -26,8 +27,9 @@ def explorer(
     height, width = plane(subject.input_size)
     local = [i for i, layer in enumerate(layers) if layer["movable"] and not any(a["global"] for a in layer["axes"])]
     masks = surviving_masks(subject.theoretical)
-    maps = {} if subject.effective is None or len(subject.input_size) < 3 else effective_maps(subject.effective)
-    telling = next((own for known in (masks, maps) if (own := [i for i in local if layers[i]["name"] in known])), local)
+    central = [] if subject.effective is None else subject.effective.central()
+    maps = stored(central, subject.part("units") or ())
+    telling = next((own for known in (maps, masks) if (own := [i for i in local if layers[i]["name"] in known])), local)
     start = telling[-1] if telling else len(layers) - 1
     data = {
         "layers": layers,
@@ -37,7 +39,11 @@ def explorer(
         "height": height,
         "width": width,
         "start": start,
+        "decades": DECADES,
+        "colours": colours(),
+        "parting": colours(diverging=True),
         "sides": list(subject.input_size[1:]),
     }
     names = {layer["name"] for layer in layers}
-    return {"json": embedded(data), "picture": picture_url(picture), "height": height, "width": width, "names": names}
+    shown = {key: data[key] for key in ("height", "width", "colours", "parting")}
+    return {"json": embedded(data), "picture": picture_url(picture), "names": names, **shown}

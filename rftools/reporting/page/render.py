@@ -14,10 +14,17 @@ from rftools.reporting.drawing.figures import variables
 from rftools.reporting.findings import RULES
 from rftools.reporting.texts import TEXTS, say
 
+MAP = ("library", "netmap-growth", "netmap-layout", "netmap")  # the views that need the library
+#: the script's views in the order in which they are set up
+VIEWS = (
+    "core", "theme", "reach", "tables", "figures", "epochs", "maps", *MAP, "overview", "beside", "field", "objects",
+    "explorer", "start",
+)  # fmt: skip
+
 
 def render(content: dict[str, Any]) -> str:
     """The template filled with ``content``, the style and the script."""
-    script = _resource("report.js")
+    script = _script(net=bool(content["graph"]))
     context = content | {
         "title": say("page.title", heading=content["heading"]),
         "rules": [(rule.name, rule.asks) for rule in RULES],
@@ -35,6 +42,12 @@ def render(content: dict[str, Any]) -> str:
     return _template().render(context) + "\n"
 
 
+def _script(*, net: bool) -> str:
+    """The page's own views, after the library where there is a ``net`` to draw."""
+    library = _resource("netmap.min.js", "library") if net else ""
+    return library + "".join(_resource(f"{name}.js", "script") for name in VIEWS if net or name not in MAP)
+
+
 def _template() -> Any:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -45,8 +58,8 @@ def _template() -> Any:
     return environment.from_string(_resource("report.html.j2"))
 
 
-def _resource(name: str) -> str:
-    return resources.files("rftools.reporting.page").joinpath("templates", name).read_text(encoding="utf-8")
+def _resource(name: str, folder: str = "templates") -> str:
+    return resources.files("rftools.reporting.page").joinpath(folder, name).read_text(encoding="utf-8")
 
 
 def embedded(data: Any) -> str:

@@ -26,7 +26,7 @@ def analyse(model: Model, known: Analyses) -> EffectiveResult:
     """The effective fields, unless they are left out on request."""
     if known.options is None:
         raise RequestError(say("missing.left_out"))
-    options = {"graph": known.graph_of(model), "watch": known.listener.seen, **known.options}
+    options = {"graph": known.graph_of(model), "watch": known.listener.seen, **known.options, "grid": None}
     if "inputs" in options or "of" in options or model.other_inputs:
         options.pop("graph")
     return erf.effective(model, **options | {"layers": layers_of(model, known)})

@@ -69,9 +69,10 @@ class Analyses:
 
     @property
     def insisted(self) -> set[str]:
-        """The parts that the user spoke of by naming images or layers: a page without them does not serve."""
-        asked = any((self.options or {}).get(key) is not None for key in ("images", "layers"))
-        return {"effective"} if asked and "theoretical" in self.results else set()
+        """The parts that the user spoke of by naming images, layers or a grid: a page without them does not serve."""
+        given = {key for key, value in (self.options or {}).items() if value is not None}
+        asked = ({"effective"} if given & {"images", "layers"} else set()) | ({"units"} if "grid" in given else set())
+        return asked if "theoretical" in self.results else set()
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,9 @@ class Section:
 
     ``analyse`` makes its result from a model, after the parts in ``needs``; None where nothing is to be analysed, or
     with `RequestError` where it cannot be. ``schema`` is that of its result, ``kind`` the class to read one back
-    (``module:Class``). ``notes`` are keys of what is missing that this section says. Its words stand in the texts under
-    its part, or come with it in ``words``: heading, lead, remedy, saved_remedy, empty.
+    (``module:Class``). ``notes`` are keys of what is missing that this section says. Of one that is not ``shown``
+    others show the result. Its words stand in the texts under its part, or come with it in ``words``:
+    heading, lead, remedy, saved_remedy, empty.
     """
 
     part: str
@@ -96,6 +98,7 @@ class Section:
     anchor: str = ""
     frames: Callable[[Subject], Sequence[Mapping[str, Any]]] = lambda subject: ()
     words: Mapping[str, str] = field(default_factory=dict)
+    shown: bool = True
 
     @property
     def place(self) -> str:

@@ -12,7 +12,7 @@ from rftools.errors import RequestError
 from rftools.loading import Model, as_model
 from rftools.reporting.sections import SECTIONS, Analyses, Section
 from rftools.reporting.sources.results import placed
-from rftools.reporting.subject.architecture import levels
+from rftools.reporting.subject.architecture import architecture
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.subject.supports import supports
 from rftools.reporting.texts import say
@@ -96,7 +96,7 @@ def _analyse(section: Section, model: Model, known: Analyses) -> None:
 
 def _structure(graph: Graph) -> dict[str, Any]:
     """What the page draws and works fields out from, beyond the results."""
-    return {"supports": supports(graph), "levels": levels(graph)}
+    return {"supports": supports(graph), "architecture": architecture(graph)}
 
 
 def from_models(
@@ -137,7 +137,9 @@ def _together(
 ) -> EffectiveComparison | None:
     listener.begin("effective")
     try:
-        found = compare([as_model(model, input_size) for model in models], **{"watch": listener.seen, **options})
+        found = compare(
+            [as_model(model, input_size) for model in models], **{"watch": listener.seen, **options, "grid": None}
+        )
     except RequestError:
         return None
     except KeyboardInterrupt:

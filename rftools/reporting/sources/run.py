@@ -43,7 +43,7 @@ def from_run(
     found = checkpoints(Path(folder))
     subject = from_model(model or load(found[-1], input_size=input_size), input_size, effective, listener)
     layers = followed(subject)
-    options = None if effective is None else {**effective, "layers": layers}
+    options = None if effective is None else {**effective, "layers": layers, "grid": None}
     history = {entry.get("epoch"): entry for entry in subject.history}
     epochs: list[MeasuredEpoch] = []
     try:

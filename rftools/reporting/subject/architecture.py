@@ -1,4 +1,4 @@
-"""The net as boxes and the tensors that run between them, at every depth of its modules."""
+"""The net as boxes, the tensors that run between them, and the modules that hold them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING
 from rftools.capture import Graph, Layer
 from rftools.capture.graph import ModuleCall, calls_of, is_real_tensor
 from rftools.capture.operators import POINTWISE
+from rftools.reporting.subject.folders import Folder, folders
 from rftools.reporting.texts import counted, say
 
 if TYPE_CHECKING:
     from torch import fx
 
-MOST = 240  # boxes that one drawing shows
+MOST = 400  # boxes that one drawing holds
 
 
 @dataclass(frozen=True)
 class Box:
-    """A module's call or an operator: ``layer`` is what analyses call its output, ``kind`` its class or operator."""
+    """An operator or a closed module's call, with the pointwise steps that follow it.
+
+    ``layer`` is what analyses call its output, ``kind`` its class or operator.
+    """
 
     layer: str
     label: str
@@ -29,16 +33,16 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Level:
-    """One drawing: boxes in execution order, the first being the input, and edges ``(from, to)`` by their indices.
+class Wiring:
+    """Boxes in execution order, the first being the input, and edges ``(from, to)`` by their indices.
 
-    ``title`` says how far modules are opened; ``folded``: pointwise steps stand in the box of what they follow.
+    ``homes`` says in which of the ``folders`` each box lies, None in none; a folder's ``parent`` stands before it.
     """
 
-    title: str
     boxes: tuple[Box, ...]
     edges: tuple[tuple[int, int], ...]
-    folded: bool = False
+    folders: tuple[Folder, ...] = ()
+    homes: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,50 +52,53 @@ class Stretch:
     call: ModuleCall | None
     nodes: list[fx.Node]
 
+    def around(self) -> tuple[ModuleCall, ...]:
+        """The modules' calls that it lies in, outermost first, without its own."""
+        calls = [call for call in calls_of(self.nodes[0]) if call.path]
+        return tuple(calls[: calls.index(self.call)] if self.call in calls else calls)
 
-def levels(graph: Graph) -> tuple[Level, ...]:
-    """The net with its modules closed, opened once, twice, and so on, as long as a drawing stays legible.
 
-    A module's call is one run of operators, so every drawing's edges lead onward. Where even closed modules are too
-    many (thousands of layers in a row), neighbours share a box. Where pointwise steps follow layers, one more
-    drawing has them in one box.
+def architecture(graph: Graph) -> Wiring:
+    """The net with its modules opened as far as a drawing of `MOST` boxes holds.
+
+    A module's call is one run of operators, so that edges lead onward. Pointwise steps stand in the box of what they
+    follow. Where even closed modules are too many (thousands of layers in a row), neighbours share a box.
     """
     nodes = _moving(graph)
     deepest = max((len(calls_of(node)) for node in nodes), default=0)
-    found: list[Level] = []
-    for depth in range(1, deepest + 2):
+    for depth in reversed(range(1, deepest + 2)):
         runs = _runs(nodes, depth)
-        if found and len(runs) > MOST:
-            break
-        level = _level(graph, nodes, _fewer(runs), say("graph.depth", depth=depth))
-        if not found or len(level.boxes) > len(found[-1].boxes):
-            found.append(level)
-    runs = _runs(nodes, deepest + 1)
-    finest = _folded(_level(graph, nodes, [[run] for run in runs], say("graph.folded")))
-    if finest.folded and len(finest.boxes) <= MOST:
-        found.append(finest)
-    return tuple(sorted(found, key=lambda level: len(level.boxes)))
+        found = _drawn(graph, nodes, [[run] for run in runs])
+        if len(found.boxes) <= MOST:
+            return found
+    return _drawn(graph, nodes, _fewer(_runs(nodes, 1)))
 
 
-def _folded(level: Level) -> Level:
-    """Pointwise boxes with one input, which nothing else reads, put into the box of that input."""
-    into: dict[int, list[int]] = {}
-    readers = Counter(first for first, _ in level.edges)
-    for first, second in level.edges:
-        into.setdefault(second, []).append(first)
-    home = list(range(len(level.boxes)))
-    for index, box in enumerate(level.boxes):
-        origins = into.get(index, [])
-        if box.op in POINTWISE and len(origins) == 1 and origins[0] and readers[origins[0]] == 1:
-            home[index] = home[origins[0]]
+def _drawn(graph: Graph, nodes: Sequence[fx.Node], groups: Sequence[Sequence[Stretch]]) -> Wiring:
+    boxes, edges = _boxes(graph, nodes, groups)
+    home = _home(boxes, edges)
     kept = sorted(set(home))
     place = {old: new for new, old in enumerate(kept)}
     more = Counter(home)
-    boxes = [
-        replace(level.boxes[i], kind=level.boxes[i].kind + (f" +{more[i] - 1}" if more[i] > 1 else "")) for i in kept
-    ]
-    edges = {(place[home[a]], place[home[b]]) for a, b in level.edges if home[a] != home[b]}
-    return Level(level.title, tuple(boxes), tuple(sorted(edges)), folded=len(kept) < len(home))
+    shown = [replace(boxes[i], kind=boxes[i].kind + (f" +{more[i] - 1}" if more[i] > 1 else "")) for i in kept]
+    lines = {(place[home[a]], place[home[b]]) for a, b in edges if home[a] != home[b]}
+    chains = [() if i == 0 or len(groups[i - 1]) > 1 else groups[i - 1][0].around() for i in kept]
+    held, homes = folders([box.layer for box in shown], chains, {layer.name for layer in graph.layers})
+    return Wiring(tuple(shown), tuple(sorted(lines)), held, homes)
+
+
+def _home(boxes: Sequence[Box], edges: Sequence[tuple[int, int]]) -> list[int]:
+    """For each box the one it stands in: a pointwise one whose input nothing else reads in the box of that input."""
+    into: dict[int, list[int]] = {}
+    readers = Counter(first for first, _ in edges)
+    for first, second in edges:
+        into.setdefault(second, []).append(first)
+    home = list(range(len(boxes)))
+    for index, box in enumerate(boxes):
+        origins = into.get(index, [])
+        if box.op in POINTWISE and len(origins) == 1 and origins[0] and readers[origins[0]] == 1:
+            home[index] = home[origins[0]]
+    return home
 
 
 def _moving(graph: Graph) -> list[fx.Node]:
@@ -123,7 +130,10 @@ def _fewer(runs: list[Stretch]) -> list[list[Stretch]]:
     return [runs[i : i + size] for i in range(0, len(runs), size)]
 
 
-def _level(graph: Graph, nodes: Sequence[fx.Node], groups: Sequence[Sequence[Stretch]], title: str) -> Level:
+def _boxes(
+    graph: Graph, nodes: Sequence[fx.Node], groups: Sequence[Sequence[Stretch]]
+) -> tuple[list[Box], list[tuple[int, int]]]:
+    """A box a group, the input first, and the lines between them."""
     named: dict[fx.Node, list[Layer]] = {}
     for layer in graph.layers:
         named.setdefault(layer.node, []).append(layer)
@@ -132,7 +142,7 @@ def _level(graph: Graph, nodes: Sequence[fx.Node], groups: Sequence[Sequence[Str
     place = {node: i for i, group in enumerate(groups, start=1) for run in group for node in run.nodes}
     place |= dict.fromkeys(graph.inputs, 0)
     edges = {(place[o], place[node]) for node in nodes for o in _origins(node, place) if place[o] != place[node]}
-    return Level(title, tuple(boxes), tuple(sorted(edges)))
+    return boxes, sorted(edges)
 
 
 def _origins(node: fx.Node, place: Mapping[fx.Node, int]) -> Iterator[fx.Node]:

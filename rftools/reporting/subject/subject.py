@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from rftools.plots.sparsity.taps import PRUNED
-from rftools.reporting.subject.architecture import Level
+from rftools.reporting.subject.architecture import Wiring
 from rftools.reporting.subject.supports import Supports
 from rftools.results import ModelInfo, Result
 
@@ -50,7 +50,7 @@ class Subject:
     supports: Supports | None = field(default=None, repr=False)
     epochs: tuple[MeasuredEpoch, ...] = field(default=(), repr=False)  # where a run's folder was given
     followed: tuple[str, ...] = ()  # the layers whose course the epochs show
-    levels: tuple[Level, ...] = field(default=(), repr=False)
+    architecture: Wiring | None = field(default=None, repr=False)
     #: layer -> measure -> how it differs from the first of several models, measured on the same images
     paired: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict, repr=False)
     more: Mapping[str, Result[Any]] = field(default_factory=dict, repr=False)  # results of further sections, by part
