@@ -49,15 +49,17 @@ class Judged:
     unnamed: list[str] = field(default_factory=list)
 
 
-def judge(module: nn.Module, size: tuple[int, ...], *, units: int = 3, folds: bool = False, most: int = 0) -> Judged:
+def judge(
+    module: nn.Module, size: tuple[int, ...], *, units: int = 3, folds: bool = False, most: int = 0, bases: int = 2
+) -> Judged:
     """Every row of a net at its centre and in the corners of its map; ``folds``: windows without borders hold less.
 
-    ``most``: so many rows, spread over the net, instead of all.
+    ``most``: so many rows, spread over the net, instead of all; ``bases``: at so many inputs.
     """
     module = module.double().eval()
     graph = capture(module, size)
     rows, places = _asked(module, size, graph, units, most)
-    oracle = Perturbation(module, size, places, graph)
+    oracle = Perturbation(module, size, places, graph, bases=bases)
     found = Judged()
     found.operators.update(qualified_name(node) for node in graph.nodes)
     found.unnamed = oracle.missing()

@@ -103,7 +103,7 @@ SAME_ELEMENTS = (
 #: several tensors, one after the other along a dimension
 SPLITS = (
     *("chunk", "split", "split_with_sizes", "tensor_split", "unsafe_chunk", "unsafe_split", "split_copy"),
-    "split_with_sizes_copy",
+    *("split_with_sizes_copy", "unsafe_split_with_sizes"),
 )
 #: what may return a view of its input's memory
 VIEWS = frozenset(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from rftools.capture.aliases import View, scattered, views_of, written
 from rftools.capture.graph import Graph, ModuleCall, name_layers, name_outputs
 from rftools.capture.inputs import Example, is_index
 from rftools.capture.leaving import Leaving, mark_left
+from rftools.capture.recurrences import AsOne
 from rftools.capture.returns import Labels, count_call, labels_of
 from rftools.errors import RequestError
 from rftools.runtime.evaluation import without_gradients
@@ -32,7 +34,7 @@ def record(module: nn.Module, example: Example) -> Graph:
         handles.append(child.register_forward_hook(recorder.leaving, always_call=True))
     try:
         # Gradients are enabled, though none is needed, so that it shows where the net itself disables them.
-        with without_gradients(module), torch.enable_grad(), recorder.leaves, recorder:
+        with without_gradients(module), torch.enable_grad(), recorder.leaves, AsOne(recorder.as_one), recorder:
             returned = module(*example.args, **example.kwargs)
     finally:
         for handle in handles:
@@ -68,6 +70,7 @@ class _Recorder(TorchDispatchMode):
         self.inputs: list[fx.Node] = []
         self.returned: Labels = {}
         self.leaves = Leaving(self._left)
+        self.quiet = False  # inside an operator that is written down as one
         for number, tensor in enumerate(example.tensors):
             node = self.graph.placeholder(f"input_{number}")
             node.meta["val"] = tensor
@@ -106,6 +109,8 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
+        if self.quiet:
+            return result
         changed = written(func, args, kwargs)
         for tensor in changed:
             self._check_family(func, tensor)
@@ -117,6 +122,16 @@ class _Recorder(TorchDispatchMode):
         for tensor in changed:
             self._map(tensor, node)
             self._spread(tensor)
+        return result
+
+    def as_one(self, operator: Any, call: Callable[[], Any], args: tuple[Any, ...]) -> Any:
+        """One operator for a call whose own operators are not written down."""
+        self.quiet = True
+        try:
+            result = call()
+        finally:
+            self.quiet = False
+        self._give(result, self._emit(operator, pytree.tree_map(self._argument, args), result))
         return result
 
     def _emit(self, func: Any, args: tuple[Any, ...], value: Any, kwargs: Any = None) -> fx.Node:

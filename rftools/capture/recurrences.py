@@ -13,8 +13,11 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
-OPERATORS = tuple(getattr(torch.ops.aten, name).input for name in ("lstm", "gru", "rnn_tanh", "rnn_relu"))
+CELLS = ("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
+LAYERS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+OPERATORS = tuple(getattr(torch.ops.aten, name).input for name in LAYERS)
 
 
 def without_steps(trace: Callable[[], Any]) -> Any:
@@ -55,3 +58,23 @@ def _shapes(
     features = states[0].shape[-1] * (2 if bidirectional else 1)
     output = sequence.new_empty((*sequence.shape[:-1], features))
     return (output, *(state.new_empty(state.shape) for state in states))
+
+
+class AsOne(TorchFunctionMode):
+    """Calls of recurrent layers and cells by name: ``take(operator, call, arguments)`` runs them, and returns what they
+    return. Below them only their steps are seen.
+    """
+
+    def __init__(self, take: Callable[[Any, Callable[[], Any], tuple[Any, ...]], Any]) -> None:
+        super().__init__()
+        self.take = take
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "")
+        if kwargs or name not in (*LAYERS, *CELLS) or func is not getattr(torch, name):
+            return func(*args, **(kwargs or {}))
+        packet = getattr(torch.ops.aten, name)
+        if name in CELLS:
+            return self.take(packet.default, partial(func, *args), args)
+        packed = not isinstance(args[3], bool)
+        return self.take(packet.data if packed else packet.input, partial(func, *args), args)

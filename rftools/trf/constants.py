@@ -13,24 +13,20 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import fx
 
 from rftools.capture import op_name
-from rftools.capture.operators import COPIES, DROPOUTS, OTHER_COPIES, SAME_ELEMENTS, SPLITS
+from rftools.capture.operators import COPIES, DROPOUTS, OTHER_COPIES, SPLITS
 from rftools.capture.shapes import shape_of
+from rftools.trf.alike import MOVES, equal_elements, move
 
 MOST_STEPS = 16  # between a softmax and the constant that closes its paths
 SAME = frozenset((*COPIES, *OTHER_COPIES, *DROPOUTS, "to", "type_as"))
-MOVES = frozenset(
-    (
-        *SAME_ELEMENTS,
-        *("permute", "transpose", "t", "mT", "expand", "slice", "select", "narrow", "flip", "roll", "movedim"),
-        *("permute_copy", "transpose_copy", "expand_copy", "slice_copy", "select_copy", "repeat", "swapaxes"),
-    )
-)
 #: zero of zero
 ODD = frozenset(("relu", "neg", "abs", "tanh", "square", "gelu", "silu", "leaky_relu", "sin", "sign", "sqrt", "mish"))
 SOFTMAX = frozenset(("softmax", "_softmax", "_safe_softmax"))
+EXPONENTIALS = frozenset(("exp", "exp2", "sigmoid"))  # zero of what is far below zero
 Pattern = torch.Tensor | None
 
 
@@ -149,9 +145,15 @@ def _zeros_of(known: Known, node: fx.Node) -> Pattern:
         return _either(node, *(_zero(known, value) for value in args[:2]))
     if name in {"div", "divide", "true_divide"}:
         return known.zeros(args[0])
+    if name in EXPONENTIALS:
+        return known.sunk(args[0])
+    if name == "sub" and not node.kwargs and (same := equal_elements(known, *args)) is not None:
+        return same.expand(shape_of(node))
     if name in {"add", "sub"}:
         first, second = _zero(known, args[0]), _zero(known, args[1])
         return None if first is None or second is None else first & second
+    if name in {"constant_pad_nd", "pad"}:
+        return _padded(known, node)
     if name == "masked_fill":
         return _filled(known, node, known.zeros(args[0]), bool(args[2] == 0))
     if name == "where" and len(args) == 3:
@@ -219,6 +221,21 @@ def _filled(known: Known, node: fx.Node, own: Pattern, low: bool) -> Pattern:
     return None if own is None else (own & ~mask).expand(shape_of(node))
 
 
+def _padded(known: Known, node: fx.Node) -> Pattern:
+    """Of a tensor with zeros around it."""
+    given = dict(zip(("self", "pad", "mode", "value"), node.args, strict=False)) | node.kwargs
+    if op_name(node) == "constant_pad_nd":
+        given = {"self": node.args[0], "pad": node.args[1], "value": node.args[2] if len(node.args) > 2 else 0}
+    if given.get("mode", "constant") != "constant" or given.get("value") not in (None, 0):
+        return None
+    amounts = cast(list[int], given["pad"])
+    own, shape = known.zeros(given["self"]), shape_of(given["self"])
+    if own is None:
+        moved = len(amounts) // 2
+        own = torch.zeros((*[1] * (len(shape) - moved), *shape[len(shape) - moved :]), dtype=torch.bool)
+    return F.pad(own, amounts, value=True).expand(shape_of(node))
+
+
 def _chosen(known: Known, node: fx.Node, ask: Callable[[Any], Pattern]) -> Pattern:
     """Of two tensors, between which a constant chooses."""
     choice = known.fixed(node.args[0])
@@ -240,4 +257,6 @@ def _moved(node: fx.Node, ask: Callable[[Any], Pattern]) -> Pattern:
     if any(origin is not source for origin in node.all_input_nodes) or node.kwargs:
         return None
     pattern = ask(source)
-    return None if pattern is None else node.target(pattern, *node.args[1:])  # type: ignore[operator]
+    if pattern is None:
+        return None
+    return move(node, pattern)

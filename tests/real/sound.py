@@ -52,7 +52,7 @@ def whisper() -> nn.Module:
     return Outputs(WhisperEncoder(config), "last_hidden_state", given="input_features")
 
 
-@net("encodec", (1, 200), "transformers")
+@net("encodec", (1, 200), "transformers", folds=True)
 def encodec() -> nn.Module:
     import transformers
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import nn
 
-from tests.real.base import Outputs, net
+from tests.real.base import Outputs, loud, net
 
 SIDE = 64
 
@@ -27,18 +26,8 @@ def segformer() -> nn.Module:
 
 
 def _loud(model: nn.Module) -> nn.Module:
-    """With scores of attention that get over the -100 under which Swin puts what lies beyond the image's edge: that is
-    no closed path, as weights that are learned may do so too.
-    """
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if (
-                ".attention." in name
-                and weight.ndim == 2
-                and name.split(".")[-2] in {"query", "key", "q_proj", "k_proj"}
-            ):
-                weight.mul_(150)
-    return model
+    """With scores of attention that get over the -100 under which Swin puts what lies beyond the image's edge."""
+    return loud(model, *(f"attention.{name}" for name in ("q_proj", "k_proj", "self.query", "self.key")))
 
 
 SWIN = {"embed_dim": 8, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2], "window_size": 4, "image_size": SIDE}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from torch import fx
 
@@ -37,21 +38,22 @@ def of_matrices(call: Call) -> Answer:
 def in_turn(call: Call) -> Answer:
     """The whole matrix holds what an element of its factors sees, which may be less."""
     answer = of_matrices(call)
-    if isinstance(answer, Field):
-        return answer.bounded()
-    return [None if field is None else field.bounded() for field in answer or ()]
+    if isinstance(answer, (list, tuple)):
+        return [None if field is None else field.bounded() for field in answer]
+    return None if answer is None else cast(Field, answer).bounded()
 
 
-@rule("aten.linalg_solve", "aten.linalg_solve_ex", "aten._linalg_solve_ex")
+@rule("aten.linalg_solve", "aten.linalg_solve_ex", "aten._linalg_solve_ex", "aten.linalg_lstsq")
 def solved(call: Call) -> Answer:
     """Column j of ``A X = B``'s solution sees all of A and column j of B."""
     left = call.get("left", True)
-    matrix, right = call.field("A"), call.field("B")
+    first, second = ("A", "B") if "A" in call.arguments else ("self", "b")
+    matrix, right = call.field(first), call.field(second)
     shape = call.shape
     if right is not None:
-        vector = len(right.shape) == 1 or right.shape == call.shape_of("A")[:-1]
+        vector = len(right.shape) == 1 or right.shape == call.shape_of(first)[:-1]
         right = right.reduce(-1 if vector or not left else -2)
-    whole = None if matrix is None else _spread([matrix.reduce(-2, -1)], shape, len(call.shape_of("A")) - 2)
+    whole = None if matrix is None else _spread([matrix.reduce(-2, -1)], shape, len(call.shape_of(first)) - 2)
     answer = join_fields([field for field in (whole, right) if field is not None], shape)
     return call.first(answer)
 

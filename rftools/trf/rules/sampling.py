@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 
 from rftools.trf.field import Field
 from rftools.trf.joins import concatenate_fields, join_fields
@@ -13,7 +15,9 @@ from rftools.trf.rules.indexing import MOST_ELEMENTS
 from rftools.trf.rules.registry import Answer, Call, NoRule, rule
 from rftools.trf.taps import Taps
 
-BILINEAR, NEAREST = 0, 1
+MODES = ("bilinear", "nearest", "bicubic")
+PADDINGS = ("zeros", "border", "reflection")
+NOTHING = 1e-9  # a weight that is rounding
 
 
 @rule("aten.grid_sampler", "aten.grid_sampler_2d", "aten.grid_sampler_3d")
@@ -21,8 +25,9 @@ def grid_sample(call: Call) -> Answer:
     """A constant grid reads the pixels around each of its points; where it is data, any pixel may be read."""
     image, grid = call.field("input"), call.field("grid")
     points = call.fixed(call.arguments["grid"])
-    if image is not None and points is not None and len(points) == 1 and (taps := _read_at(call, points)) is not None:
-        return image.reshape((*image.shape[:2], math.prod(image.shape[2:]))).window(2, taps).reshape(call.shape)
+    if image is not None and points is not None and len(points) == 1:
+        flat = image.reshape((*image.shape[:2], math.prod(image.shape[2:])))
+        return flat.window(2, _read_at(call, points)).reshape(call.shape)
     shape = call.shape
     rank = len(shape) - 2
     parts = []
@@ -35,36 +40,31 @@ def grid_sample(call: Call) -> Answer:
     return join_fields(parts, shape)
 
 
-def _read_at(call: Call, points: torch.Tensor) -> Taps | None:
-    """The numbers of the pixels with a weight that is not zero, for each point of ``(1, *space, axes)``; x is first.
-
-    None for bicubic sampling and for points whose padding repeats the border or mirrors it.
-    """
+def _read_at(call: Call, points: torch.Tensor) -> Taps:
+    """The numbers of the pixels with a weight that is not zero, for each point of ``(1, *space, axes)``; x is first."""
     size = call.shape_of("input")[2:]
-    mode, padding = int(call["interpolation_mode"]), int(call["padding_mode"])
-    if mode not in (BILINEAR, NEAREST) or padding != 0:
-        return None
     axes = points[0].double().flatten(0, -2).flip(-1)
-    corners = call["align_corners"]
-    scale = torch.tensor(size, dtype=torch.float64)
-    places = (axes + 1) / 2 * (scale - 1) if corners else ((axes + 1) * scale - 1) / 2
-    rows = [_pixels(place, size, mode) for place in places.tolist()]
+    along = [_along(call, axes[:, a], length) for a, length in enumerate(size)]
+    rows = [[_number(pixel, size) for pixel in itertools.product(*one)] for one in zip(*along, strict=True)]
     return Taps.listed(rows, None)
 
 
-def _pixels(place: list[float], size: tuple[int, ...], mode: int) -> list[int]:
-    along = []
-    for at, length in zip(place, size, strict=True):
-        low = math.floor(at) if mode == BILINEAR else round(at)
-        near = [low] if mode == NEAREST or at == low else [low, low + 1]
-        along.append([i for i in near if 0 <= i < length])
-    numbers = []
-    for pixel in itertools.product(*along):
-        number = 0
-        for i, length in zip(pixel, size, strict=True):
-            number = number * length + i
-        numbers.append(number)
-    return numbers
+def _along(call: Call, places: torch.Tensor, length: int) -> list[list[int]]:
+    """The pixels of one axis that each place reads: the sampling itself is asked about unit pulses."""
+    mode = MODES[int(call["interpolation_mode"])]
+    padding = PADDINGS[int(call["padding_mode"])]
+    pulses = torch.eye(length, dtype=torch.float64).reshape(1, length, 1, length)
+    grid = torch.stack([places, torch.zeros_like(places)], -1).reshape(1, 1, -1, 2)
+    weights = F.grid_sample(pulses, grid, mode=mode, padding_mode=padding, align_corners=bool(call["align_corners"]))
+    seen = (weights.reshape(length, -1).abs() > NOTHING).T
+    return [row.nonzero().flatten().tolist() for row in seen]
+
+
+def _number(pixel: Sequence[int], size: Sequence[int]) -> int:
+    number = 0
+    for i, length in zip(pixel, size, strict=True):
+        number = number * length + i
+    return number
 
 
 @rule("aten.max_unpool2d", "aten.max_unpool3d")
@@ -106,15 +106,20 @@ def diagonal_of(call: Call) -> Answer:
 
 @rule("aten.as_strided")
 def by_memory(call: Call) -> Answer:
-    """Reads by places in memory: known where the tensor lies there as a whole, in order."""
+    """Reads by places in memory, where the tensor's own elements lie by its strides."""
     value = call.arguments["self"].meta["val"]
-    whole = value.untyped_storage().nbytes() == value.numel() * value.element_size()
-    if not (value.is_contiguous() and whole):
-        raise NoRule("what it reads depends on how the tensor lies in memory")
-    _check_count(max(value.numel(), math.prod(call.shape)))
-    numbers = torch.arange(value.numel()).as_strided(call["size"], call["stride"], call.get("storage_offset") or 0)
+    offset = value.storage_offset()
+    memory = value.untyped_storage().nbytes() // value.element_size()
+    _check_count(max(memory, math.prod(call.shape)))
+    places = torch.arange(memory)
+    numbers = torch.full((memory,), -1)
+    numbers[places.as_strided(value.shape, value.stride(), offset)] = torch.arange(value.numel()).reshape(value.shape)
+    own = call.get("storage_offset")
+    read = numbers[places.as_strided(call["size"], call["stride"], offset if own is None else own)]
+    if bool((read < 0).any()):
+        raise NoRule("it reads memory beside the tensor that it is given")
     field: Field = call.main("self").reshape((value.numel(),))
-    return field.take(0, numbers.flatten().tolist()).reshape(call.shape)
+    return field.take(0, read.flatten().tolist()).reshape(call.shape)
 
 
 def _check_count(count: int) -> None:
