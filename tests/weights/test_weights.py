@@ -26,7 +26,7 @@ from rftools.weights.masks import masks_of
 from rftools.weights.sparsity import binomial_taps, n_of_m
 from rftools.weights.statistics.axial import rayleigh, resultant
 from rftools.weights.statistics.continuous import kuiper, rao, spacing_moments
-from rftools.weights.statistics.lattice import _drawn_sums, _normal_sums, lattice_test, sphere_test
+from rftools.weights.statistics.lattice import lattice_test, sphere_test
 from rftools.weights.statistics.null import Null, SphereNull, moments
 from rftools.weights.statistics.resampling import ends, resampled_sums
 from rftools.weights.statistics.shapes import coordinates, inertia, rank_of, spans_box
@@ -431,19 +431,6 @@ def test_masks_by_brute_force(kernel: tuple[int, ...]) -> None:
     counts = {tuple(mask): int(n) for mask, n in zip(found.alive, found.counts, strict=True) if n}
     expected = np.unique(alive.reshape(600, -1), axis=0, return_counts=True)
     assert counts == {tuple(mask): int(n) for mask, n in zip(*expected, strict=True)}
-
-
-def test_normal_sums_agree_with_drawn_sums() -> None:
-    """The p of R at the 1 to 50 % points by both ways, 64 kernels of 2 and of 8 taps: within Monte-Carlo error."""
-    null = Null((3, 3), (1.0, 1.0))
-    groups = [(null[2], 32), (null[8], 32)]
-    draw = np.random.default_rng(0)
-    drawn = sum(_drawn_sums(group, n, 40_000, draw) for group, n in groups)
-    normal = _normal_sums(groups, draw.standard_normal((40_000, 3)))
-    lengths, others = (np.hypot(s[:, 0], s[:, 1]) / s[:, 2] for s in (drawn, normal))  # type: ignore[index, union-attr]
-    for level in (0.5, 0.1, 0.05, 0.01):
-        edge = np.quantile(lengths, 1 - level)
-        assert (others > edge).mean() == pytest.approx(level, abs=4 * math.sqrt(level / 40_000) * 1.5)
 
 
 @pytest.mark.parametrize("counts", [[1] * 40, [1, 1, 2] * 20, [30, 10]])
@@ -921,7 +908,7 @@ def test_products_and_matrices_are_the_same_entries() -> None:
 def test_sampled_3d_nulls_have_no_direction_of_their_own(kernel: tuple[int, ...]) -> None:
     """Mirrors leave no product of two axes; a cube's turns leave none of the three axes before the others."""
     null = SphereNull(kernel, (1.0,) * 3)[9]
-    assert not null.exact
+    assert null.exact == (kernel == (3, 3, 2))
     mean = null.mean_and_covariance[0]
     np.testing.assert_allclose(mean[3:6], 0, atol=1e-6)
     if kernel == (3, 3, 3):
@@ -936,28 +923,11 @@ def test_the_mean_of_sampled_masks_is_that_of_all_within_its_doubt(
     kind = SphereNull if len(kernel) == 3 else Null
     whole = kind(kernel, step)[taps]
     assert whole.exact
-    monkeypatch.setattr("rftools.weights.statistics.null.MOST_MASKS", {True: 1, False: 1})
+    monkeypatch.setattr(kind, "_counted", lambda self, taps: None)
     sampled = kind(kernel, step)[taps]
     assert not sampled.exact
     off = sampled.mean_and_covariance[0] - whole.mean_and_covariance[0]
     doubt = np.sqrt(np.diag(sampled.doubt))
     assert (np.abs(off) < 4 * doubt + 1e-9).all()
-    own = sampled.parts.astype(float)
-    own = own.reshape(-1, 2000, own.shape[1]).mean(axis=0)  # the images of one mask are no masks more
-    assert doubt[0] < 0.95 * own.std(axis=0)[0] / math.sqrt(2000)  # moments in closed form take some of it away
-
-
-def test_a_lattice_without_quarter_turns_gives_one_answer_at_every_seed() -> None:
-    """Sampled masks of 5 x 5 taps behind steps of (2, 1): the null's own error no longer decides."""
-    draw = np.random.default_rng(4)
-    masks = draw.random((4000, 25)).argsort(axis=1).argsort(axis=1) < 8
-    z = inertia(masks.astype(float), coordinates((5, 5), (2.0, 1.0))).doubled
-    length = abs(z.sum()) / (z != 0).sum()
-    found = [
-        lattice_test((5, 5), np.array([8]), np.array([4000]), length, step=(2.0, 1.0), seed=seed) for seed in range(4)
-    ]
-    p = [test.p for test in found if test is not None]
-    assert len(p) == 4
-    assert min(p) > 0.01
-    assert max(p) - min(p) < 0.15
-    assert max(p) - min(p) < 5 * max(test.error for test in found if test is not None)
+    alone = np.sqrt(np.diag(sampled.mean_and_covariance[1]) / 2000)
+    assert doubt[0] < 0.8 * alone[0]  # moments in closed form take some of it away

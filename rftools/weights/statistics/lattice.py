@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,24 +11,36 @@ from numpy.typing import NDArray
 
 from rftools.weights.statistics.null import Moments, Null, SphereNull
 from rftools.weights.statistics.sphere import symmetric
+from rftools.weights.statistics.sums import all_sums
+from rftools.weights.statistics.tail import Cumulants, quantile, tail, total
 
 Floats = NDArray[np.float64]
-NORMAL_FROM = {True: 64, False: 5000}  # kernels that make a layer's sum normal; True: symmetric lattices
+Groups = list[tuple[int, int]]  # numbers of taps, and how many kernels have them
+EXPANDED_FROM = 16  # kernels whose sum has a density that is worth correcting
 SPHERE_NORMAL_FROM = 1000  # of 3-D kernels
 SAME = 1e-8  # lengths closer than this are the same
-COARSE = 0.1  # a share of ties above this decides nothing
+SMALLEST = 1e-4  # no p below: it says no more, and the expansion is not meant for it
+EXACT_ENOUGH = 0.1  # of p, the most that what is not known may move it; and of chance, what it may be beside it
+LEVEL = 0.05
+MORE = 10  # times the draws where few of them were as long
+EACH = 256  # masks sampled a 3-D kernel where the lattice has a direction of its own: a small error beside chance
 
 
 @dataclass(frozen=True)
 class LatticeTest:
-    """``p`` and its standard error, by the number of draws and by that of sampled masks; ``radius`` is the 95 %
-    quantile of R under the null. ``exact_masks``: the directions that kernels can have were enumerated, not sampled.
+    """``p``, at least 0.0001, and its ``error``; ``radius`` is the 95 % quantile of R under the null.
+    ``exact_masks``: the directions that kernels can have were counted, not sampled.
+
+    ``how``: ``counted``, every layer that there can be was (no error); ``expansion``, from the sum's cumulants (the
+    error is what the fourth ones add, more than what is missing, and what sampled masks leave open); ``draws`` (one
+    standard error).
     """
 
     p: float
     error: float
     radius: float
     exact_masks: bool
+    how: str = "draws"
 
 
 def lattice_test(
@@ -43,34 +56,122 @@ def lattice_test(
 ) -> LatticeTest | None:
     """Is R = ``length`` longer than random taps of the same numbers would make it?
 
-    Under the null each kernel's direction is drawn from all masks with its number of taps, and R is worked out anew;
-    ``p = (1 + draws at least as long) / (1 + draws)``. Draws exactly as long as ``length`` come before or after it at
-    random, so that p is uniform on a lattice too; where they are more than a tenth (a handful of kernels) they all
-    count, since so little can decide nothing.
-
-    From 64 kernels on (5,000 on a lattice that a quarter turn changes) the layer's sums are drawn from the normal
-    distribution with their exact mean and covariance: with no skewness the error of p = 0.05 is about 0.05 / n, a third
-    of what the draws' own number leaves open.
+    Under the null each kernel's direction is that of a random mask with its number of taps; p is the probability of an
+    R of at least ``length``. Where layers are few enough all are counted; where the sum's density is known well enough
+    from its cumulants (`tail`) it is integrated: neither draws anything. Else R is drawn, ``p = (1 + draws at least as
+    long) / (1 + draws)``, ten times as often where fewer than 100 were.
 
     Args:
         taps, kernels: how many kernels (``kernels``) have how many taps (``taps``).
+        draws, seed: where R is drawn; the seed is also that of sampled masks.
         null: that of the lattice, if it is at hand.
 
     >>> test = lattice_test((3, 3), np.array([2]), np.array([100]), 0.05, step=(1.0, 1.0))
-    >>> bool(abs(test.p - np.exp(-100 * 0.05**2)) < 0.05), test.exact_masks  # Rayleigh's, roughly
-    (True, True)
+    >>> bool(abs(test.p - np.exp(-100 * 0.05**2)) < 0.05), test.how  # Rayleigh's, roughly
+    (True, 'expansion')
     """
     null = null or Null(kernel, step, seed)
-    draw = np.random.default_rng((seed, 7))
     groups = _groups(null, taps, kernels)
     if not groups:
         return None
-    if sum(n for _, n in groups) >= NORMAL_FROM[null.symmetric]:
-        sums = _normal_sums(groups, null.normals(seed, draws, 3))
-    else:
-        sums = _drawn(groups, draws, draw)
-    lengths = np.sqrt(sums[:, 0] ** 2 + sums[:, 1] ** 2) / np.maximum(sums[:, 2], 1)
-    return _compare(lengths, length, draw, all(group.exact for group, _ in groups), _shift(groups, 2))
+    found = _counted(null, groups, length)
+    if found is None and sum(n for _, n in groups) >= EXPANDED_FROM:
+        found = _expanded(null, groups, length)
+    return found or _by_draws(null, groups, length, draws, np.random.default_rng((seed, 7)))
+
+
+def _counted(null: Null, groups: Groups, length: float) -> LatticeTest | None:
+    """By every layer that there can be, where they are few."""
+    if not all(null[t].exact for t, _ in groups):
+        return None
+    found = all_sums([(null[t].parts, null[t].probabilities, n) for t, n in groups])
+    if found is None:
+        return None
+    sums, shares = found
+    lengths = np.hypot(sums[:, 0], sums[:, 1]) / np.maximum(sums[:, 2], 1)
+    order = np.argsort(lengths)
+    below = np.cumsum(shares[order])
+    place = min(int(np.searchsorted(below, 1 - LEVEL - 1e-12)), len(order) - 1)
+    radius = float(lengths[order][place])
+    p = 1 - float(shares[lengths < length - SAME].sum())
+    return LatticeTest(min(max(p, SMALLEST), 1.0), 0.0, radius, True, "counted")
+
+
+def _expanded(null: Null, groups: Groups, length: float) -> LatticeTest | None:
+    """By the sum's cumulants; None where they say too little of so small a p."""
+    layer = _layer(null, groups)
+    if min(layer.second[0, 0], layer.second[1, 1]) < 1e-3 * layer.mean[2]:
+        return None  # all on one line: no density in the plane
+    while True:
+        p, last = tail(layer, length)
+        moved = _moved(null, groups, layer, length, p)
+        beside = _wavering(null, groups, 1) / math.sqrt(layer.second[0, 0])
+        if not _grown(null, groups, max(moved / max(p, SMALLEST), beside) / EXACT_ENOUGH):
+            break
+        layer = _layer(null, groups)
+    if last > EXACT_ENOUGH * p and p + last > SMALLEST:
+        return None
+    exact = all(null[t].exact for t, _ in groups)
+    return LatticeTest(max(p, SMALLEST), math.hypot(last, moved), quantile(layer, LEVEL), exact, "expansion")
+
+
+def _layer(null: Null, groups: Groups) -> Cumulants:
+    """The cumulants of the layer's sum; what sampled masks leave open of its mean counts as spread."""
+    found = total([n for _, n in groups], [null[t].cumulants for t, _ in groups])
+    found.second[0, 0] += sum(n * n * float(null[t].wavering[1]) for t, n in groups)
+    return found
+
+
+def _moved(null: Null, groups: Groups, layer: Cumulants, length: float, p: float) -> float:
+    """How far the sampling of masks may have moved p, one standard deviation: by the sum's mean and its shape (m_2)."""
+    mean, shape = _wavering(null, groups, 1), _wavering(null, groups, 2)
+    if not mean and not shape:
+        return 0.0
+
+    def moved(along: float, turned: float) -> float:
+        second = layer.second + np.diag([turned / 2, -turned / 2, 0.0])
+        other = Cumulants(layer.mean + np.array([along, 0.0, 0.0]), second, layer.third, layer.fourth)
+        return abs(tail(other, length)[0] - p)
+
+    by_mean = max(moved(mean, 0.0), moved(-mean, 0.0)) if mean else 0.0
+    return math.hypot(by_mean, moved(0.0, shape))
+
+
+def _wavering(null: Null, groups: Groups, harmonic: int) -> float:
+    """The standard deviation that sampled masks leave open of the sum of a harmonic."""
+    return math.sqrt(sum(n * n * float(null[t].wavering[harmonic]) for t, n in groups))
+
+
+def _grown(null: Null, groups: Groups, times: float) -> bool:
+    """Draw more masks where their error is so many times what it may be; whether there were more to draw."""
+    if times <= 1:
+        return False
+    more = min(max(1.5 * times**2, 2.0), 64.0)
+    grown = [null.grow(t, int(more * null.sampled(t))) for t, _ in groups]
+    return any(grown)
+
+
+def _by_draws(null: Null, groups: Groups, length: float, draws: int, draw: np.random.Generator) -> LatticeTest:
+    own = [(null[t], n) for t, n in groups]
+
+    def lengths(number: int) -> Floats:
+        sums = _drawn(own, number, draw)
+        return np.asarray(np.hypot(sums[:, 0], sums[:, 1]) / np.maximum(sums[:, 2], 1))
+
+    return _compared(lengths, length, draws, own, _shift(own, 2))
+
+
+def _compared(
+    lengths: Callable[[int], Floats], length: float, draws: int, groups: list[tuple[Moments, int]], shift: float
+) -> LatticeTest:
+    """From draws of R, ten times as many where fewer than 100 are as long as ``length``."""
+    found = lengths(draws)
+    if (found >= length - SAME).sum() < 100:
+        found = np.concatenate([found, lengths((MORE - 1) * draws)])
+    p = (1 + float((found >= length - SAME).sum())) / (1 + len(found))
+    moved = 0.0 if shift == 0 else float((np.abs(found - length) < shift).mean()) / 2
+    error = math.hypot(math.sqrt(p * (1 - p) / len(found)), moved)
+    return LatticeTest(max(p, SMALLEST), error, _high_end(found), all(group.exact for group, _ in groups))
 
 
 def sphere_test(
@@ -86,27 +187,34 @@ def sphere_test(
     larger than random taps of the same numbers would make it? ``radius`` is the 95 % quantile of the order.
 
     >>> test = sphere_test(SphereNull((3, 3, 3), (1.0,) * 3), np.array([2]), np.array([50]), 0.9, draws=999)
-    >>> test.p
-    0.001
+    >>> round(test.p, 6)
+    0.0001
     """
-    seed = null.seed if seed is None else seed
-    draw = np.random.default_rng((seed, 7))
-    groups = _groups(null, taps, kernels)
+    draw = np.random.default_rng((null.seed if seed is None else seed, 7))
+    groups = _sure(null, _groups(null, taps, kernels))
     if not groups:
         return None
-    if sum(n for _, n in groups) >= SPHERE_NORMAL_FROM:
-        sums = _normal_sums(groups, null.normals(seed, draws, 7))
-    else:
-        sums = _drawn(groups, draws, draw)
-    means = symmetric(sums[:, :6] / np.maximum(sums[:, 6:], 1))
-    orders = (3 * np.linalg.eigvalsh(means)[:, 2] - 1) / 2
-    return _compare(orders, order, draw, all(group.exact for group, _ in groups), 1.5 * _shift(groups, 6))
+    normal = sum(n for _, n in groups) >= SPHERE_NORMAL_FROM
+
+    def orders(number: int) -> Floats:
+        sums = _normal_sums(groups, draw.standard_normal((number, 7))) if normal else _drawn(groups, number, draw)
+        means = symmetric(sums[:, :6] / np.maximum(sums[:, 6:], 1))
+        return np.asarray((3 * np.linalg.eigvalsh(means)[:, 2] - 1) / 2)
+
+    return _compared(orders, order, draws, groups, 1.5 * _shift(groups, 6))
 
 
-def _groups(null: Null, taps: NDArray[np.int64], kernels: NDArray[np.int64]) -> list[tuple[Moments, int]]:
-    """The nulls of the numbers of taps that occur and have directions, with how many kernels have them."""
-    groups = [(null.moments(t, n), n) for t, n in zip(taps.tolist(), kernels.tolist(), strict=True) if n and t]
-    return [(group, n) for group, n in groups if group.directed]
+def _groups(null: Null, taps: NDArray[np.int64], kernels: NDArray[np.int64]) -> Groups:
+    """The numbers of taps that occur and whose masks can have a direction, with how many kernels have them."""
+    return [(t, n) for t, n in zip(taps.tolist(), kernels.tolist(), strict=True) if n and t and null[t].directed]
+
+
+def _sure(null: Null, groups: Groups) -> list[tuple[Moments, int]]:
+    """The nulls, their samples so large that their error is small beside what chance leaves open of the layer."""
+    if not null.symmetric:
+        for t, n in groups:
+            null.grow(t, EACH * n)
+    return [(null[t], n) for t, n in groups]
 
 
 def _drawn(groups: list[tuple[Moments, int]], draws: int, draw: np.random.Generator) -> Floats:
@@ -171,12 +279,3 @@ def _high_end(lengths: Floats) -> float:
     low = int(place)
     part = np.partition(lengths, (low, min(low + 1, len(lengths) - 1)))
     return float(part[low] + (place - low) * (part[min(low + 1, len(lengths) - 1)] - part[low]))
-
-
-def _compare(lengths: Floats, length: float, draw: np.random.Generator, exact: bool, shift: float) -> LatticeTest:
-    ties = int((np.abs(lengths - length) < SAME).sum())
-    longer = int((lengths >= length + SAME).sum())
-    position = longer + (ties if ties > COARSE * len(lengths) else int(draw.integers(0, ties + 1)))
-    p = (position + 1) / (len(lengths) + 1)
-    moved = 0.0 if shift == 0 else float((np.abs(lengths - length) < shift).mean()) / 2
-    return LatticeTest(p, math.hypot(math.sqrt(p * (1 - p) / len(lengths)), moved), _high_end(lengths), exact)

@@ -8,30 +8,36 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.weights.statistics.shapes import coordinates, inertia
-from rftools.weights.statistics.sphere import longest_axes, products, tensors
+from rftools.weights.statistics.masks import MaskSums
+from rftools.weights.statistics.shapes import Inertia
+from rftools.weights.statistics.sphere import longest_axes, products
+from rftools.weights.statistics.tail import HARMONICS, Cumulants, cumulants
 
 Complexes = NDArray[np.complex128]
 Floats = NDArray[np.float64]
-MOST_MASKS = {True: 20_000, False: 400_000}  # enumerated up to here, sampled beyond; True: symmetric lattices
-SAMPLED = 2_000  # masks drawn for a number of taps that has more
-EACH = 64  # masks sampled a kernel where the lattice has a direction of its own: their error stays small beside chance
-MOST_SAMPLED = 1 << 18
+FEW = 20_000  # masks that are always counted
+MOST_AXES = 150_000  # different sums of 3-D masks whose axes are worked out
+SAMPLED = 2_000  # masks drawn at first for a number of taps that has too many
+MOST_SAMPLED = 1 << 20
+MOST_SAMPLED_AXES = 1 << 18
 
 
 @dataclass(frozen=True)
 class Moments:
-    """The directions of all masks of one number of taps and each one's probability. ``exact``: enumerated, not sampled.
+    """The directions of all masks of one number of taps and each one's probability. ``exact``: counted, not sampled.
 
     ``parts`` are what is summed over a layer: real and imaginary part of ``exp(2 i theta)`` (on the sphere six entries
     of ``u u^T``) and, last, whether there is a direction at all; ``(values, 3)`` or ``(values, 7)``. ``correction`` is
     what the mean of sampled parts lacks to its best estimate, ``doubt`` the covariance that this estimate has.
+    ``harmonics`` are ``E[cos(2 j theta)]`` over masks with a direction, j = 0 to 4, and ``wavering`` the variance of
+    their estimates; empty on the sphere.
     """
 
     parts: Floats | NDArray[np.float32]
@@ -39,6 +45,8 @@ class Moments:
     exact: bool
     correction: Floats
     doubt: Floats
+    harmonics: Floats = field(default_factory=lambda: np.zeros(0))
+    wavering: Floats = field(default_factory=lambda: np.zeros(HARMONICS))
 
     @property
     def values(self) -> Complexes:
@@ -58,98 +66,112 @@ class Moments:
         covariance: Floats = (self.probabilities[:, None] * centred).T @ centred
         return mean + self.correction, covariance
 
+    @cached_property
+    def cumulants(self) -> Cumulants:
+        """Those of one kernel's ``(c, s, f)``."""
+        return cumulants(self.harmonics)
+
 
 class Null:
     """The nulls of one lattice by number of taps, each worked out when it is first asked for.
 
-    ``step`` is the distance of neighbouring taps along each axis. Layers with the same lattice can share one. Where
-    masks are too many to enumerate and no quarter turn makes their directions cancel, the mean of a sample would pull
-    every layer's test one way; so the sample grows with the number of kernels (`EACH`), its mean is corrected by
-    moments that are known in closed form, and what error it has left enters the test.
+    ``step`` is the distance of neighbouring taps along each axis. Layers with the same lattice can share one. All masks
+    are counted where that is feasible (`MaskSums.counted`). Elsewhere masks are drawn, with their images in the
+    lattice's mirrors and turns; moments that are known in closed form take most of the sample's error off, what is left
+    is said (``doubt``), and `grow` makes it less. On symmetric lattices a quarter turn leaves no mean, which is the one
+    that matters, so that a small sample will do there.
     """
+
+    most_sampled = MOST_SAMPLED
 
     def __init__(self, kernel: tuple[int, ...], step: tuple[float, ...], seed: int = 0) -> None:
         self.kernel, self.step, self.seed = kernel, step, seed
         self.symmetric = len(set(kernel)) == 1 and len(set(step)) == 1
         self.size = math.prod(kernel)
-        self._known: dict[int, tuple[int, Moments]] = {}  # with the masks that were sampled
-        self._ranks: list[NDArray[np.int32]] = []
-        self._normals: dict[tuple[int, int, int], Floats] = {}
+        self.masks = MaskSums(kernel)
+        self._known: dict[int, Moments] = {}
+        self._sizes: dict[int, int] = {}  # of samples
 
     def __getitem__(self, taps: int) -> Moments:
-        return self.moments(taps, 1)
+        """The null of one kernel with so many taps."""
+        if taps not in self._known:
+            found = self._counted(taps)
+            self._known[taps] = self._sampled(taps, SAMPLED) if found is None else self._exactly(*found)
+        return self._known[taps]
 
-    def moments(self, taps: int, kernels: int) -> Moments:
-        """The null of one kernel with ``taps`` taps, exact enough for the sum of so many ``kernels``."""
-        wanted = SAMPLED if self.symmetric else min(max(EACH * kernels, SAMPLED), MOST_SAMPLED)
-        blocks = 0 if self._enumerated(taps) else -(-wanted // SAMPLED)
-        if taps not in self._known or self._known[taps][0] < blocks:
-            self._known[taps] = blocks, self._work_out(taps, blocks)
-        return self._known[taps][1]
+    def grow(self, taps: int, number: int) -> bool:
+        """Draw so many masks, at most `MOST_SAMPLED`; whether the null is another now."""
+        wanted = min(number, self.most_sampled)
+        if self[taps].exact or wanted <= self._sizes[taps]:
+            return False
+        self._known[taps] = self._sampled(taps, wanted)
+        return True
 
-    def normals(self, seed: int, draws: int, width: int) -> Floats:
-        """Standard normal numbers ``(draws, width)``, the same for all layers that share the null."""
-        if (seed, draws, width) not in self._normals:
-            draw = np.random.default_rng((seed, 9))
-            self._normals = {(seed, draws, width): draw.standard_normal((draws, width))}
-        return self._normals[seed, draws, width]
+    def sampled(self, taps: int) -> int:
+        """How many masks were drawn; 0 where all were counted."""
+        return self._sizes.get(taps, 0)
 
-    def _enumerated(self, taps: int) -> bool:
-        return math.comb(self.size, taps) <= MOST_MASKS[self.symmetric]
+    def _counted(self, taps: int) -> tuple[NDArray[np.int64], Floats] | None:
+        if math.comb(self.size, taps) <= FEW:
+            return self.masks.listed_one_by_one(taps)
+        return None if self.symmetric else self.masks.counted(taps)
 
-    def _work_out(self, taps: int, blocks: int) -> Moments:
-        if not blocks:
-            return self._enumerate(_all_masks(self.size, taps))
-        found = [self._sampled(self._block(place) < taps) for place in range(blocks)]
-        parts = np.concatenate([own for own, _ in found])  # (masks, images of each, entries)
-        controls = np.concatenate([own for _, own in found])
-        return _estimated(parts, controls - self._expected(taps))
-
-    def _enumerate(self, masks: NDArray[np.bool_]) -> Moments:
-        z = inertia(masks.astype(np.float64), coordinates(self.kernel, self.step)).doubled
+    def _exactly(self, sums: NDArray[np.int64], masks: Floats) -> Moments:
+        z = self._doubled(self.masks.inertia(sums, self.step))
         same = np.rint(z.real * 1e9).astype(np.int64) * 4_000_000_000 + np.rint(z.imag * 1e9).astype(np.int64)
-        _, first, counts = np.unique(same, return_index=True, return_counts=True)  # to 9 digits; numbers sort fast
-        return Moments(_planar(z[first]), counts / counts.sum(), True, np.zeros(3), np.zeros((3, 3)))
+        _, first, which = np.unique(same, return_index=True, return_inverse=True)  # to 9 digits; numbers sort fast
+        share = np.bincount(which, weights=masks) / masks.sum()
+        z = z[first]
+        return Moments(_planar(z), share, True, np.zeros(3), np.zeros((3, 3)), share @ _harmonics(z))
 
-    def _sampled(self, masks: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """Parts of masks and of their images in mirrors and turns, so that sampling has no bias by symmetry; and the
-        moments that go with them, whose mean is known.
-        """
-        own = inertia(masks.astype(np.float64), coordinates(self.kernel, self.step))
-        z = own.doubled
-        images = [z, z.conj(), -z, -z.conj()] if self.symmetric else [z, z.conj()]
-        parts = np.stack([_planar(image) for image in images], axis=1)
-        return parts, np.stack([own.xx - own.yy, own.xx + own.yy], axis=1)
+    def _sampled(self, taps: int, number: int) -> Moments:
+        self._sizes[taps] = number
+        draw = np.random.default_rng((self.seed, self.size, taps))
+        found = [self._draw(taps, min(number - first, 1 << 16), draw) for first in range(0, number, 1 << 16)]
+        return self._estimated(*(np.concatenate(own) for own in zip(*found, strict=True)))
 
-    def _expected(self, taps: int) -> Floats:
-        """The mean of what goes with the samples: ``E Mxx = (1 - 1/t) N/(N-1) var x`` of t of N taps."""
-        x, y = coordinates(self.kernel, self.step).T
-        share = (1 - 1 / taps) * self.size / (self.size - 1)
-        return share * np.array([x.var() - y.var(), x.var() + y.var()])
+    def _draw(self, taps: int, number: int, draw: np.random.Generator) -> tuple[Any, ...]:
+        """Doubled directions of random masks, and moments that go with them, less their known mean."""
+        sums = self.masks.drawn(taps, number, draw)
+        own = self.masks.inertia(sums, self.step)
+        return self._doubled(own), self.masks.controls(own, taps, self.step)
 
-    def _block(self, place: int) -> NDArray[np.int32]:
-        """Taps in random orders ``(SAMPLED, taps)``: the first t of each are a random mask of t taps."""
-        while len(self._ranks) <= place:
-            seeds = (self.seed, self.size) if not self._ranks else (self.seed, self.size, len(self._ranks))
-            order = np.random.default_rng(seeds).random((SAMPLED, self.size), dtype=np.float32).argsort(axis=1)
-            ranks = np.empty(order.shape, dtype=np.int32 if self.size > 256 else np.uint8)
-            np.put_along_axis(ranks, order, np.arange(self.size, dtype=ranks.dtype)[None], axis=1)
-            self._ranks.append(ranks)
-        return self._ranks[place]
+    def _estimated(self, directions: Any, controls: Floats) -> Moments:
+        z: Complexes = directions
+        harmonics, covariance = _estimate(_harmonics(z), controls)
+        if self.symmetric:
+            harmonics[1::2] = 0.0
+            covariance[1::2] = covariance[:, 1::2] = 0.0
+        few = z[:SAMPLED]
+        images = [few, few.conj(), -few, -few.conj()] if self.symmetric else [few, few.conj()]
+        parts = _planar(np.concatenate(images)).astype(np.float32)  # many numbers of taps are held at once
+        lacks: Floats = np.array([harmonics[1], 0.0, harmonics[0]]) - parts.astype(np.float64).mean(axis=0)
+        doubt = np.zeros((3, 3))
+        doubt[::2, ::2] = covariance[1::-1, 1::-1]
+        alike = np.broadcast_to(1 / len(parts), len(parts))
+        return Moments(parts, alike, False, lacks, doubt, harmonics, covariance.diagonal())
+
+    def _doubled(self, own: Floats) -> Complexes:
+        return Inertia(own[:, 0, 0], own[:, 0, 1], own[:, 1, 1], np.ones(len(own))).doubled
 
 
-def _estimated(parts: Floats, controls: Floats) -> Moments:
-    """The moments of sampled masks, all as probable; many numbers of taps are held at once, so they are kept small.
-
-    ``controls`` ``(masks, quantities)`` have mean 0: what parts have in common with them is taken off the mean's error.
+def _estimate(values: Floats, controls: Floats) -> tuple[Floats, Floats]:
+    """The mean of ``values`` and its covariance: ``controls`` have mean 0, and what values have in common with them is
+    taken off.
     """
-    own = parts.mean(axis=1)
-    mean = own.mean(axis=0)
-    slope = np.linalg.lstsq(controls - controls.mean(axis=0), own - mean, rcond=None)[0]
-    rest = own - mean - (controls - controls.mean(axis=0)) @ slope
-    flat = parts.swapaxes(0, 1).reshape(-1, parts.shape[2]).astype(np.float32)
-    alike = np.broadcast_to(1 / len(flat), len(flat))
-    return Moments(flat, alike, False, -controls.mean(axis=0) @ slope, rest.T @ rest / len(rest) ** 2)
+    mean, off = values.mean(axis=0), controls.mean(axis=0)
+    slope = np.linalg.lstsq(controls - off, values - mean, rcond=None)[0]
+    rest = values - mean - (controls - off) @ slope
+    return mean - off @ slope, rest.T @ rest / len(rest) ** 2
+
+
+def _harmonics(z: Complexes) -> Floats:
+    """``cos(2 j theta)`` of masks with a direction, j = 0 to 4: Chebyshev's polynomials of the cosine."""
+    cosine = np.asarray(z.real, dtype=np.float64)
+    found = [(np.abs(z) > 0.5).astype(np.float64), cosine]
+    for _ in range(2, HARMONICS):
+        found.append(2 * cosine * found[-1] - found[-2])
+    return np.stack(found, axis=1)
 
 
 def _planar(z: Complexes) -> Floats:
@@ -159,30 +181,35 @@ def _planar(z: Complexes) -> Floats:
 class SphereNull(Null):
     """The nulls of a 3-D lattice: how the longest axes of random masks lie."""
 
-    def _enumerated(self, taps: int) -> bool:
-        return math.comb(self.size, taps) <= MOST_MASKS[True]
+    most_sampled = MOST_SAMPLED_AXES
 
-    def _enumerate(self, masks: NDArray[np.bool_]) -> Moments:
-        parts, _ = self._entries(masks)
-        alike = np.full(len(parts), 1 / len(parts))
-        return Moments(_with_flag(parts), alike, True, np.zeros(7), np.zeros((7, 7)))
+    def _counted(self, taps: int) -> tuple[NDArray[np.int64], Floats] | None:
+        found = super()._counted(taps)
+        return found if found is None or len(found[0]) <= MOST_AXES else None
 
-    def _entries(self, masks: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """The longest axes, 0 where there is none, and the inertia's diagonal."""
-        found = tensors(masks.astype(np.float64), coordinates(self.kernel, self.step))
-        has, axis = longest_axes(found)
-        return np.where(has[:, None], axis, 0.0), np.einsum("kii->ki", found)
+    def _exactly(self, sums: NDArray[np.int64], masks: Floats) -> Moments:
+        parts = _with_flag(self._axes(self.masks.inertia(sums, self.step)))
+        return Moments(parts, masks / masks.sum(), True, np.zeros(7), np.zeros((7, 7)))
 
-    def _sampled(self, masks: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        axis, diagonal = self._entries(masks)
+    def _draw(self, taps: int, number: int, draw: np.random.Generator) -> tuple[Any, ...]:
+        sums = self.masks.drawn(taps, number, draw)
+        own = self.masks.inertia(sums, self.step)
+        return self._axes(own), self.masks.controls(own, taps, self.step)
+
+    def _estimated(self, directions: Any, controls: Floats) -> Moments:
+        axis: Floats = directions
         signs = np.array([[1, 1, 1], [-1, 1, 1], [1, -1, 1], [1, 1, -1]])  # mirrored, and on a cube turned
         orders = list(itertools.permutations(range(3))) if self.symmetric else [(0, 1, 2)]
-        images = [axis[:, order] * sign for order in orders for sign in signs]
-        return np.stack([_with_flag(image) for image in images], axis=1), diagonal
+        images = np.stack([_with_flag(axis[:, order] * sign) for order in orders for sign in signs], axis=1)
+        mean, doubt = _estimate(images.mean(axis=1), controls)
+        parts = images[:SAMPLED].reshape(-1, 7).astype(np.float32)
+        alike = np.broadcast_to(1 / len(parts), len(parts))
+        return Moments(parts, alike, False, mean - parts.mean(axis=0, dtype=np.float64), doubt)
 
-    def _expected(self, taps: int) -> Floats:
-        spread: Floats = coordinates(self.kernel, self.step).var(axis=0)
-        return (1 - 1 / taps) * self.size / (self.size - 1) * spread
+    def _axes(self, inertia: Floats) -> Floats:
+        """The longest axes, 0 where there is none."""
+        has, axis = longest_axes(inertia)
+        return np.where(has[:, None], axis, 0.0)
 
 
 def _with_flag(axis: Floats) -> Floats:
@@ -198,12 +225,3 @@ def moments(kernel: tuple[int, ...], taps: int, step: tuple[float, ...], seed: i
     [2, 2, 2, 2, 5, 5, 9, 9]
     """
     return Null(kernel, step, seed)[taps]
-
-
-def _all_masks(size: int, taps: int) -> NDArray[np.bool_]:
-    number = math.comb(size, taps)
-    numbers = itertools.chain.from_iterable(itertools.combinations(range(size), taps))
-    chosen = np.fromiter(numbers, dtype=np.int64, count=number * taps).reshape(number, taps)
-    masks = np.zeros((number, size), dtype=bool)
-    masks[np.arange(number)[:, None], chosen] = True
-    return masks
