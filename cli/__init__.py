@@ -22,6 +22,7 @@ COMMANDS = {
     "sparsity": "What pruning left: zeros, taps, shapes of kernels.",
     "orientation": "Which way the surviving taps of each kernel point.",
     "tuning": "Orientation tuning of filters, from gratings.",
+    "probe": "The field that a trained net uses, by what it tells right.",
     "report": "One self-contained HTML page about a checkpoint.",
     "check": "Exit 1 when a net breaks a limit: for continuous integration.",
     "train": "Train a net and leave checkpoints.",

@@ -17,12 +17,14 @@ IGNORED = -100  # a place that has no label, as torch's cross entropy has it
 @dataclass(frozen=True)
 class LearningTask:
     """How pictures and labels of a split are made: ``make(count, seed)`` gives uint8 ``(N, C, *spatial)`` and int64
-    ``(N,)`` or ``(N, *spatial)``.
+    ``(N,)`` or ``(N, *spatial)``. ``needs`` says, for each label, how many pixels (samples) wide a view must be that
+    can tell it, by the pixels alone; 0 where it is not known or there is no label.
     """
 
     about: str
     classes: tuple[str, ...]
     make: Callable[[int, int], tuple[NDArray[np.uint8], NDArray[np.int64]]]
+    needs: Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.int64]]
     counts: tuple[int, int] = (3200, 800)  # to learn from, held out
 
 
@@ -33,16 +35,20 @@ GREY, NOISE = 128, 24  # of the background, and its standard deviation
 
 
 def marked(
-    first: NDArray[np.int64], second: NDArray[np.int64], apart: NDArray[np.int64], draw: np.random.Generator
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    apart: NDArray[np.int64],
+    draw: np.random.Generator,
+    side: int = SIDE,
 ) -> NDArray[np.uint8]:
-    """Pictures ``(N, 3, 32, 32)`` with two marks of 3 x 3 side by side, their centres ``apart`` pixels from each other.
+    """Pictures ``(N, 3, side, side)`` with two marks of 3 x 3 beside each other, their centres ``apart`` pixels away.
 
     A mark of kind 0 is red, of kind 1 blue. The same generator gives the same places and noise, whatever the kinds.
     """
     n = len(apart)
-    noise = draw.normal(GREY, NOISE, (n, 3, SIDE, SIDE))
-    rows = draw.integers(1, SIDE - 1, n)
-    columns = 1 + (draw.random(n) * (SIDE - 2 - apart)).astype(np.int64)
+    noise = draw.normal(GREY, NOISE, (n, 3, side, side))
+    rows = draw.integers(1, side - 1, n)
+    columns = 1 + (draw.random(n) * (side - 2 - apart)).astype(np.int64)
     upright = draw.random(n) < 0.5
     for k in range(n):
         own = noise[k].transpose(0, 2, 1) if upright[k] else noise[k]
@@ -58,6 +64,17 @@ def _marks(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]
     apart = draw.integers(MARK, FARTHEST + 1, count)
     first, second = draw.integers(0, 2, (2, count))
     return marked(first, second, apart, draw), (first == second).astype(np.int64)
+
+
+def _span_of_marks(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """From the near edge of one mark to that of the other, both included: what touches both is as wide."""
+    low, high = images.min(1) <= 45, images.max(1) >= 225
+    found = np.zeros(len(images), np.int64)
+    for k, mark in enumerate(low & high):
+        places = np.argwhere(mark)
+        extent = np.ptp(places, axis=0).max() + 1  # both marks and what lies between
+        found[k] = extent - 2 * MARK + 2
+    return found
 
 
 RADIUS = 12  # of the largest disc
@@ -81,6 +98,19 @@ def _discs(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]
         images[k, :, top - 1 : top + 2, left - 1 : left + 2] = 0
         images[k, kind - 1, top - 1 : top + 2, left - 1 : left + 2] = 255
     return images, labels
+
+
+def _view_of_discs(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Inside a disc the side of the square about a pixel that touches the mark; 0 outside, where there is none."""
+    found = np.zeros(labels.shape, np.int64)
+    y, x = np.mgrid[: labels.shape[1], : labels.shape[2]]
+    for k, (image, label) in enumerate(zip(images, labels, strict=True)):
+        kind = label.max()
+        others = np.delete(image, kind - 1, axis=0)
+        top, left = np.argwhere((image[kind - 1] == 255) & (others == 0).all(0)).mean(0)
+        away = np.maximum(abs(y - top), abs(x - left)) - MARK // 2
+        found[k] = np.where(label > 0, 2 * np.maximum(away, 0) + 1, 0)
+    return found
 
 
 def _textures() -> list[NDArray[np.float64]]:
@@ -111,17 +141,28 @@ def _recall(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]
     return images, labels.astype(np.int64)
 
 
+def _lag_of_recall(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Samples from the cue to the place asked, both included."""
+    cues = (labels != IGNORED).argmax(1)
+    lag = np.arange(labels.shape[1]) - cues[:, None] + 1
+    return np.where(labels == IGNORED, 0, lag).astype(np.int64)
+
+
 TASKS: dict[str, LearningTask] = {
-    "marks": LearningTask("two marks, alike or not, 3 to 28 pixels apart", ("different", "alike"), _marks),
+    "marks": LearningTask(
+        "two marks, alike or not, 3 to 28 pixels apart", ("different", "alike"), _marks, _span_of_marks
+    ),
     "discs": LearningTask(
         "each pixel's class is told by a mark in the middle of its disc, up to 12 pixels away",
         ("ground", "red", "green", "blue"),
         _discs,
+        _view_of_discs,
         counts=(1600, 400),
     ),
     "recall": LearningTask(
         "which of four heights the cue had, 0 to 255 samples ago",
         ("90", "145", "200", "255"),
         _recall,
+        _lag_of_recall,
     ),
 }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rftools.errors import RequestError
     from rftools.gratings import tuning
     from rftools.loading import Model, info, load
+    from rftools.probing import probe
     from rftools.pruning import prune
     from rftools.reading import limits
     from rftools.reporting import report
@@ -35,6 +36,7 @@ _HOME = {
     "limits": "reading",
     "load": "loading",
     "orientation": "weights",
+    "probe": "probing",
     "prune": "pruning",
     "reach": "trf",
     "report": "reporting",
@@ -56,6 +58,7 @@ __all__ = [
     "limits",
     "load",
     "orientation",
+    "probe",
     "prune",
     "reach",
     "report",

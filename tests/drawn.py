@@ -11,6 +11,7 @@ from rftools.erf.comparison import ComparedLayer, EffectiveComparison
 from rftools.erf.intervals import Difference
 from rftools.erf.result import EffectiveLayer, EffectiveResult, Measure
 from rftools.gratings import Estimate, FilterTuning, LayerTuning, TuningResult
+from rftools.probing import Probed, SizeSeen
 from rftools.results import ModelInfo
 from rftools.trf.layer_field import AxisField, LayerField, Phase, Surviving
 from rftools.trf.result import TheoreticalResult
@@ -160,6 +161,28 @@ def orientation(first: str = "conv1", q: float = 0.4) -> OrientationResult:
         LayerOrientation("conv2", 80, 0, None, None, None, None, None, None, None, Histogram((0.0, 180.0), (0,))),
     )  # fmt: skip
     return OrientationResult(model=MODEL, input_size=None, layers=rows)
+
+
+def probed(first: str = "conv1") -> Probed:
+    """A net that tells nothing from less than 7 of 20 pixels, and all from 11 on."""
+    shares = [0.25 + 0.75 * min(max((side - 6) / 5, 0), 1) for side in range(SIDE + 1)]
+    rows = [SizeSeen(f"{k} px", k, share, share - 0.05, min(share + 0.05, 1), 100) for k, share in enumerate(shares)]
+    return Probed(
+        model=MODEL,
+        input_size=(3, SIDE, SIDE),
+        layers=tuple(rows),
+        method="occlusion",
+        source="patches, held out (100)",
+        unit="px",
+        chance=0.25,
+        whole=1.0,
+        behavioural=Measure(11.0, 10.0, 12.0, "px"),
+        reach=None,
+        layer=first,
+        theoretical=15,
+        effective=Measure(8.0, 7.5, 8.5, "px"),
+        seed=0,
+    )
 
 
 def tuning(first: str = "conv1") -> TuningResult:

@@ -121,9 +121,12 @@ def _held_out(name: str, model: Model, count: int, seed: int) -> Images:
 
     data = load_data(name, "test")
     chosen = np.sort(np.random.default_rng(seed).permutation(len(data))[:count])
+    source = f"{name}, held out ({len(chosen)} of {len(data)})"
+    if data.images.dim() != 4:  # no pictures: samples, as they were trained on
+        return Images(_fitting(data.images[chosen].float() / 255, model.require_input_size(), name), source)
     pixels = data.images[chosen].permute(0, 2, 3, 1).numpy()
     pictures = [Image.fromarray(own[..., 0] if own.shape[-1] == 1 else own) for own in pixels]
-    return from_pictures(pictures, f"{name}, held out ({len(chosen)} of {len(data)})", model)
+    return from_pictures(pictures, source, model)
 
 
 def _from_path(path: Path, model: Model, count: int | None, some: int, strict: bool, seed: int) -> Images:

@@ -20,7 +20,7 @@ Build = Callable[..., Any]  # of a result and options, giving a Scene or a Film
 F = TypeVar("F", bound=Build)
 
 #: Where drawings lie, by what they show.
-SUBJECTS = ("theoretical", "effective", "sparsity", "orientation", "tuning", "training")
+SUBJECTS = ("theoretical", "effective", "sparsity", "orientation", "tuning", "probing", "training")
 LAST = 1000
 
 

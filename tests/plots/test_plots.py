@@ -31,6 +31,7 @@ RESULTS = {
     "rftools.sparsity": drawn.sparsity,
     "rftools.orientation": drawn.orientation,
     "rftools.tuning": drawn.tuning,
+    "rftools.probe": drawn.probed,
     "rftools.sparsity, several": lambda first="conv1": [drawn.sparsity(first), drawn.sparsity(first, dead=1)],
     "rftools.orientation, several": lambda first="conv1": [drawn.orientation(first) for _ in range(3)],
     "history": lambda: drawn.HISTORY,
