@@ -62,7 +62,7 @@ WORDS = (
     options.layers,
     options.unit,
     options.of_input("0"),
-    click.option("--grid", metavar="3x3", help="A grid of units of each layer, a row each."),
+    click.option("--grid", metavar="3x3", help="A grid of units of each layer."),
     click.option("--channel", metavar="3,5-9", help="These channels one by one (default: the sum of all)."),
     click.option(
         "--aggregation", default="abs", show_default=True, metavar="NAME",

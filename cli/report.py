@@ -100,7 +100,7 @@ WORDS = (
     click.option(
         "--grid",
         metavar="5x5",
-        help="A grid of units of each layer whose effective fields the explorer shows "
+        help="A grid of units of each layer, whose effective fields the explorer shows "
         "(default: 5x5 of small inputs, 3x3 of the two deepest layers of others).",
     ),
     options.batch_size(BATCH),
