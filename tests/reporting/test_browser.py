@@ -490,6 +490,21 @@ def test_the_overviews_words_are_legible(visit: Any, width: int) -> None:
     assert all(size >= 11 and inside for size, inside in sizes), sizes
 
 
+@pytest.mark.parametrize("width", [360, 800, 1600])
+@pytest.mark.parametrize("name", ["plain", "compared"])
+def test_the_figures_words_are_legible(visit: Any, name: str, width: int) -> None:
+    """At each width the drawing that is shown has no text below 11 pixels."""
+    page = visit(name, width)
+    page.wait_for_selector(".figures figure:not(.ready)", state="detached")
+    small = page.evaluate(
+        """() => [...document.querySelectorAll(".panel text")].filter((e) => e.checkVisibility())
+            .map((e) => [e.textContent, parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a])
+            .filter(([_, size]) => Math.abs(size) < 10.9 && size > 1)"""
+    )
+    assert small == []
+    assert page.locator(".panel > svg:visible").count() > 0
+
+
 def test_the_overview_stands_without_javascript(visit: Any) -> None:
     page = visit("plain", java_script_enabled=False)
     assert page.locator("#op-stage .inner").get_attribute("d").startswith("M")

@@ -52,7 +52,7 @@ def course_figures(subject: Subject, courses: Sequence[EpochFigure]) -> list[Fig
             scene = curves(steps, given, course.title, course.axis, step="epoch", things="layers")
             scene = replace(scene, size=(560, 340))
             key = f"training-{course.key}"
-            drawn.append(Figure(key, themed(scene, key), scene.caption, wide=False))
+            drawn.append(Figure(key, themed(scene), scene.caption, wide=False))
     return drawn
 
 

@@ -142,7 +142,7 @@ def figure(aligned: Aligned, names: Sequence[str], image: float | None) -> Figur
     axis = PlotAxis(word, quantity.unit)
     step = DEPTH if aligned.by == say("comparison.by_depth") else quantity.step
     scene = curves(aligned.layers, given, quantity.title, axis, step=step, image=limit)
-    return Figure(quantity.key, themed(scene, quantity.key), scene.caption, wide=True)
+    return Figure(quantity.key, themed(scene), scene.caption, wide=True)
 
 
 def records(aligned: Aligned) -> list[tuple[Any, ...]]:

@@ -35,8 +35,10 @@ def analyse(model: Model, known: Analyses) -> TheoreticalResult:
 
 
 def figures(subject: Subject) -> list[Figure]:
-    """How fields grow, their windows, and what survived of them."""
-    return drawn(subject.theoretical, "theoretical", "growth", "window", "surviving")
+    """How fields grow, their windows, and what survived of them where that is less than all: a finding says it is."""
+    shares = [row.surviving.share for row in subject.theoretical or () if row.surviving is not None]
+    lost = ("surviving",) if any(share < 1 for share in shares) else ()
+    return drawn(subject.theoretical, "theoretical", "growth", "window", *lost)
 
 
 def _field(row: Any) -> Value | None:
