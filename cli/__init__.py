@@ -105,7 +105,7 @@ def _line(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is None:
         streams.drop()
         return f"cannot write the answer: {reason(error)}"
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch raises a RuntimeError
         return "what was asked takes more memory than there is; ask for less, or for fewer at a time"
     return (
         f"unexpected {type(error).__name__}: {reason(error)}; this is a fault of rftools, or of the net's own code: "

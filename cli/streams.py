@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import sys
+from typing import TextIO
 
 
 class Closed(io.TextIOBase):
@@ -25,11 +26,20 @@ class Nowhere(io.TextIOBase):
 
 def prepare() -> None:
     """Names that the encoding does not have are written out; streams that there are not are stood in for."""
-    sys.stdout = sys.stdout or Closed()
+    sys.stdout = _whole(sys.stdout) if sys.stdout else Closed()
     sys.stderr = sys.stderr or Nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _whole(stream: TextIO) -> TextIO:
+    """A stream whose writes are whole: without a buffer (``python -u``) Python loses what a full disk did not take."""
+    raw = getattr(stream, "buffer", None)
+    if not isinstance(stream, io.TextIOWrapper) or not isinstance(raw, io.RawIOBase):
+        return stream
+    encoding = stream.encoding
+    return io.TextIOWrapper(io.BufferedWriter(stream.detach()), encoding, line_buffering=True)
 
 
 def drop() -> None:

@@ -164,6 +164,13 @@ def _is_normalisation(value: Any) -> bool:
     )
 
 
+def _is_entry(value: Any) -> bool:
+    """An epoch's figures by their names."""
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and (figure is None or isinstance(figure, (int, float))) for name, figure in value.items()
+    )
+
+
 PARTS: dict[str, Callable[[Any], bool]] = {
     "arch": lambda value: isinstance(value.get("name"), str) and isinstance(value.get("arguments", {}), Mapping),
     "state_dict": _is_state,
@@ -175,7 +182,11 @@ PARTS: dict[str, Callable[[Any], bool]] = {
         else False
     ),
     "normalisation": _is_normalisation,
-    "history": lambda value: _is_list(value, lambda entry: isinstance(entry, Mapping)),
+    "history": lambda value: _is_list(value, _is_entry),
+    "data": lambda value: value is None or isinstance(value, str),
+    **dict.fromkeys(
+        ("versions", "options", "optimizer", "schedule", "random"), lambda value: isinstance(value, Mapping)
+    ),
 }
 
 

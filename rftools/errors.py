@@ -19,7 +19,12 @@ class RequestError(ValueError):
     """
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(one_line(str(message)))
+        super().__init__(_bounded(one_line(str(message))))
+
+
+def _bounded(text: str, most: int = 2000) -> str:
+    """A line that a screen holds: what was given may be of any length, and the way out stands at the end."""
+    return text if len(text) <= most else f"{text[: most * 3 // 4]} ... {text[-most // 4 :]}"
 
 
 def one_line(text: str) -> str:

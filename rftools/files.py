@@ -14,13 +14,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from rftools.errors import RequestError
+from rftools.errors import RequestError, reason
 
 
 def check_writable(path: str | Path) -> Path:
     """Raise `RequestError` now if ``path`` could not be written later (before hours of work, not after)."""
     target = Path(path)
-    if target.is_dir():
+    try:
+        folder = target.is_dir()
+    except (OSError, ValueError) as error:
+        raise RequestError(f"cannot write {str(target)[:300]}: {reason(error)}") from error
+    if folder:
         raise RequestError(f"cannot write {target}: it is a folder; name a file")
     if _is_stream(target):
         if not os.access(target, os.W_OK):
@@ -102,7 +106,7 @@ def _into_file(target: Path) -> Iterator[IO[bytes]]:
 def write_text(path: str | Path, text: str) -> None:
     """Write ``text`` as UTF-8 under ``path``, whole or not at all."""
     with atomic_write(path) as stream:
-        stream.write(text.encode("utf-8"))
+        stream.write(text.encode("utf-8", errors="backslashreplace"))  # names of files may hold bytes that are none
 
 
 def sha256_of(path: str | Path) -> str:

@@ -13,10 +13,12 @@ from rftools.errors import RequestError
 from rftools.models.checkpoint import save_checkpoint
 from rftools.models.data import Dataset
 from rftools.models.training.epochs import Loop, Recipe, State
+from rftools.models.training.lock import alone
 from rftools.models.training.options import Options
 from rftools.models.training.progress import Epoch, Watcher, log, tensorboard
 from rftools.models.training.pruning import frozen_pruner, make_pruner, plan, with_masks, without_masks
 from rftools.models.training.runs import checkpoint_path, last_checkpoint, prepare_run, publish
+from rftools.reading import door
 from rftools.runtime import randomness
 from rftools.runtime.device import pick_device
 
@@ -45,12 +47,14 @@ def train(
     _check_alike(train_set, test_set)
     folder = prepare_run(run, resume=resume)
     device = pick_device(options.device)
-    with randomness.seeded(options.seed):
+    with alone(folder), randomness.seeded(options.seed):
         state = _begin(recipe, train_set, options, device)
         describe = _describer(recipe, train_set, options)
         if resume:
-            _restore(state, last_checkpoint(folder, recipe.arch, train_set.name, options.recorded()))
-            publish(folder, state.history)
+            content = last_checkpoint(folder, recipe.arch, train_set.name, options.recorded())
+            with door(folder, "cannot be resumed: its last checkpoint is damaged"):
+                _restore(state, content)
+                publish(folder, state.history)
         else:
             save_checkpoint(checkpoint_path(folder, 0), describe(state))
         _run_epochs(Loop(state, options, device, (train_set, test_set), watcher or Watcher()), folder, describe)
@@ -119,7 +123,7 @@ def _restore(state: State, content: Mapping[str, Any]) -> None:
     state.optimizer.load_state_dict(content["optimizer"])
     randomness.restore(content["random"])
     state.epoch, state.steps = int(content["epoch"]), int(content["schedule"]["steps"])
-    state.history = list(content["history"])
+    state.history = [vars(Epoch(**entry)).copy() for entry in content["history"]]
 
 
 def _run_epochs(loop: Loop, folder: Path, describe: Callable[[State], dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from rftools.errors import RequestError
 from rftools.files import atomic_write, write_text
 from rftools.models.checkpoint import read_checkpoint
+from rftools.models.training.lock import alone
 
 
 def prepare_run(run: str | Path, *, resume: bool) -> Path:
@@ -29,6 +30,8 @@ def prepare_run(run: str | Path, *, resume: bool) -> Path:
             pass
     except OSError as error:
         raise RequestError(f"cannot write {folder}: {(error.strerror or str(error)).lower()}") from error
+    with alone(folder):
+        pass
     has_run = bool(checkpoints(folder))
     if has_run and not resume:
         raise RequestError(f"{folder} holds a run already; go on with --resume, or name another folder with -o")

@@ -24,7 +24,7 @@ from rftools.capture.record import record
 from rftools.capture.recurrences import without_steps
 from rftools.capture.returns import Labels, returned
 from rftools.capture.state import unchanged
-from rftools.errors import RequestError
+from rftools.errors import RequestError, reason
 from rftools.runtime.evaluation import evaluating, uncompiled
 
 
@@ -132,7 +132,7 @@ def _recorded(module: nn.Module, example: Example) -> Graph:
             except RequestError:
                 raise
             except Exception as error:
-                raise RequestError(f"{type(module).__name__} fails while it is followed: {_reason(error)}") from error
+                raise RequestError(f"{type(module).__name__} fails while it is followed: {reason(error)}") from error
     first, second = ([node.target for node in graph.nodes] for graph in graphs)
     _check_same(first, second, module)
     return graphs[0]
@@ -143,11 +143,6 @@ def _check_same(first: list[Any], second: list[Any], module: nn.Module) -> None:
         raise RequestError(
             f"{type(module).__name__} takes another path from one run to the next; make its forward the same each time"
         )
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 @contextlib.contextmanager
@@ -171,15 +166,15 @@ def _refuse_input(module: nn.Module, example: Example, error: Exception) -> None
         raise own from error
     except Exception as own:
         name = type(module).__name__
-        reason = _reason(own)
-        if "indices" in reason and "Long" in reason:
+        why = reason(own)
+        if "indices" in why and "Long" in why:
             raise RequestError(
                 f"{name} looks its input up in a table (integer tokens), which have no pixels that a field could be"
                 " counted in; give the module that follows the embedding"
             ) from error
-        several = "; several inputs are separated by commas" if "missing" in reason and "argument" in reason else ""
+        several = "; several inputs are separated by commas" if "missing" in why and "argument" in why else ""
         raise RequestError(
-            f"{name} does not take an input of {example.text}: {reason}; give one that fits with --input-size{several}"
+            f"{name} does not take an input of {example.text}: {why}; give one that fits with --input-size{several}"
         ) from error
 
 

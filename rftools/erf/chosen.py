@@ -11,6 +11,7 @@ from rftools.capture.shapes import shape_of
 from rftools.erf.measures import Frame
 from rftools.errors import RequestError
 from rftools.loading import Model
+from rftools.reading import check
 from rftools.trf import LayerField, Walked
 from rftools.units import Unit, centre_of, evenly, extent, unit_of
 
@@ -49,6 +50,7 @@ def chosen_units(
     cells = [_cells(row, net, grid) for row in rows]
     if grid is not None and all(cell is None for own in cells for cell, _ in own):
         raise RequestError(_no_grid(rows[-1], net, grid))
+    check("units", sum(map(len, cells)) * len(channels or (None,)), "the grid and the channels")
     return [
         ChosenUnit(at, unit_of(at, channel, cell), _absent(at, channel, count))
         for own, count in zip(cells, counts, strict=True)

@@ -16,7 +16,7 @@ from rftools.erf.noise import NOISES, noise
 from rftools.erf.pictures import ENDINGS, Images, from_files, from_pictures
 from rftools.errors import RequestError, closest
 from rftools.loading import Model
-from rftools.reading import check_finite, read_array, real_numbers
+from rftools.reading import check_finite, nameable, read_array, real_numbers
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -66,7 +66,7 @@ def gather(
 def takes_all(given: Any) -> bool:
     """Whether all of what was given is taken where no count is: of tensors, arrays and lists, and files of arrays."""
     if isinstance(given, (str, Path)):
-        path = Path(given)
+        path = nameable(given)
         return path.exists() and not path.is_dir() and str(given) not in NOISES
     return isinstance(given, (torch.Tensor, np.ndarray, list, tuple))
 
@@ -130,7 +130,7 @@ def _held_out(name: str, model: Model, count: int, seed: int) -> Images:
 
 
 def _from_path(path: Path, model: Model, count: int | None, some: int, strict: bool, seed: int) -> Images:
-    if not path.exists():
+    if not nameable(path).exists():
         known = (*NOISES, *DATA)
         raise RequestError(
             f"no such file or folder: {path}{closest(str(path), known)}; noise is white or pink, data {', '.join(DATA)}"

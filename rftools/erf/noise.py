@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 from rftools.erf.pictures import Images
 from rftools.errors import RequestError
 from rftools.loading import Model
+from rftools.reading import check
 
 NOISES = ("white", "pink")
 
@@ -20,6 +23,7 @@ def noise(kind: str, model: Model, *, count: int, seed: int) -> Images:
     size = model.require_input_size()
     if count < 1:
         raise RequestError(f"{count} images were asked for; it takes at least one")
+    check("images", count * math.prod(size), f"{count} images of {'x'.join(map(str, size))}")
     draw = np.random.default_rng(seed)
     values = draw.standard_normal((count, *size))
     if kind == "pink":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,7 @@ def _fitted(picture: Image, channels: int, height: int, width: int) -> NDArray[n
 def from_files(files: Sequence[Path], source: str, model: Model, strict: bool) -> Images:
     """Picture files; those that can't be read are left out, unless ``strict``."""
     require_pictures(model)
+    check("images", len(files) * math.prod(model.require_input_size()), f"{len(files)} pictures")
     kept, skipped, why = [], [], None
     for file in files:
         try:

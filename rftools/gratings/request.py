@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from rftools.errors import RequestError
 from rftools.gratings.stimuli import NYQUIST, Place, Sweep, default_frequencies
+from rftools.reading import check as check_limit
 
 DRIFT = 0.25  # cycles a frame at most, where nothing else is asked
 
@@ -49,6 +50,7 @@ class Gratings:
             )
         if self.phases < 3:
             raise RequestError(f"{self.phases} phases; a first harmonic takes 3 or more")
+        check_limit("units", self.orientations * self.phases * len(self.frequencies or (1,)), "the gratings")
         if not 0 < self.contrast <= 1:
             raise RequestError(f"contrast {self.contrast:g} is not above 0 and up to 1")
         if not (self.size > 0 and math.isfinite(self.size)):

@@ -21,6 +21,7 @@ from rftools.loading.model import Model, Normalisation
 from rftools.loading.recognition import find
 from rftools.loading.recognition.find import sub_dicts
 from rftools.loading.runs import checkpoint_of
+from rftools.reading import nameable
 from rftools.results import plain
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def info(spec: str | Path) -> FileInfo:
     >>> info("rftools:vgg-dilated").parameters
     25474
     """
-    text, path = str(spec), Path(spec)
+    text, path = str(spec), nameable(spec)
     if not is_weight_file(text):
         return _of_model(load(text), "a name", None)
     if path.is_dir():

@@ -7,10 +7,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from rftools.errors import RequestError, closest, missing_package
+from rftools.errors import RequestError, closest, missing_package, reason
 from rftools.loading.model import Model, Normalisation
 from rftools.loading.own_code import from_own_code
+from rftools.reading import check
 
+LARGE = 10_000  # of an argument: the net may then be too large to build
 LIBRARIES = ("torchvision", "timm")
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -31,13 +33,36 @@ def build(spec: str, **arguments: Any) -> Model:
         )
     if source not in known:
         return from_own_code(spec, **arguments)
+    if any(isinstance(value, int) and abs(value) > LARGE for value in arguments.values()):
+        _check_parameters(known[source], name, arguments, whole)
+    made = _made(known[source], name, arguments, spec)
+    return dataclasses.replace(made, spec=whole) if typed else made
+
+
+def _made(make: Callable[..., Model], name: str, arguments: dict[str, Any], spec: str) -> Model:
+    """The model; what a library's builder raises at its arguments is one line."""
     try:
-        made = known[source](name, **arguments)
-        return dataclasses.replace(made, spec=whole) if typed else made
-    except TypeError as error:  # of an argument that the builder does not take
+        return make(name, **arguments)
+    except RequestError:
+        raise
+    except Exception as error:
         if not arguments:
             raise
-        raise RequestError(f"{spec} does not take {', '.join(arguments)}: {error}") from error
+        raise RequestError(f"{spec} does not take {', '.join(arguments)} so: {reason(error)}") from error
+
+
+def _check_parameters(make: Callable[..., Model], name: str, arguments: dict[str, Any], spec: str) -> None:
+    """The limit of parameters, counted without room for them; of a builder that looks at values it is not known."""
+    import torch
+
+    try:
+        with torch.device("meta"):
+            module = make(name, **arguments).module
+    except RequestError:
+        raise
+    except Exception:  # said when it is built in earnest
+        return
+    check("parameters", sum(parameter.numel() for parameter in module.parameters()), spec)
 
 
 def _typed(text: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from rftools.loading.model import Model, whole_size
 from rftools.loading.own_code import defined_in
 from rftools.loading.runs import checkpoint_of
 from rftools.loading.state_dict import check_finite
+from rftools.reading import nameable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,6 +66,8 @@ def load(
 def _load(text: str, model: str | None, weights: str | Path | None, seed: int, strict: bool) -> Model:
     if text.startswith(("http:", "https:", "ftp:", "s3:", "hf:")):
         raise RequestError(f"{text} is an address, and nothing is fetched; download the file and name that")
+    for place in (text, *((weights,) if weights is not None else ())):
+        nameable(place)
     if is_weight_file(text):
         loaded = _from_place(Path(text), model, strict)
         if weights is not None:
@@ -138,7 +141,7 @@ def redrawn(model: Model, seed: int) -> nn.Module:
 
 def is_weight_file(spec: str) -> bool:
     """Whether a spec names a file or a run's folder, and not an architecture."""
-    path = Path(spec)
+    path = nameable(spec)
     if path.suffix.lower() in readers() or path.is_file():
         return not (":" in path.name and path.suffix.partition(":")[0] == ".py")
     return ":" not in spec or path.is_dir()
@@ -150,7 +153,7 @@ def bare_weights(path: Path) -> Mapping[str, Any] | None:
     Raises:
         RequestError: no such file, or nothing that can be read without running its code.
     """
-    if path.is_dir():
+    if nameable(path).is_dir():
         return None
     found = read_file(path)
     return None if isinstance(found, Model) or _is_checkpoint(found) else found.content

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rftools.errors import RequestError, closest
-from rftools.loading.model import Model
+from rftools.errors import RequestError, closest, reason
+from rftools.loading.model import Model, whole_size
+from rftools.reading import regular
 
 NAMED = 8  # definitions that a refusal names
 
@@ -29,15 +31,17 @@ def from_own_code(spec: str, **arguments: Any) -> Model:
     if not name:
         raise RequestError(f"{spec} names nothing in {place}{defined_in(_source_of(place))}")
     module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place, spec)
-    factory = getattr(module, name, None)
+    with _of_others(spec):
+        factory = getattr(module, name, None)
     if factory is None:
         public = [each for each in vars(module) if not each.startswith("_")]
         raise RequestError(f"{place} has no {name!r}{closest(name, public)}{defined_in(_source_of(place))}")
     made = factory if isinstance(factory, nn.Module) else _called(factory, spec, arguments)
     if not isinstance(made, nn.Module):
         raise RequestError(f"{spec} gives a {type(made).__name__}, not a torch.nn.Module")
-    size = getattr(made, "input_size", None)
-    return Model(made, spec, name, tuple(size) if isinstance(size, (tuple, list)) else None)
+    with _of_others(spec):
+        size = getattr(made, "input_size", None)
+    return Model(made, spec, name, whole_size(tuple(size), made) if isinstance(size, (tuple, list)) else None)
 
 
 def defined_in(path: Path | None) -> str:
@@ -76,18 +80,28 @@ def _source_of(place: str) -> Path | None:
 
 
 def _called(factory: Any, spec: str, arguments: dict[str, Any]) -> Any:
+    if not callable(factory):
+        raise RequestError(f"{spec} is a {type(factory).__name__}, neither a module nor a function that makes one")
     try:
-        return factory(**arguments)
-    except RequestError:
-        raise
+        inspect.signature(factory).bind(**arguments)
+    except ValueError:  # a function whose signature is not known
+        pass
     except TypeError as error:
-        raise RequestError(f"{spec} could not be called without arguments: {_first_line(error)}") from error
-    except Exception as error:
-        raise RequestError(f"{spec} raised {type(error).__name__}: {_first_line(error)}") from error
+        how = "with " + ", ".join(arguments) if arguments else "without arguments"
+        raise RequestError(f"{spec} could not be called {how}: {reason(error)}") from error
+    with _of_others(spec):
+        return factory(**arguments)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]
+@contextmanager
+def _of_others(spec: str) -> Iterator[None]:
+    """Inside the block somebody's code runs: whatever it raises (an end of the program, too) is one line."""
+    try:
+        yield
+    except (RequestError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise RequestError(f"{spec} raised {type(error).__name__}: {reason(error)}") from error
 
 
 def _import_module(place: str, spec: str) -> Any:
@@ -101,13 +115,14 @@ def _import_module(place: str, spec: str) -> Any:
                 f"no module {place!r} for the spec {spec!r}; known sources are rftools:, torchvision:, timm:, a file, "
                 "or a module that can be imported from here"
             ) from error
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise _failed(place, error) from error
 
 
 def _import_file(path: Path) -> Any:
-    if not path.is_file():
-        raise RequestError(f"no such file: {path}")
+    regular(path)
     description = importlib.util.spec_from_file_location(path.stem, path)
     assert description is not None
     assert description.loader is not None
@@ -117,13 +132,15 @@ def _import_file(path: Path) -> Any:
             description.loader.exec_module(module)
         except ModuleNotFoundError as error:
             raise RequestError(f"{path} needs the package {error.name}, which is not installed") from error
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise _failed(str(path), error) from error
     return module
 
 
-def _failed(place: str, error: Exception) -> RequestError:
-    return RequestError(f"{place} can't be imported: {type(error).__name__}: {_first_line(error)}")
+def _failed(place: str, error: BaseException) -> RequestError:
+    return RequestError(f"{place} can't be imported: {type(error).__name__}: {reason(error)}")
 
 
 @contextmanager

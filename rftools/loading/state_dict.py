@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
+from rftools.loading.tensors import check_kind, dense
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +63,7 @@ def fit(
     Raises:
         RequestError: what does not fit, in one line.
     """
-    plain = applied_masks(state, where)
+    plain = applied_masks(dense(state, where), where)
     own = module.state_dict()
     missing = [name for name in own if name not in plain and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in plain if name not in own]
@@ -74,6 +75,8 @@ def fit(
         if name in own and tensor.shape != own[name].shape:
             given, wanted = ("x".join(map(str, t.shape)) for t in (tensor, own[name]))
             raise RequestError(f"the weights in {where} do not fit: {name} is {given}, the model's is {wanted}")
+        if name in own:
+            check_kind(tensor, own[name], f"{where}: {name}")
     module.load_state_dict({name: tensor for name, tensor in plain.items() if name in own}, strict=False)
     said = [f"it lacks {missing[0]}{_more(missing)}, random here"] if missing else []
     said += [f"it has {unexpected[0]}{_more(unexpected)} too many, left out"] if unexpected else []

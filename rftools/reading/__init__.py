@@ -2,7 +2,7 @@
 
 from rftools.reading.archives import check_archive
 from rftools.reading.arrays import check_finite, read_array, read_arrays, real_numbers
-from rftools.reading.door import door, regular
+from rftools.reading.door import door, nameable, regular
 from rftools.reading.limits import LIMITS, check, limits
 from rftools.reading.pictures import plain_picture, read_picture
 from rftools.reading.texts import read_json, read_toml
@@ -14,6 +14,7 @@ __all__ = [
     "check_finite",
     "door",
     "limits",
+    "nameable",
     "plain_picture",
     "read_array",
     "read_arrays",

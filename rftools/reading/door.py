@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,23 @@ def regular(path: str | Path) -> Path:
     if there:
         raise RequestError(f"{path} is no regular file; name a file")
     raise RequestError(f"no such file: {path}")
+
+
+def nameable(path: str | Path) -> Path:
+    """A path that can be asked for, whether something is there or not.
+
+    Raises:
+        RequestError: a name that no file can have, or a folder that may not be looked into.
+    """
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        pass
+    except NotADirectoryError:
+        pass
+    except (OSError, ValueError) as error:
+        raise RequestError(f"cannot read {str(path)[:LONGEST]}: {_words(error)}") from error
+    return Path(path)
 
 
 def _words(error: OSError | ValueError) -> str:

@@ -19,6 +19,9 @@ from rftools.trf.result import TheoreticalResult
 SETTABLE = ("stride", "dilation", "padding", "kernel_size", "output_padding")
 
 
+LARGEST = 1 << 20  # of a setting; a field is worked out in as many steps
+
+
 @dataclass(frozen=True)
 class Setting:
     """``pattern`` names modules, ``attribute`` what of them becomes ``value``."""
@@ -41,6 +44,8 @@ def parse_setting(text: str) -> Setting:
     pattern, _, attribute = place.rpartition(".")
     if not equals or not re.fullmatch("[0-9]{1,9}", number):
         raise RequestError(f"{text!r} is not PATH.ATTRIBUTE=NUMBER, such as layer3.0.conv1.stride=1")
+    if int(number) > LARGEST:
+        raise RequestError(f"{text!r}: {attribute} is at most {LARGEST}")
     if attribute not in SETTABLE:
         raise RequestError(f"{attribute!r} can't be set{closest(attribute, SETTABLE)}; there are {', '.join(SETTABLE)}")
     return Setting(pattern, attribute, int(number))

@@ -58,7 +58,7 @@ class Effective:
     @property
     def key(self) -> tuple[object, ...] | None:
         """The same for layers that share all that their weight is made of; None where that can't be seen."""
-        if any(t.is_meta or not t.numel() or t.is_quantized for t in self.sources):
+        if any(t.is_meta or not t.numel() or t.is_quantized or t.layout != torch.strided for t in self.sources):
             return None
         return tuple((t.data_ptr(), tuple(t.shape), t.stride()) for t in self.sources)
 

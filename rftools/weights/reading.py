@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from rftools.errors import RequestError
+from rftools.reading import check
 from rftools.weights.effective import Effective, State, WeightPlace, effective, held, places
 from rftools.weights.kernels import Array, Kernels
 
@@ -175,6 +176,7 @@ def as_array(tensor: torch.Tensor, name: str = "") -> Array:
     if tensor.is_quantized:
         tensor = tensor.dequantize()
     if tensor.layout != torch.strided:
+        check("constants", tensor.numel(), f"the weights of {name!r}")
         tensor = tensor.to_dense()
     own = tensor.detach().cpu()
     short = own.float()

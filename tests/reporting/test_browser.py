@@ -8,6 +8,7 @@ import itertools
 import re
 import shutil
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,12 @@ def pruned() -> nn.Module:
     return net
 
 
+def inherited() -> nn.Module:
+    """A net whose layers are named like what every object of JavaScript has."""
+    names = ("constructor", "__proto__", "toString", "hasOwnProperty", "valueOf")
+    return nn.Sequential(OrderedDict((name, nn.Conv2d(3, 3, 3, padding=1)) for name in names))
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="no playwright (pip install playwright)")
@@ -77,6 +84,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "nested": rf.report(
             nn.Sequential(NET, nn.ReLU(), NET[0:0]), folder / "n.html", input_size=SIZE, effective=False
         ),
+        "named": rf.report(inherited(), folder / "named.html", input_size=SIZE, count=2),
         "compared": rf.report([*results, *evil], folder / "compared.html"),
     }
 
@@ -105,6 +113,15 @@ def visit(browser: Any, pages: dict[str, Path]) -> Iterator[Any]:
     for context in contexts:
         context.close()
     assert troubles == []
+
+
+def test_layers_named_like_parts_of_the_language_are_layers(visit: Any) -> None:
+    page = visit("named")
+    choice = page.locator("#ex-layer")
+    for name in choice.locator("option").all_inner_texts():
+        choice.select_option(label=name)
+        assert page.locator("#ex-map").get_attribute("href")
+    assert choice.locator("option").count() == 6  # and the model
 
 
 def _leaves(url: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ def is_run(spec: Any) -> bool:
     """Whether a spec names a folder with the checkpoints of epochs."""
     from rftools.models.training.runs import checkpoints
 
-    return isinstance(spec, (str, Path)) and Path(spec).is_dir() and bool(checkpoints(Path(spec)))
+    return isinstance(spec, (str, Path)) and os.path.isdir(spec) and bool(checkpoints(Path(spec)))
 
 
 def from_run(
