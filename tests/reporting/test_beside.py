@@ -6,15 +6,13 @@ import base64
 import dataclasses
 import io
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from rftools.reporting.drawing.rose import sectors
-from rftools.reporting.page.alignment import align
+from rftools.reporting.page.alignment import align, same
 from rftools.reporting.page.beside import beside, compared
 from rftools.reporting.sections import Value, quantities
 from rftools.reporting.sources.results import from_results
@@ -76,24 +74,10 @@ def test_the_interval_in_words(change: Value, words: str) -> None:
     assert found["layers"][1]["difference"]["words"] == words.partition(" in b")[0].partition(" between")[0]
 
 
-def test_the_area_of_a_half_roses_sectors_is_its_share() -> None:
-    """A sector's area from the ends and the radius of its arc, read back from the path: areas go as the counts."""
-    edges, counts = (0.0, 45.0, 90.0, 180.0), (4, 1, 6)
-    row = SimpleNamespace(histogram=SimpleNamespace(edges=edges, counts=counts))
-    areas = []
-    for path in re.findall(r"M0 0L([^Z]*)Z", sectors(row, 3.0)):
-        begin, _, arc = path.partition("A")
-        x, y = map(float, begin.split())
-        radius, *_, u, v = map(float, arc.split())
-        first, last = (np.arctan2(-b, a) % (2 * np.pi) for a, b in ((x, y), (u, v)))
-        areas.append(radius**2 * (last - first) / 2)
-    assert np.array(areas) / sum(areas) == pytest.approx(np.array(counts) / sum(counts), rel=0.01)
-
-
 def test_models_that_cannot_stand_side_by_side() -> None:
     other = subject("b", input_size=(3, 40, 40))
     assert beside([subject("a"), other], ["a", "b"], None) is None
-    assert beside([subject(str(i)) for i in range(5)], list("01234"), None) is None
+    assert beside([subject(str(i)) for i in range(13)], list("0123456789abc"), None) is None
     bare = from_results([drawn.theoretical()])
     assert beside([bare, bare], ["a", "b"], None) is None
 
@@ -102,6 +86,39 @@ def test_a_rose_by_weight_says_so() -> None:
     whole = subject("b", orientation=dataclasses.replace(drawn.orientation(), mass="abs"))
     found = beside([subject("a"), whole], ["a", "b"], None)
     assert found is not None
-    first, second = (rose["words"] for rose in found["layers"][0]["roses"])
+    first, second = (cells[0].words for cells in found["cells"][0])
     assert ", q 0." in first
     assert second.endswith(", by the size of weights, since nothing was pruned")
+
+
+def test_more_than_four_are_small_multiples() -> None:
+    found = beside([subject(str(i)) for i in range(5)], list("01234"), None)
+    assert found is not None
+    assert (found["few"], found["cells"], found["growth"]) == (False, [], [])
+    assert len(found["shown"]["maps"]) == 5
+
+
+def test_histograms_are_shares_on_one_scale() -> None:
+    """Heights read back from the drawings: shares of the kernels, the same scale in both models."""
+    pair = [subject("a"), subject("b")]
+    found = beside(pair, ["a", "b"], None)
+    assert found is not None
+    place = next(i for i, layer in enumerate(found["layers"]) if layer["name"] == "conv1")
+    row = next(row for row in pair[0].sparsity or () if row.name == "conv1")
+    assert row.taps is not None
+    for cells in found["cells"][place]:
+        histogram = next(cell for cell in cells if "crosses" in cell.words)
+        tall = [
+            float(text)
+            for text in re.findall(r'<rect x="[^"]*" y="[^"]*" width="[^"]*" height="([^"]*)"', histogram.markup)
+        ]
+        assert np.array(tall) / sum(tall) == pytest.approx(np.array(row.taps) / sum(row.taps), abs=0.01)
+
+
+def test_what_does_not_differ_is_said_in_words() -> None:
+    pair = [subject("a"), subject("b")]
+    size = align(next(quantity for quantity in quantities() if quantity.key == "theoretical-size"), pair)
+    assert size is not None
+    assert same(size).startswith("Theoretical field size of convolutions: the same in both models")
+    other = dataclasses.replace(size, values=(*size.values[:-1], (Value(1.0), Value(2.0))))
+    assert same(other) == ""

@@ -120,14 +120,21 @@ def test_the_page_compares(tmp_path: Path) -> None:
     results = []
     for name, dead in (("before", 0), ("<b>after", 2)):
         model = dataclasses.replace(drawn.MODEL, name=name)
-        made = [drawn.theoretical(), drawn.effective(), drawn.sparsity(dead=dead), drawn.orientation()]
+        effective = drawn.effective()
+        radius = effective.layers[1].measures["radius_50"]
+        wider = {**effective.layers[1].measures, "radius_50": dataclasses.replace(radius, value=2.5 + 0.1 * dead)}
+        rows = (effective.layers[0], dataclasses.replace(effective.layers[1], measures=wider))
+        effective = dataclasses.replace(effective, layers=rows)
+        made = [drawn.theoretical(), effective, drawn.sparsity(dead=dead), drawn.orientation()]
         results += [dataclasses.replace(result, model=model) for result in made]
     raw = rf.report(results, tmp_path / "r.html").read_text()
     text = html.unescape(raw)
     assert "<b>after" not in raw
     assert "<b>after: 2 filters in 1 layer lost all weights and give a constant (conv1)." in text
-    for key in ("theoretical-size", "effective-size", "sparsity-share"):
-        assert f'id="{key}"' in raw
+    assert 'id="effective-size"' in raw
+    for key in ("theoretical-size", "sparsity-share"):  # the same in both: said, not drawn
+        assert f'id="{key}"' not in raw
+    assert "Theoretical field size of convolutions: the same in both models, layer by layer" in text
     assert "Fewer than two of these models have this result." in text  # no training history here
     assert "layers are aligned by name" in text
     levels = re.findall(r'<li class="(\w+)">', raw)

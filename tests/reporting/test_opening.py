@@ -110,7 +110,7 @@ def test_random_weights_are_in_the_sentence() -> None:
 
 def test_the_chart_is_where_its_numbers_are() -> None:
     """Read back from the drawing: places evenly apart, sizes from 0 to the image's side."""
-    text = chart([Depth("a", 3.0), Depth("b", 9.0, 5.0, 4.5, 5.5), Depth("c", 20.0)], 20.0)
+    text = chart([Depth("a", 3.0), Depth("b", 9.0, 5.0, 4.5, 5.5), Depth("c", 20.0)], 20.0, "op")
     dots = re.findall(r'class="(\w+)" cx="([\d.]+)" cy="([\d.]+)"', text)
     assert [kind for kind, *_ in dots] == ["sees", "sees", "sees", "uses"]
     bottom, height = up(0, 20.0), up(0, 20.0) - up(20.0, 20.0)

@@ -14,7 +14,7 @@ from rftools.reporting.texts import TEXTS
 
 FOLDER = Path(__file__).parents[2] / "rftools" / "reporting"
 #: modules that speak to the page's readers; what the gate and the readers of files say goes to the command line
-NOT_SHOWN = {".figures figure", "tbody tr", "Enter"}  # what the script itself needs
+NOT_SHOWN = {".depth-chart circle", ".figures figure", "tbody tr", "Enter"}  # what the script itself needs
 SPEAKING = [
     path for path in sorted(FOLDER.rglob("*.py")) if path.stem not in ("texts", "gate", "pdf", "typed", "saved")
 ]

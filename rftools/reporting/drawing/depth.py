@@ -44,9 +44,14 @@ def up(pixels: float, top: float) -> float:
     return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(1.0, pixels / top)
 
 
-def chart(layers: Sequence[Depth], image: float) -> str:
-    """The chart as SVG text whose colours are the page's variables; the image's side is its upper end."""
-    root = ET.Element("svg", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", id="op-chart")
+def chart(layers: Sequence[Depth], image: float, key: str) -> str:
+    """The chart as SVG text whose colours are the page's variables; the image's side is its upper end.
+
+    Its ids start with ``key``.
+    """
+    root = ET.Element(
+        "svg", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", id=f"{key}-chart", attrib={"class": "depth-chart"}
+    )
     root.set("aria-label", say("opening.chart", layers=len(layers), image=f"{image:,.0f}"))
     for value in (0.0, image / 2, image):
         y = up(value, image)
@@ -54,7 +59,7 @@ def chart(layers: Sequence[Depth], image: float) -> str:
         _add(root, "text", "tick", x=LEFT - 6, y=y + 4).text = f"{value:,.0f}"
     _add(root, "text", "tick-end", x=WIDTH - RIGHT, y=HEIGHT - 6).text = say("opening.deep")
     _add(root, "text", "tick-start", x=LEFT, y=HEIGHT - 6).text = say("opening.shallow")
-    _add(root, "line", "cursor", id="op-cursor", x1=0, x2=0, y1=TOP, y2=HEIGHT - BOTTOM)
+    _add(root, "line", "cursor", id=f"{key}-cursor", x1=0, x2=0, y1=TOP, y2=HEIGHT - BOTTOM)
     _add(root, "path", "spread", d=_spread(layers, image))
     curves = {"sees": [layer.side for layer in layers], "uses": [layer.size for layer in layers]}
     for kind, values in curves.items():

@@ -17,6 +17,7 @@ from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import plural, say, words
 
 MOST = 12  # models that one page shows legibly
+RANGE = " \N{EN DASH} "  # between the ends of a range
 SHARED = 0.5  # share of a model's layer names that the others must have to be aligned by name
 
 
@@ -139,10 +140,22 @@ def figure(aligned: Aligned, names: Sequence[str], image: float | None) -> Figur
     quantity = aligned.quantity
     limit = image if quantity.beside_image else None
     word = say(f"figures.{'side' if quantity.unit == 'px' else 'share' if quantity.unit else 'resultant'}")
-    axis = PlotAxis(word, quantity.unit)
+    axis = PlotAxis(word, quantity.unit, zero=quantity.unit == "px")
     step = DEPTH if aligned.by == say("comparison.by_depth") else quantity.step
     scene = curves(aligned.layers, given, quantity.title, axis, step=step, image=limit)
     return Figure(quantity.key, themed(scene), scene.caption, wide=True)
+
+
+def same(aligned: Aligned) -> str:
+    """In words that models do not differ, with the range of what they share; nothing where they do."""
+    columns = [[value and value.value for value in column] for column in zip(*aligned.values, strict=True)]
+    known = [value for value in columns[0] if value is not None]
+    if len(columns) < 2 or not known or any(column != columns[0] for column in columns[1:]):
+        return ""
+    unit = f" {aligned.quantity.unit}" if aligned.quantity.unit else ""
+    ends = list(dict.fromkeys(f"{value:.4g}" for value in (min(known), max(known))))
+    models = say("comparison.both") if len(columns) == 2 else say("comparison.all_models", count=len(columns))
+    return say("comparison.same", title=aligned.quantity.title, models=models, range=RANGE.join(ends) + unit)
 
 
 def records(aligned: Aligned) -> list[tuple[Any, ...]]:

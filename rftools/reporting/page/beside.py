@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 
 from rftools.checks.sizes import effective_size
 from rftools.plots.scene import short
-from rftools.reporting.drawing.pictures import coloured, extent_of, plane, shrunk
-from rftools.reporting.drawing.rose import density, sectors
+from rftools.reporting.drawing.depth import LEFT, RIGHT, WIDTH, chart
+from rftools.reporting.drawing.pictures import coloured, colours, extent_of, plane, shrunk
 from rftools.reporting.page.alignment import Aligned
-from rftools.reporting.page.opening import MARGIN, layer_shown
+from rftools.reporting.page.cells import cells, rose_rows
+from rftools.reporting.page.opening import MARGIN, depth_of, layer_shown
 from rftools.reporting.page.render import embedded
 from rftools.reporting.sections import Value
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
 
-MOST_MODELS, MOST_LAYERS = 4, 24  # beside each other, and that one slider goes through
+MOST_MODELS, MOST_LAYERS = 12, 24  # beside each other, and that one slider goes through
+LARGE = 4  # models beside each other with all their drawings; more are small multiples of their maps
 
 
 def beside(subjects: Sequence[Subject], names: Sequence[str], sizes: Aligned | None) -> dict[str, Any] | None:
@@ -28,7 +30,7 @@ def beside(subjects: Sequence[Subject], names: Sequence[str], sizes: Aligned | N
     if len(subjects) > MOST_MODELS or len(sizes_in) != 1 or None in sizes_in:
         return None
     maps = [_by_name(subject.effective, _has_map) for subject in subjects]
-    roses = [_by_name(subject.orientation, _has_rose) for subject in subjects]
+    roses = [rose_rows(subject) for subject in subjects]
     shared = [name for name in {**maps[0], **roses[0]} if _in_all(name, maps) or _in_all(name, roses)]
     if not shared:
         return None
@@ -36,12 +38,20 @@ def beside(subjects: Sequence[Subject], names: Sequence[str], sizes: Aligned | N
         shared[i] for i in sorted({round(i) for i in np.linspace(0, len(shared) - 1, min(MOST_LAYERS, len(shared)))})
     ]
     changes = {} if sizes is None else dict(zip(sizes.layers, sizes.changes, strict=False))
-    layers = [_entry(name, subjects, maps, roses, changes.get(name)) for name in chosen]
+    layers = [_entry(name, subjects, maps, changes.get(name)) for name in chosen]
     height, width = plane(subjects[0].input_size or ())
+    image = float(np.prod((subjects[0].input_size or (1, 1))[1:]) ** (1 / (len(subjects[0].input_size or ()) - 1)))
+    drawn = [[depth_of(name, subject) for name in chosen] for subject in subjects]
+    few = len(subjects) <= LARGE
     margin = MARGIN * max(height, width)
     start = max((i for i, layer in enumerate(layers) if layer["maps"]), default=len(layers) - 1)
     return {
-        "json": embedded({"layers": layers, "start": start}),
+        "json": embedded({"layers": layers, "start": start, "left": LEFT, "span": WIDTH - LEFT - RIGHT}),
+        "cells": [cells(name, subjects) for name in chosen] if few else [],
+        "growth": [chart(depths, image, f"bs-{i}") for i, depths in enumerate(drawn)] if few else [],
+        "parting": colours(diverging=True),
+        "colours": colours(),
+        "few": few,
         "layers": layers,
         "shown": layers[start],
         "start": start,
@@ -49,7 +59,6 @@ def beside(subjects: Sequence[Subject], names: Sequence[str], sizes: Aligned | N
         "box": f"{-margin:g} {-margin:g} {width + 2 * margin:g} {height + 2 * margin:g}",
         "side": (width, height),
         "maps": any(layer["maps"] for layer in layers),
-        "roses": any(layer["roses"] for layer in layers),
         "pair": len(subjects) == 2,
     }
 
@@ -62,10 +71,6 @@ def _has_map(row: Any) -> bool:
     return row.channel is None and row.map.ndim > 1 and bool(row.map.any())
 
 
-def _has_rose(row: Any) -> bool:
-    return row.axes is None and row.oriented > 0
-
-
 def _in_all(name: str, every: Sequence[Mapping[str, Any]]) -> bool:
     return all(name in known for known in every)
 
@@ -74,23 +79,16 @@ def _entry(
     name: str,
     subjects: Sequence[Subject],
     maps: Sequence[Mapping[str, Any]],
-    roses: Sequence[Mapping[str, Any]],
     change: Value | None,
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": name, "label": short(name or say("script.model"), 40), "maps": [], "roses": []}
+    found: dict[str, Any] = {"name": name, "label": short(name or say("script.model"), 40), "maps": []}
     if _in_all(name, maps):
         rows = [known[name] for known in maps]
         shares = [shrunk(row.map) / np.abs(row.map).sum() for row in rows]
         found["maps"] = _maps(rows, shares, subjects)
         if len(rows) == 2:
-            found["difference"] = {"url": _difference(shares), "words": _change(change)}
-    if _in_all(name, roses):
-        rows = [known[name] for known in roses]
-        outer = float(max(1.15, *(density(row).max() for row in rows)))
-        found["roses"] = [
-            {"d": sectors(row, outer), "even": (1 / outer) ** 0.5, "words": _rose(row, subject)}
-            for row, subject in zip(rows, subjects, strict=True)
-        ]
+            top = float(np.abs(shares[1] - shares[0]).max())
+            found["difference"] = {"url": _difference(shares), "words": _change(change), "top": f"{100 * top:.2g} %"}
     return found
 
 
@@ -125,14 +123,6 @@ def _change(change: Value | None) -> str:
     if change.high < 0:
         return say("beside.smaller", low=-change.high, high=-change.low)
     return say("beside.same", low=change.low, high=change.high)
-
-
-def _rose(row: Any, subject: Subject) -> str:
-    resultant = say("figures.undefined") if row.resultant is None else f"{row.resultant:.2f}"
-    words = say("beside.rose", kernels=f"{row.oriented:,}", resultant=resultant)
-    if subject.orientation is not None and subject.orientation.mass != "survivors":
-        return words + say("beside.by_weight")
-    return words + ("" if row.q is None else say("beside.q", q=row.q))
 
 
 def compared(subjects: Sequence[Subject], names: Sequence[str], sizes: Aligned | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rftools.reporting.findings import Finding, Thresholds, findings
 from rftools.reporting.findings.registry import FINE, ORDER
-from rftools.reporting.page.alignment import Aligned, align, columns, figure, labels, records
+from rftools.reporting.page.alignment import Aligned, align, columns, figure, labels, records, same
 from rftools.reporting.page.beside import beside, compared
 from rftools.reporting.page.facts import banners, summary
 from rftools.reporting.page.method import Provenance, effective_method, made, thresholds
@@ -70,7 +70,7 @@ def _section(
         "heading": section.say("heading"),
         "lead": " ".join(_lead(one) for one in found),
         "tables": _tables(section, found, names),
-        "figures": [figure(one, names, image) for one in found],
+        "figures": [figure(one, names, image) for one in found if not same(one)],
         "frames": [],
         "missing": None if found else say("missing.compared"),
         "remedy": "" if found else say("remedies.compared"),
@@ -85,6 +85,8 @@ def _section(
 
 
 def _lead(one: Aligned) -> str:
+    if words := same(one):
+        return words
     key = "comparison.lead_epochs" if one.quantity.step == "epoch" else "comparison.lead"
     return say(key, title=one.quantity.title, by=one.by)
 

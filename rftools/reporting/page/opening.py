@@ -9,7 +9,7 @@ import numpy as np
 
 from rftools.checks.layers import weighted
 from rftools.checks.sizes import effective_size
-from rftools.plots.scene import short
+from rftools.plots.scene import even, short
 from rftools.reporting.drawing.contours import contours
 from rftools.reporting.drawing.depth import LEFT, RIGHT, WIDTH, Depth, chart
 from rftools.reporting.drawing.pictures import picture_url, plane
@@ -51,7 +51,7 @@ def opening(subject: Subject, picture: NDArray[np.uint8] | None, limits: Thresho
             "height": height,
             "width": width,
             "box": f"{-margin:g} {-margin:g} {width + 2 * margin:g} {height + 2 * margin:g}",
-            "chart": chart(depths, image),
+            "chart": chart(depths, image, "op"),
             "measured": any(layer["inner"] for layer in layers),
             "of": _measured_on(subject),
         }
@@ -66,7 +66,9 @@ def _rows(subject: Subject) -> list[Any]:
         measured = {row.name for row in subject.effective}
         rows = [row for row in subject.theoretical or () if row.name in measured]
     known = [row for row in rows if len(row.axes) == rank and all(axis.clipped is not None for axis in row.axes)]
-    return [known[i] for i in sorted({round(i) for i in np.linspace(0, len(known) - 1, min(MOST, len(known)))})]
+    seen = [i for i, row in enumerate(known) if _measured(subject, row.name) is not None]
+    others = [i for i in range(len(known)) if i not in set(seen)]
+    return [known[i] for i in sorted([*even(seen, MOST), *even(others, max(0, MOST - len(seen)))])]
 
 
 def _measured(subject: Subject, name: str) -> Any:
@@ -80,6 +82,13 @@ def _depth(row: Any, subject: Subject) -> Depth:
     found = _measured(subject, row.name)
     size, low, high = (None if found is None else effective_size(found)) or (None, None, None)
     return Depth(row.name, side, size, low, high)
+
+
+def depth_of(name: str, subject: Subject) -> Depth:
+    """A layer's sizes, by its name; none of a layer whose field is not known."""
+    row = next((own for own in subject.theoretical or () if own.name == name), None)
+    known = row is not None and bool(row.axes) and all(axis.clipped is not None for axis in row.axes)
+    return _depth(row, subject) if known else Depth(name, None)
 
 
 def layer_shown(row: Any, subject: Subject) -> dict[str, Any]:
