@@ -10,13 +10,15 @@ A script's first sentence is the question that it answers, the paragraph after i
 from __future__ import annotations
 
 import ast
+import functools
 import json
+import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,7 @@ PICTURES = ROOT / "docs" / "gallery"
 TIMES = PICTURES / "seconds.json"
 PAGE = ROOT / "docs" / "gallery.md"
 THUMB = 280  # pixels wide
+AT_ONCE = 2  # scripts
 INTRO = """# Gallery
 
 One script for each question, and nothing in it but the public interface. Each has a fixed seed and runs in the
@@ -49,10 +52,8 @@ def words(script: Path) -> tuple[str, str]:
 
 def run(script: Path, *, renew: bool) -> float | None:
     """Run a script. Seconds of processor time where a picture of it was replaced, else None."""
-    begin = _children()
     with tempfile.TemporaryDirectory() as name:
-        subprocess.run([sys.executable, str(script), name], check=True)
-        seconds = round(_children() - begin, 1)
+        seconds = _processor_time([sys.executable, str(script), name])
         drawn = sorted(Path(name).glob("*.png"))
         changed = [path for path in drawn if renew or not look_alike(path, PICTURES / path.name)]
         for path in changed:
@@ -73,9 +74,12 @@ def look_alike(first: Path, second: Path) -> bool:
     return bool(rows[-max(1, len(rows) // 8) :].mean() < 2)
 
 
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _processor_time(words: list[str]) -> float:
+    """Seconds of processor time of a program, whatever else runs meanwhile."""
+    _, status, used = os.wait4(subprocess.Popen(words).pid, 0)
+    if status:
+        raise subprocess.CalledProcessError(os.waitstatus_to_exitcode(status), words)
+    return round(used.ru_utime + used.ru_stime, 1)
 
 
 def thumbnail(script: Path) -> None:
@@ -105,8 +109,11 @@ def page(times: dict[str, float]) -> str:
 
 def main(arguments: list[str]) -> None:
     times = json.loads(TIMES.read_text(encoding="utf-8")) if TIMES.exists() else {}
-    for script in scripts():
-        seconds = None if "--page" in arguments else run(script, renew="--renew" in arguments)
+    drawing = functools.partial(run, renew="--renew" in arguments)
+    found = scripts()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        spent = [None] * len(found) if "--page" in arguments else list(pool.map(drawing, found))
+    for script, seconds in zip(found, spent, strict=True):
         if seconds is not None:
             times[script.stem] = seconds
             print(f"{script.name}: {seconds} s, replaced", flush=True)
