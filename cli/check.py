@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -39,7 +39,7 @@ class Asked:
 
     def limits(self) -> list[Limit]:
         """All of them, for the layers of ``--layers`` where they name none of their own."""
-        from rftools.checks import Limit, parse_limit, read_limits
+        from rftools.checks import Limit, for_layers, parse_limit, read_limits
 
         own = ("min_field", "max_holes", "min_effective", "max_anisotropy")
         found = [parse_limit(name.replace("_", "-"), text) for name in own for text in getattr(self, name)]
@@ -49,11 +49,7 @@ class Asked:
             raise RequestError(
                 "no limit was given; give one or more, such as --min-field 64 (see rftools check --help)"
             )
-        return [
-            replace(limit, pattern=pattern)
-            for limit in found
-            for pattern in ((limit.pattern,) if limit.pattern is not None else self.layers or (None,))
-        ]
+        return for_layers(found, self.layers)
 
 
 @dataclass(frozen=True)

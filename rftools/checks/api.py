@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from rftools._version import __version__
 from rftools.arguments import checked
 from rftools.checks.against import against as changed
-from rftools.checks.limits import Limit, Outcome, evaluate, needs
+from rftools.checks.limits import Limit, Outcome, evaluate, for_layers, needs
 from rftools.erf import effective
 from rftools.errors import RequestError
 from rftools.files import write_text
 from rftools.loading import Model, as_model
 from rftools.results import ModelInfo, plain
+from rftools.rows import names_of
 from rftools.trf import theoretical
 from rftools.weights import orientation
 
@@ -48,13 +49,17 @@ class Limits(TypedDict, total=False):
 
 
 class Measured(TypedDict, total=False):
-    """What `rftools.effective` is told, where a limit asks for effective fields."""
+    """What `rftools.effective` is told, where a limit asks for effective fields: on what, and where."""
 
     images: ImageSource | Dataset[Any]
     count: int | None
     device: str
     batch_size: int
     seed: int
+
+
+class Options(Limits, Measured, total=False):
+    """Limits, and what effective fields are measured on."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -105,13 +110,10 @@ class CheckResult:
 def check(
     model: Model | nn.Module,
     *,
+    layers: Sequence[str] | str | None = None,
     against: str | Path | None = None,
     input_size: tuple[int, ...] | None = None,
-    images: ImageSource | Dataset[Any] = None,
-    count: int | None = None,
-    device: str = "auto",
-    seed: int = 0,
-    **limits: Unpack[Limits],
+    **options: Unpack[Options],
 ) -> CheckResult:
     """Whether a model keeps limits, layer by layer; what cannot be computed counts as broken.
 
@@ -121,9 +123,11 @@ def check(
     a mapping from layers' names or patterns to numbers. Only what the limits need is analysed.
 
     Args:
+        layers: names or patterns for the limits that name none; by default those that each check is usually of.
         against: an earlier ``rftools trf --json``: every field that differs from it is a change.
         input_size: ``(C, *spatial)``, where the model does not know its own.
-        images, count, device, seed: of the effective field, where a limit asks for it: see `rftools.effective`.
+        options: limits, and ``images``, ``count``, ``batch_size``, ``device``, ``seed`` of the effective field, where a
+            limit asks for it: see `rftools.effective`.
 
     Raises:
         RequestError: no limit at all, an unknown one, one that is no number, or one that no layer matches.
@@ -134,11 +138,12 @@ def check(
     <CheckResult of Sequential: 1 broken>
     min-field: 0: 3 px, the limit is at least 5 px
     """
-    asked = [limit for name, bound in limits.items() for limit in _limits(name, bound)]
+    given: dict[str, Any] = dict(options)
+    limits = {name: given.pop(name) for name in Limits.__annotations__ if name in given}
+    asked = for_layers([limit for name, bound in limits.items() for limit in _limits(name, bound)], names_of(layers))
     if not asked and against is None:
         raise RequestError("no limit was given; give one or more, such as min_field=64")
-    how: Measured = {"images": images, "count": count, "device": device, "seed": seed}
-    return keep(as_model(model, input_size), asked, against, **how)
+    return keep(as_model(model, input_size), asked, against, **given)
 
 
 def _limits(name: str, bound: Any) -> list[Limit]:

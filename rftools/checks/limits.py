@@ -6,7 +6,7 @@ import fnmatch
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,16 @@ CHECKS: Mapping[str, Check] = {
         "orientation", "", False, operator.le, _anisotropy, "Pooled anisotropy of the kernels, 0 to 1."
     ),
 }
+
+
+def for_layers(limits: Sequence[Limit], layers: Sequence[str]) -> list[Limit]:
+    """The limits, those that name no layers once for each of these names or patterns.
+
+    >>> [limit.pattern for limit in for_layers([Limit("min-field", 3), Limit("max-holes", 0, "a")], ["b", "c*"])]
+    ['b', 'c*', 'a']
+    """
+    found = [(limit, (limit.pattern,) if limit.pattern is not None else tuple(layers) or (None,)) for limit in limits]
+    return [replace(limit, pattern=pattern) for limit, patterns in found for pattern in patterns]
 
 
 def needs(limits: Sequence[Limit]) -> set[str]:

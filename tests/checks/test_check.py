@@ -233,7 +233,7 @@ def test_python_against_an_earlier_result(tmp_path: Path) -> None:
         ({}, "no limit was given; give one or more, such as min_field=64"),
         (
             {"min_feild": 3},
-            "check takes no option 'min_feild' (closest: min_field, min_effective); it takes against, ",
+            "check takes no option 'min_feild' (closest: min_field, min_effective); it takes layers, against, ",
         ),
         ({"min_field": "wide"}, "check: min_field is a number or a mapping, not 'wide'"),
         ({"min_field": {"conv": "wide"}}, "min_field takes a number or {'layer4.*': number}, not 'wide'"),
@@ -244,3 +244,18 @@ def test_wrong_limits_in_python(limits: dict[str, Any], line: str) -> None:
     with pytest.raises(RequestError) as caught:
         rf.check(rf.load(NET), **limits)
     assert str(caught.value).startswith(line)
+
+
+def test_python_names_layers_as_the_command_does(capsys: pytest.CaptureFixture[str]) -> None:
+    model = rf.load("rftools:vgg-dilated")
+    found = rf.check(model, layers=["features.block[12].conv", "features.block3.conv"], min_field=7, max_holes={"*": 9})
+    outcomes = {outcome.layer: outcome.ok for outcome in found.outcomes if outcome.check == "min-field"}
+    assert outcomes == {"features.block1.conv": False, "features.block2.conv": True, "features.block3.conv": True}
+    assert len([outcome for outcome in found.outcomes if outcome.check == "max-holes"]) == len(rf.theoretical(model))
+    with pytest.raises(SystemExit):
+        main(["check", "rftools:vgg-dilated", "--layers", "features.block[12].conv", "--min-field", "7"])
+    assert capsys.readouterr().out.splitlines()[:-1] == list(found.broken)
+    with pytest.raises(rf.RequestError, match="no layer matches 'nothing'"):
+        rf.check(model, layers="nothing", min_field=7)
+    with pytest.raises(rf.RequestError, match="batch_size is a whole number from 1, not 0"):
+        rf.check(model, min_effective=0.1, batch_size=0)
