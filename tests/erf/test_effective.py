@@ -174,6 +174,24 @@ def test_gaussian_fit_of_a_gaussian() -> None:
     assert value("gaussian_r2", image) == pytest.approx(1, abs=1e-6)
 
 
+def test_a_flat_map_has_no_gaussian() -> None:
+    draw = np.random.default_rng(0)
+    flat = 1 + 0.01 * draw.random((7, 7)) + 0.2 * (np.abs(np.arange(7) - 3) > 2)  # rather a bowl than a bell
+    assert np.isnan(value("gaussian_sigma_x", flat))
+    assert value("gaussian_r2", flat) < 0.1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (5, 7)])
+def test_holes_against_every_neighbour_by_hand(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(1).random(shape)
+    alone = 0.0
+    for (y, x), here in np.ndenumerate(image):
+        around = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
+        beside = [image[at] for at in around if 0 <= at[0] < shape[0] and 0 <= at[1] < shape[1]]
+        alone += max(here - max(beside, default=0.0), 0) ** 2
+    assert value("hole_energy", image) == pytest.approx(alone / (image**2).sum(), rel=1e-12)
+
+
 def test_gaussian_fit_agrees_with_scipy() -> None:
     from scipy.optimize import curve_fit
 

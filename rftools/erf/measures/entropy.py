@@ -13,5 +13,7 @@ def entropy_area(maps: Maps, frame: Frame) -> Maps:
     flat = maps.reshape(len(maps), -1)
     total = flat.sum(1, keepdims=True)
     p = np.divide(flat, total, out=np.zeros_like(flat), where=total > 0)
-    logs = np.log(p, out=np.zeros_like(p), where=p > 0)
-    return np.where(total[:, 0] > 0, np.exp(-(p * logs).sum(1)), np.nan)
+    logs = np.maximum(p, np.finfo(p.dtype).tiny)  # where p is zero, so is p log p
+    np.log(logs, out=logs)
+    logs *= p
+    return np.where(total[:, 0] > 0, np.exp(-logs.sum(1)), np.nan)

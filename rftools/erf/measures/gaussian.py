@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,10 @@ from rftools.erf.measures.edge import energy_of
 from rftools.erf.measures.moments import moments
 from rftools.erf.measures.registry import Frame, Maps, Mixed, mixed_measure
 
-ROUNDS = 25  # of Gauss-Newton, at most
-ENOUGH = 1e-12  # relative steps below which it has arrived
+ROUNDS = 25  # of Newton, at most
+ENOUGH = 1e-8  # relative steps below which it has arrived: the next would be of their square
 ENOUGH_MIXED = 1e-6  # the same of means that are drawn for an interval
+LARGEST = 0.7  # a step at most: twice or half
 RANGE = 8.0  # how many times narrower or wider in variance these may be than the mean of all
 SAMPLES = 13  # widths between these bounds from which a basis for all of them is found
 KEPT = 1e-9  # what the basis may miss, as a share of its largest vector
@@ -49,16 +50,23 @@ def _seen(functions: Maps, basis: Maps | None) -> Maps:
 
 @dataclass(frozen=True)
 class Bells:
-    """Gaussians ``exp(-a (x - cx)^2 - b (y - cy)^2)`` of maps, by the squared distances of their pixels."""
+    """Gaussians ``exp(-a (x - cx)^2 - b (y - cy)^2)`` of maps, by the squared distances of their pixels.
+
+    ``open`` are those that none fits best: a flat map's goes on growing for ever.
+    """
 
     a: Maps
     b: Maps
     x2: Maps
     y2: Maps
+    open: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def sigmas(self) -> tuple[Maps, Maps]:
-        return np.sqrt(0.5 / self.a), np.sqrt(0.5 / self.b)
+        found = np.sqrt(0.5 / self.a), np.sqrt(0.5 / self.b)
+        for sigma in found:
+            sigma[self.open] = np.nan
+        return found
 
 
 def _gaussian(mixed: Mixed, frame: Frame) -> tuple[Maps, Maps, Maps]:
@@ -102,53 +110,53 @@ def _start(mixed: Mixed, frame: Frame) -> Bells:
 
 
 def _descended(surface: Surface, start: Bells, enough: float) -> Bells:
-    """Gauss-Newton in ``a = 1/(2 sx^2)``, ``b = 1/(2 sy^2)``. Maps that have arrived leave the rounds."""
+    """Newton in ``log a`` and ``log b``, with ``a = 1/(2 sx^2)``, ``b = 1/(2 sy^2)``. Maps that have arrived leave."""
     a, b = start.a.copy(), start.b.copy()
     open_ = np.arange(len(a))
     for _ in range(ROUNDS):
-        now_a, now_b = _round(surface.of(open_), start.x2[open_], start.y2[open_], a[open_], b[open_])
-        moved = np.maximum(np.abs(now_a - a[open_]) / a[open_], np.abs(now_b - b[open_]) / b[open_])
-        a[open_], b[open_] = now_a, now_b
-        open_ = open_[moved > enough]
+        step_a, step_b = _step(surface.of(open_), start.x2[open_], start.y2[open_], a[open_], b[open_])
+        a[open_] *= np.exp(step_a)
+        b[open_] *= np.exp(step_b)
+        open_ = open_[np.maximum(np.abs(step_a), np.abs(step_b)) > enough]
         if not len(open_):
             break
-    return Bells(a, b, start.x2, start.y2)
+    return Bells(a, b, start.x2, start.y2, open_)
 
 
-def _round(surface: Surface, x2: Maps, y2: Maps, a: Maps, b: Maps) -> tuple[Maps, Maps]:
-    """One Gauss-Newton step. The model's derivatives are ``G, -A x2 G, -A y2 G``; their products, which are of an axis
-    each, give the normal equations in closed form.
+def _step(surface: Surface, x2: Maps, y2: Maps, a: Maps, b: Maps) -> tuple[Maps, Maps]:
+    """One step of Newton towards the largest ``P^2 / sum G^2`` with ``P = sum m G``: the least squares once the best
+    amplitude is put in. Where that is not concave, a step of Gauss and Newton, in which the axes do not mix.
     """
     ex, ey = np.exp(-a[:, None] * x2), np.exp(-b[:, None] * y2)
-    sx, sy = ([(e * e * t**k).sum(1) for k in range(3)] for e, t in ((ex, x2), (ey, y2)))
-    lines = surface.lines(np.stack([ex, ex * x2], axis=2))  # sums along x, with and without x2
-    plain, by_x = (surface.columns(lines[:, :, i], ey) for i in (0, 1))
-    by_y = surface.columns(lines[:, :, 0], ey * y2)
-    g = sx[0] * sy[0]
-    amplitude = plain / g
-    n12, n13 = -amplitude * sx[1] * sy[0], -amplitude * sx[0] * sy[1]
-    n22, n33, n23 = (amplitude**2 * m for m in (sx[2] * sy[0], sx[0] * sy[2], sx[1] * sy[1]))
-    left = np.stack(
-        [
-            plain - amplitude * g,
-            -amplitude * (by_x - amplitude * sx[1] * sy[0]),
-            -amplitude * (by_y - amplitude * sx[0] * sy[1]),
-        ],
-        axis=1,
-    )
-    step, usable = _solved(np.stack([g, n12, n13, n12, n22, n23, n13, n23, n33], axis=1).reshape(-1, 3, 3), left)
-    return tuple(  # type: ignore[return-value]
-        np.clip(old + np.where(usable, step[:, i], 0), old / 2, old * 2) for i, old in ((1, a), (2, b))
-    )
+    p = _products(surface, (ex, ey), (a[:, None] * x2, b[:, None] * y2))
+    p = p / p[:, :1, :1]
+    (mean_x, var_x), (mean_y, var_y) = _spread(ex * ex, a[:, None] * x2), _spread(ey * ey, b[:, None] * y2)
+    down_a, down_b = 2 * (mean_x - p[:, 0, 1]), 2 * (mean_y - p[:, 1, 0])
+    aa = 2 * (p[:, 0, 2] - p[:, 0, 1] ** 2) - 4 * var_x + down_a
+    bb = 2 * (p[:, 2, 0] - p[:, 1, 0] ** 2) - 4 * var_y + down_b
+    ab = 2 * (p[:, 1, 1] - p[:, 0, 1] * p[:, 1, 0])
+    det = aa * bb - ab * ab
+    concave = (aa < 0) & (det > 0)
+    safe = np.where(concave, det, 1.0)
+    step_a = np.where(concave, (ab * down_b - bb * down_a) / safe, down_a / (2 * var_x))
+    step_b = np.where(concave, (ab * down_a - aa * down_b) / safe, down_b / (2 * var_y))
+    return tuple(np.clip(np.nan_to_num(s, posinf=0, neginf=0), -LARGEST, LARGEST) for s in (step_a, step_b))  # type: ignore[return-value]
 
 
-def _solved(normal: Maps, left: Maps) -> tuple[Maps, NDArray[np.bool_]]:
-    """The steps of all maps, and which of them the equations do give."""
-    normal = normal + 1e-12 * np.eye(3) * np.trace(normal, axis1=1, axis2=2)[:, None, None]
-    usable = np.isfinite(normal).all(axis=(1, 2)) & (np.abs(np.linalg.det(np.nan_to_num(normal))) > 0)
-    normal[~usable] = np.eye(3)
-    steps = np.linalg.solve(normal, left[:, :, None])[:, :, 0].astype(np.float64)
-    return steps, usable
+def _products(surface: Surface, bells: tuple[Maps, Maps], squares: tuple[Maps, Maps]) -> Maps:
+    """``sum m G (b y^2)^i (a x^2)^j`` as ``(n, i, j)``, i and j from 0 to 2."""
+    (ex, ey), (tx, ty) = bells, squares
+    along_x, along_y = (np.stack([e, e * t, e * t * t], axis=2) for e, t in ((ex, tx), (ey, ty)))
+    lines = surface.lines(along_x)
+    return np.asarray(np.matmul(_seen(along_y, surface.along_y).transpose(0, 2, 1), lines))
+
+
+def _spread(weights: Maps, values: Maps) -> tuple[Maps, Maps]:
+    """Mean and variance of values under weights."""
+    total = weights.sum(1)
+    weighted = weights * values
+    mean = weighted.sum(1) / total
+    return mean, (weighted * values).sum(1) / total - mean**2
 
 
 def _explained(surface: Surface, fit: Bells, mixed: Mixed, frame: Frame) -> Maps:
@@ -205,13 +213,13 @@ def _basis(place: Maps, low: float, high: float, scale: float) -> Maps:
 
 @mixed_measure("gaussian_sigma_x", unit="px", ranks=(2,))
 def gaussian_sigma_x(mixed: Mixed, frame: Frame) -> Maps:
-    """Sigma along x of the least-squares Gaussian about the map's centroid."""
+    """Sigma along x of the least-squares Gaussian about the map's centroid; NaN where none fits best (a flat map)."""
     return _gaussian(mixed, frame)[0]
 
 
 @mixed_measure("gaussian_sigma_y", unit="px", ranks=(2,))
 def gaussian_sigma_y(mixed: Mixed, frame: Frame) -> Maps:
-    """Sigma along y of the least-squares Gaussian about the map's centroid."""
+    """Sigma along y of the least-squares Gaussian about the map's centroid; NaN where none fits best (a flat map)."""
     return _gaussian(mixed, frame)[1]
 
 
