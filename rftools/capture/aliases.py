@@ -62,7 +62,7 @@ def scattered(view: View, before: Any, after: Any, shape: torch.Size, emit: Emit
     """
     aten, parent, name = torch.ops.aten, view.parent, view.name
     arguments = view.args
-    if name in {"detach", "alias"}:
+    if name in {"detach", "alias", "lift_fresh"}:
         return after
     if name in SAME_ELEMENTS:
         return emit(aten.view.default, (after, list(parent.shape)), parent)

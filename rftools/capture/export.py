@@ -24,6 +24,7 @@ from rftools.capture.record import record
 from rftools.capture.recurrences import without_steps
 from rftools.capture.returns import Labels, returned
 from rftools.capture.state import unchanged
+from rftools.capture.trace import trace
 from rftools.errors import RequestError, reason
 from rftools.runtime.evaluation import evaluating, uncompiled
 
@@ -64,7 +65,14 @@ def capture(
         inputs = [input_size]
     example = example_of(module, inputs, of)
     _refuse_scripted(module)
-    with evaluating(module), unchanged(module), _quiet(), _plain_attention():
+    with evaluating(module), _quiet(), _plain_attention():
+        traced = _traced(module, example)
+        return _by_export(module, example) if traced is None else traced
+
+
+def _by_export(module: nn.Module, example: Example) -> Graph:
+    """The graph by ``torch.export``, or where that refuses the operators of a real pass."""
+    with unchanged(module):
         try:
             program, labels = _exported(module, example)
             if _has_regions(program.graph) or _has_symbols(program.graph):
@@ -81,6 +89,17 @@ def capture(
                 _refuse_input(module, example, error)
             return _recorded(module, example)
     return _from_program(program, example, labels)
+
+
+def _traced(module: nn.Module, example: Example) -> Graph | None:
+    """The quick way's graph; None where it is not sure to be the net's, whatever the reason."""
+    states = _random_states()
+    try:
+        with unchanged(module):
+            graph = trace(module, example)
+    except Exception:  # the slower ways find out what it is, and say so
+        return None
+    return graph if _random_states() == states else None
 
 
 def _refuse_scripted(module: nn.Module) -> None:

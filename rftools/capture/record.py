@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Set
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -27,19 +29,24 @@ def record(module: nn.Module, example: Example) -> Graph:
     Raises:
         RequestError: a tensor changed in place under a view of it, which a list of operators can't tell apart.
     """
-    recorder = _Recorder(example)
+    return recorded_by(_Watcher(example), module, example)
+
+
+def recorded_by(recorder: Recorder, module: nn.Module, example: Example) -> Graph:
+    """The graph of what a recorder sees of one call of the module."""
     handles = []
     for path, child in module.named_modules():
         handles.append(child.register_forward_pre_hook(recorder.entering(path, child)))
         handles.append(child.register_forward_hook(recorder.leaving, always_call=True))
     try:
         # Gradients are enabled, though none is needed, so that it shows where the net itself disables them.
-        with without_gradients(module), torch.enable_grad(), recorder.leaves, AsOne(recorder.as_one), recorder:
+        with without_gradients(module), torch.enable_grad(), recorder.seeing():
             returned = module(*example.args, **example.kwargs)
     finally:
         for handle in handles:
             handle.remove()
     outputs = name_outputs(pytree.tree_map(recorder.node_of, returned))
+    recorder.finish({node for _, node in outputs})
     nodes = tuple(node for node in recorder.graph.nodes if node.op == "call_function")
     mark_left(nodes, recorder.inputs)
     return Graph(
@@ -52,11 +59,11 @@ def record(module: nn.Module, example: Example) -> Graph:
     )
 
 
-class _Recorder(TorchDispatchMode):
+class Recorder:
     """Writes every operator that runs into an ``fx.Graph``, with the modules that were running."""
 
-    def __init__(self, example: Example) -> None:
-        super().__init__()
+    def prepare(self, example: Example) -> None:
+        """Begin with the inputs."""
         self.graph = fx.Graph()
         self.constants: dict[str, torch.Tensor] = {}
         self.kept: list[torch.Tensor] = []  # a live tensor keeps its id its own
@@ -69,7 +76,7 @@ class _Recorder(TorchDispatchMode):
         self.calls: dict[str, int] = {}
         self.inputs: list[fx.Node] = []
         self.returned: Labels = {}
-        self.leaves = Leaving(self._left)
+        self.choosing = False
         self.quiet = False  # inside an operator that is written down as one
         for number, tensor in enumerate(example.tensors):
             node = self.graph.placeholder(f"input_{number}")
@@ -78,6 +85,21 @@ class _Recorder(TorchDispatchMode):
             self.inputs.insert(0 if number == example.of else len(self.inputs), node)
             if is_index(tensor):
                 self.constants[node.name] = tensor
+
+    def seeing(self) -> AbstractContextManager[Any]:
+        """While the operators are seen."""
+        raise NotImplementedError
+
+    def constant_of(self, tensor: torch.Tensor) -> tuple[str, torch.Tensor]:
+        """A name for a tensor that no operator made, and its values."""
+        return "constant", tensor
+
+    def memory_of(self, tensor: torch.Tensor) -> int:
+        """What tensors that share memory have in common."""
+        return int(tensor.untyped_storage().data_ptr())
+
+    def finish(self, outputs: Set[fx.Node]) -> None:
+        """Called with the outputs once all operators have run."""
 
     def entering(self, path: str, module: nn.Module) -> Any:
         kind = f"{type(module).__module__}.{type(module).__qualname__}"
@@ -93,11 +115,6 @@ class _Recorder(TorchDispatchMode):
         self.returned[ModuleCall(key, path, kind).name] = labels_of(pytree.tree_map(self.node_of, output), fx.Node)
         self.stack.pop()
 
-    def _left(self, func: Any, tensor: torch.Tensor) -> None:
-        node = self.node_of(tensor)
-        if node is not None:
-            self._emit(func, (node,), None)
-
     def node_of(self, value: Any) -> Any:
         """The node that computed a tensor; other values as they are."""
         if not isinstance(value, torch.Tensor):
@@ -106,8 +123,8 @@ class _Recorder(TorchDispatchMode):
             self._read_anew(value)
         return self.nodes.get(id(value))
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
+    def noted(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run an operator, and write it down."""
         result = func(*args, **kwargs)
         if self.quiet:
             return result
@@ -138,7 +155,7 @@ class _Recorder(TorchDispatchMode):
         node = self.graph.create_node("call_function", func, args, kwargs or {})
         node.meta["val"] = value
         node.meta["nn_module_stack"] = dict(self.stack)
-        node.meta["choice"] = self.leaves.choosing  # a value that only chooses a branch
+        node.meta["choice"] = self.choosing  # a value that only chooses a branch
         node.meta["gradient"] = torch.is_grad_enabled()  # False inside the net's own torch.no_grad()
         return node
 
@@ -154,9 +171,10 @@ class _Recorder(TorchDispatchMode):
         if not isinstance(value, torch.Tensor):
             return value
         if id(value) not in self.nodes:
-            placeholder = self.graph.placeholder(f"constant_{len(self.constants)}")
+            kind, constant = self.constant_of(value)
+            placeholder = self.graph.placeholder(f"{kind}_{len(self.constants)}")
             placeholder.meta["val"] = value
-            self.constants[placeholder.name] = value
+            self.constants[placeholder.name] = constant
             self._map(value, placeholder)
         return self.node_of(value)
 
@@ -165,7 +183,7 @@ class _Recorder(TorchDispatchMode):
         self.nodes[id(tensor)] = node
         self.kept.append(tensor)
         if not tensor.is_meta:
-            self.storages.setdefault(tensor.untyped_storage().data_ptr(), []).append(tensor)
+            self.storages.setdefault(self.memory_of(tensor), []).append(tensor)
 
     def _spread(self, tensor: torch.Tensor) -> None:
         """A tensor was written: whatever it is a view of changed with it, and the other views are to be read anew."""
@@ -203,10 +221,33 @@ class _Recorder(TorchDispatchMode):
         """Refuse a write into memory that is shared in a way which was not seen."""
         if target.is_meta or id(target) not in self.nodes:
             return
-        alike = self.storages.get(target.untyped_storage().data_ptr(), ())
+        alike = self.storages.get(self.memory_of(target), ())
         if len({self._root(tensor) for tensor in alike}) > 1:
             path = self.stack[-1][1][0] if self.stack else ""
             raise RequestError(
                 f"{func._schema.name} in {path or 'the model'} changes memory in place that another tensor shares,"
                 " which can't be followed here; write it without the in-place form, or make the model exportable"
             )
+
+
+class _Watcher(Recorder, TorchDispatchMode):
+    """Sees the operators of a real pass, and the values that leave it."""
+
+    def __init__(self, example: Example) -> None:
+        super().__init__()
+        self.prepare(example)
+        self.leaves = Leaving(self._left)
+
+    @contextlib.contextmanager
+    def seeing(self) -> Iterator[None]:
+        with self.leaves, AsOne(self.as_one), self:
+            yield
+
+    def _left(self, func: Any, tensor: torch.Tensor) -> None:
+        node = self.node_of(tensor)
+        if node is not None:
+            self._emit(func, (node,), None)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.choosing = self.leaves.choosing
+        return self.noted(func, args, kwargs or {})

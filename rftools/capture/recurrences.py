@@ -22,14 +22,14 @@ OPERATORS = tuple(getattr(torch.ops.aten, name).input for name in LAYERS)
 
 def without_steps(trace: Callable[[], Any]) -> Any:
     """The program that ``trace`` makes; as torch makes it where a recurrent layer does not stay an operator of it."""
-    with _of_shapes() as called:
+    with of_shapes() as called:
         program = trace()
     kept = Counter(node.target for node in program.graph.nodes)
     return trace() if any(kept[operator] < count for operator, count in called.items()) else program
 
 
 @contextlib.contextmanager
-def _of_shapes() -> Iterator[Counter[Any]]:
+def of_shapes() -> Iterator[Counter[Any]]:
     """Tracing takes empty tensors for what recurrent layers return; the block gets how often each was called."""
     called: Counter[Any] = Counter()
     before = {operator: dict(operator.py_kernels) for operator in OPERATORS}

@@ -76,7 +76,7 @@ def rebound(graph: Graph, module: nn.Module, drawn: nn.Module) -> Graph | None:
     None where that is not sure: a graph that was recorded, whose way may hang on the weights, or a constant that is
     neither a parameter nor a buffer nor written in the forward pass itself.
     """
-    if graph.method != "export":
+    if graph.method == "record":
         return None
     names = {id(tensor): name for name, tensor in _tensors(module).items()}
     others, constants = _tensors(drawn), {}
