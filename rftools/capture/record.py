@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -46,7 +46,6 @@ def recorded_by(recorder: Recorder, module: nn.Module, example: Example) -> Grap
         for handle in handles:
             handle.remove()
     outputs = name_outputs(pytree.tree_map(recorder.node_of, returned))
-    recorder.finish({node for _, node in outputs})
     nodes = tuple(node for node in recorder.graph.nodes if node.op == "call_function")
     mark_left(nodes, recorder.inputs)
     return Graph(
@@ -97,9 +96,6 @@ class Recorder:
     def memory_of(self, tensor: torch.Tensor) -> int:
         """What tensors that share memory have in common."""
         return int(tensor.untyped_storage().data_ptr())
-
-    def finish(self, outputs: Set[fx.Node]) -> None:
-        """Called with the outputs once all operators have run."""
 
     def entering(self, path: str, module: nn.Module) -> Any:
         kind = f"{type(module).__module__}.{type(module).__qualname__}"

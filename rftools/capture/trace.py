@@ -7,12 +7,12 @@ tensor, a shape that data decide end the trace, and the net is exported instead,
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import nn
 from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx.experimental.proxy_tensor import ProxyTorchDispatchMode
@@ -81,7 +81,7 @@ def _without_values(module: nn.Module, fakes: FakeTensorMode) -> Iterator[dict[i
                     empty = fakes.from_tensor(tensor, static_shapes=True)
                     taken.append((own, name, tensor))
                     originals[id(empty)] = tensor
-                    own[name] = empty
+                    own[name] = empty  # type: ignore[assignment]
         yield originals
     finally:
         for own, name, tensor in taken:
@@ -159,12 +159,6 @@ class _Tracer(Recorder, ProxyTorchDispatchMode):
 
     def memory_of(self, tensor: torch.Tensor) -> int:
         return int(tensor.untyped_storage()._cdata)
-
-    def finish(self, outputs: Set[fx.Node]) -> None:
-        """Operators go whose value nothing reads."""
-        for node in reversed(self.graph.nodes):
-            if node.op == "call_function" and not node.users and node not in outputs and not node.is_impure():
-                self.graph.erase_node(node)
 
 
 def _autocasts() -> tuple[bool, bool]:

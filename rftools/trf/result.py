@@ -18,7 +18,7 @@ class TheoreticalResult(Result[LayerField]):
     SCHEMA: ClassVar[tuple[str, int]] = ("rftools.trf", 1)
 
     with_support: bool = False
-    capture: str = "export"  # "record": the operators of one forward pass, true for the path that it took
+    capture: str = "trace"  # or "export"; "record": the operators of one forward pass, true for the path that it took
     input_range: InputRange | None = None
     objects: tuple[int, ...] | None = None  # the extent, one an axis, of what a layer should see whole
 

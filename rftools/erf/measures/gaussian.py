@@ -140,7 +140,7 @@ def _step(surface: Surface, x2: Maps, y2: Maps, a: Maps, b: Maps) -> tuple[Maps,
     safe = np.where(concave, det, 1.0)
     step_a = np.where(concave, (ab * down_b - bb * down_a) / safe, down_a / (2 * var_x))
     step_b = np.where(concave, (ab * down_a - aa * down_b) / safe, down_b / (2 * var_y))
-    return tuple(np.clip(np.nan_to_num(s, posinf=0, neginf=0), -LARGEST, LARGEST) for s in (step_a, step_b))  # type: ignore[return-value]
+    return tuple(np.clip(np.nan_to_num(s, posinf=0, neginf=0), -LARGEST, LARGEST) for s in (step_a, step_b))
 
 
 def _products(surface: Surface, bells: tuple[Maps, Maps], squares: tuple[Maps, Maps]) -> Maps:
