@@ -84,8 +84,8 @@ def _without_values(module: nn.Module, fakes: FakeTensorMode) -> Iterator[dict[i
                     own[name] = empty  # type: ignore[assignment]
         yield originals
     finally:
-        for own, name, tensor in taken:
-            own[name] = tensor
+        for place, name, tensor in taken:
+            place[name] = tensor
 
 
 class _Tracer(Recorder, ProxyTorchDispatchMode):
