@@ -76,7 +76,9 @@ if not os.path.isdir(os.path.join(__path__[0], "cli")):  # a checkout without li
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'rftools' has no attribute {name!r}")
+        from rftools.errors import closest
+
+        raise AttributeError(f"module 'rftools' has no attribute {name!r}{closest(name, __all__)}")
     value = getattr(importlib.import_module(f"rftools.{_HOME[name]}"), name)
     globals()[name] = value
     return value

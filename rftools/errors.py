@@ -6,6 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
+NAMED = 3  # of the layers that there are, where none has a name like the one asked for
+
 SHORTEST = 3  # characters of a part of a name
 LONGEST = 300  # characters of a foreign reason
 
@@ -93,8 +95,12 @@ def no_layer(name: str, names: Sequence[str]) -> RequestError:
 
     >>> str(no_layer("conv2", ["conv1", "head"]))
     "no layer 'conv2' (closest: conv1); there are 2 layers"
+    >>> str(no_layer("stem", ["conv1", "head"]))
+    "no layer 'stem'; there are 2 layers: conv1, head"
     """
-    return RequestError(f"no layer {name!r}{closest(name, names)}; there are {len(names)} layers")
+    near = closest(name, names)
+    some = "" if near or not names else f": {', '.join(names[:NAMED])}{', ...' * (len(names) > NAMED)}"
+    return RequestError(f"no layer {name!r}{near}; there are {len(names)} layers{some}")
 
 
 def missing_package(package: str, extra: str, purpose: str) -> RequestError:

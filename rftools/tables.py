@@ -74,7 +74,8 @@ class Grid:
         shown = [k for k in range(len(self.columns)) if k == 0 or not self.rows or any(row[k] for row in self.rows)]
         left_out: list[int] = []
         for k in sorted(leaving(self.columns), key=self.says_something):
-            if width is None or self.taken(shown, fold=is_answer(self.columns[k])) <= width:
+            fold = is_answer(self.columns[k]) and self.says_something(k)
+            if width is None or self.taken(shown, fold=fold) <= width:
                 break
             if k in shown:
                 shown.remove(k)

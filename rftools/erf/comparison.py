@@ -29,13 +29,21 @@ if TYPE_CHECKING:
 SHOWN = ("radius_50", "relative_size", "ellipse_anisotropy", "edge_energy")  # in tables, where none was asked for
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ComparedLayer:
     """One layer of several models: its effective field in each, and how each but the first differs from the first."""
 
     name: str
     rows: tuple[EffectiveLayer, ...]
     differences: tuple[Mapping[str, Difference], ...]
+
+    def __repr__(self) -> str:
+        """A line a measure: the first model's value, and by how much each other differs."""
+        found = [f"<ComparedLayer {self.name}: {len(self.rows)} models>"]
+        for name, first in self.rows[0].measures.items():
+            start = "not defined" if first.value is None else f"{first.value:.4g}"
+            found.append(f"  {name}: " + "; ".join([start, *(str(own[name]) for own in self.differences)]))
+        return "\n".join(found)
 
 
 @dataclass(frozen=True, repr=False)

@@ -84,6 +84,12 @@ class Difference:
         """`holds` in words, empty where there is no interval."""
         return {None: "", True: "holds", False: "does not"}[self.holds]
 
+    def __str__(self) -> str:
+        if self.value is None:
+            return "not defined"
+        interval = "" if self.low is None else f" ({self.low:.4g} to {self.high:.4g}), {self.verdict}"
+        return f"{self.value:+.4g} {'' if self.unit == '1' else self.unit}".rstrip() + interval
+
 
 Sided = tuple[NDArray[np.float32], Frame]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -87,11 +88,16 @@ def as_model(model: Model | nn.Module, input_size: tuple[int, ...] | int | None 
             model if input_size is None else dataclasses.replace(model, input_size=whole_size(input_size, model.module))
         )
     if not isinstance(model, nn.Module):
-        raise RequestError(f"a model is a loaded Model or a torch.nn.Module, not {type(model).__name__}")
+        raise RequestError(_no_model(model))
     model = uncompiled(model)
     name = type(model).__name__
     size = None if input_size is None else whole_size(input_size, model)
     return Model(module=model, spec=name, name=name, input_size=size)
+
+
+def _no_model(given: object) -> str:
+    way = f": rf.load({str(given)!r})" if isinstance(given, (str, os.PathLike)) else ""
+    return f"a model is a loaded Model or a torch.nn.Module, not {type(given).__name__}{way}"
 
 
 def whole_size(size: tuple[int, ...] | int, module: nn.Module) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ from rftools.pruning.scores import Pictures, scores_of
 from rftools.pruning.select import Bools, Scored, left_alone, pinned_taps, select
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cut:
     """A pruned net: ``model`` has the masks applied, ``original`` are the weights before, ``masks`` go by layer."""
 
@@ -34,6 +34,15 @@ class Cut:
     original: dict[str, torch.Tensor]
     masks: dict[str, torch.Tensor]
     result: PruneResult
+
+    def __repr__(self) -> str:
+        """The table of the result, not the tensors."""
+        table = repr(self.result).splitlines()[1:]
+        head = f"<Cut of {self.model.name}: sparsity {self.result.sparsity:.3f}; .model, .masks, .original, .result>"
+        return "\n".join([head, *table])
+
+    def _repr_html_(self) -> str:
+        return self.result._repr_html_()
 
 
 @checked

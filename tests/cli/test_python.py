@@ -106,6 +106,14 @@ WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda m: rf.tuning(m, phase=8),
         "tuning takes no option 'phase' (closest: phases); it takes .*",
     ),
+    "spec": (
+        lambda m: rf.theoretical("rftools:vgg-dilated"),
+        "a model is a loaded Model or a torch.nn.Module, not str: rf.load('rftools:vgg-dilated')",
+    ),
+    "layer": (
+        lambda m: rf.sparsity(m)["stem"],
+        "no layer 'stem'; there are 5 layers: features.block1.conv, features.block2.conv, features.block3.conv, ...",
+    ),
     "row": (lambda m: rf.sparsity(m)[1.5], "a layer is named by text or its place, not by float"),
 }
 
@@ -176,3 +184,33 @@ def test_a_result_and_a_row_fit_into_eighty_columns(monkeypatch: pytest.MonkeyPa
     assert ".table() shows all" in repr(results[1])
     assert "radius_50: " in repr(results[3][0])
     assert re.search(r"radius_50: [\d.]+ px \([\d.]+ to [\d.]+\)", repr(results[3][0]))
+
+
+def test_a_mistyped_name_of_the_package_has_its_neighbours() -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'efective' \(closest: effective\)"):
+        rf.efective  # noqa: B018
+    assert not hasattr(rf, "__wrapped__")
+
+
+def test_a_pruned_net_shows_its_table_not_its_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    cut = rf.prune(net(), sparsity=0.5)
+    first, *table = repr(cut).splitlines()
+    assert first == "<Cut of Sequential: sparsity 0.500; .model, .masks, .original, .result>"
+    assert table == repr(cut.result).splitlines()[1:]
+    assert "tensor" not in repr(cut)
+    assert cut._repr_html_() == cut.result._repr_html_()
+
+
+def test_what_models_differ_in_and_totals_show_themselves_in_lines() -> None:
+    compared = rf.compare([net(), nn.Sequential(nn.Conv2d(1, 4, 3))], torch.rand(3, 1, 12, 12), layers="0")
+    first, *lines = repr(compared[0]).splitlines()
+    assert first == "<ComparedLayer 0: 2 models>"
+    change = compared[0].differences[0]["radius_50"]
+    (own,) = [line for line in lines if line.startswith("  radius_50: ")]
+    assert own.startswith(
+        f"  radius_50: {compared[0].rows[0].measures['radius_50'].value:.4g}; {change.value:+.4g} px ("
+    )
+    assert own.endswith(change.verdict)
+    assert max(map(len, lines)) < 80
+    assert repr(rf.sparsity(net()).total).splitlines()[:3] == ["<Total>", "  weights: 180", "  zeros: 0"]

@@ -116,6 +116,8 @@ def test_columns_without_a_value_leave_first() -> None:
         "(--wide shows all)",
     ]
     assert lines(columns, [row], None, 21)[0] == "layer  size  angle"
+    name = "features.block1.conv"
+    assert lines(columns, [[name, *row[1:]]], None, 33)[2].split() == [name, "7", "45"]  # before a name is folded
     assert lines(columns, [row], None, None)[0].split() == list(columns)
 
 

@@ -82,8 +82,8 @@ class LayerSparsity(ShownRow):
     survivors: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)  # not in the JSON
 
 
-@dataclass(frozen=True)
-class Total:
+@dataclass(frozen=True, repr=False)
+class Total(ShownRow):
     """The layers together; ``taps`` counts kernels of the most frequent kernel size only (``tap_kernel``)."""
 
     weights: int
