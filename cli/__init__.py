@@ -27,6 +27,7 @@ COMMANDS = {
     "check": "Exit 1 when a net breaks a limit: for continuous integration.",
     "train": "Train a net and leave checkpoints.",
     "prune": "Prune a trained net and write what is left.",
+    "study": "A grid of runs, its tables and its page.",
     "info": "What a file is: format, net, classes, masks.",
     "models": "List the nets that come with rftools.",
     "demo": "Train a small net, analyse it, write its report.",

@@ -1,0 +1,99 @@
+"""What a study answers, on tables whose truth is known."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from rftools.study.answers import difference, doubts, explained, ranking, spanning_pairs
+from rftools.study.page import page, summary
+from rftools.study.plan import read_plan
+from rftools.study.tables import frames
+
+
+def made(rows: dict[str, list[float]], **more: object) -> pd.DataFrame:
+    """A table of accuracies, a seed each."""
+    records = [
+        {"net": "n", "row": row, "seed": seed, "accuracy": value, "epochs": [], "layers": [], "key": "k"} | more
+        for row, values in rows.items()
+        for seed, value in enumerate(values)
+    ]
+    return frames(records)["results"]
+
+
+def test_difference_is_welchs():
+    a, b = [0.81, 0.85, 0.80], [0.70, 0.78, 0.71]
+    ends = stats.ttest_ind(100 * np.array(a), 100 * np.array(b), equal_var=False).confidence_interval()
+    said = difference(made({"a": a, "b": b}), "a", "b")
+    assert said == f"a 82.0 %, b 73.0 %: +9.0 points (95 % interval {ends.low:+.1f} to {ends.high:+.1f})"
+    assert "seeds differ by as much" in (difference(made({"a": a, "b": [0.6, 0.95, 0.8]}), "a", "b") or "")
+    assert difference(made({"a": a}), "a", "b") is None
+    assert "one seed" in (difference(made({"a": [0.5], "b": [0.6]}), "a", "b") or "")
+
+
+def test_ranking_is_by_means():
+    own = made({"a": [0.5, 0.6], "b": [0.9, 0.1], "c": [0.7, 0.7]})
+    assert ranking(own, ("a", "b", "c")) == "c (70.0 %) > a (55.0 %) > b (50.0 %)"
+    assert ranking(own, ("a", "x")) is None
+
+
+def nets(field_effect: float, size_effect: float, noise: float) -> pd.DataFrame:
+    """Twelve nets, three seeds each: accuracy in points is 50 + effects times log2."""
+    draw = np.random.default_rng(3)
+    records = []
+    for k, (field, size) in enumerate(itertools.product((15, 31, 63, 127), (10_000, 40_000, 160_000))):
+        for seed in range(3):
+            points = 50 + field_effect * np.log2(field) + size_effect * np.log2(size) + noise * draw.normal()
+            records.append(
+                {"net": f"n{k}", "row": f"r{k}", "seed": seed, "key": "k", "accuracy": points / 100}
+                | {"theoretical": field, "parameters": size, "sparsity": 0.0, "epochs": [], "layers": []}
+            )
+    return frames(records)["results"]
+
+
+def test_effects_are_found_with_their_intervals():
+    field, size = explained(nets(2.0, 0.5, noise=0.0), "theoretical") or (None, None)
+    assert field is not None
+    assert size is not None
+    assert (field.points, size.points) == pytest.approx((2.0, 0.5), abs=1e-9)
+    field, size = explained(nets(0.0, 1.0, noise=1.0), "theoretical") or (None, None)
+    assert field is not None
+    assert field.low < 0 < field.high
+    assert size is not None
+    assert size.low > 0
+
+
+def test_few_nets_explain_nothing():
+    own = nets(2.0, 0.5, noise=0.0)
+    assert explained(own[own["row"].isin(["r0", "r1", "r2", "r3"])], "theoretical") is None
+    assert explained(own[own["theoretical"] == 15], "theoretical") is None
+
+
+def test_two_taps_that_span_a_kernel_are_its_diagonals():
+    assert spanning_pairs(3) == (2, 36)
+    assert spanning_pairs(5) == (2, 300)
+
+
+def test_readings_say_which_gives_the_articles_ranking():
+    rows = {
+        "dilated": [0.70], "large": [0.71], "cascade": [0.72],
+        "cascade, 25 % zero": [0.75], "large, 15 % zero": [0.73],
+        "cascade, 75 % zero": [0.60], "large, 85 % zero": [0.73],
+    }  # fmt: skip
+    tables = {"results": made(rows), "layers": pd.DataFrame(), "epochs": pd.DataFrame()}
+    answer = doubts(tables)[1]
+    assert answer.text is not None
+    assert answer.text.endswith("The article's ranking follows from: set to zero.")
+    assert doubts(tables)[2].told.startswith("Left open")
+
+
+def test_a_page_of_failures_and_hostile_names_is_whole():
+    hostile = "<script>alert(1)</script>"
+    names = dict.fromkeys(("net", "row", "error"), hostile)
+    records = [names | {"seed": 0, "key": "k", "data": "marks", "rftools": "0", "epochs": [], "layers": []}]
+    text = page(read_plan("article"), frames(records))
+    assert "<script>" not in text
+    assert "1 of them failed" in text
+    assert summary(frames(records)["results"]) == []
