@@ -31,13 +31,14 @@ class Asked:
     batch_size: int
     device: str
     mass: str
+    independent: str
     signs: bool
     group_by: str
 
     def check(self) -> None:
         """Raise `RequestError` for words that speak of the other kind of field."""
-        if self.of == "effective" and (self.signs or self.mass != "survivors"):
-            raise RequestError("--signs and --mass speak of weights; leave them out with --of effective")
+        if self.of == "effective" and (self.signs or self.mass != "survivors" or self.independent != "auto"):
+            raise RequestError("--signs, --mass and --independent speak of weights; leave them out with --of effective")
         if self.of == "weights" and self.images is not None:
             raise RequestError("--images speaks of effective fields; add --of effective")
 
@@ -49,7 +50,13 @@ class Asked:
 
         examples = EXAMPLES if kind == "kernels" else 0
         found = subject.weights_of(spec)
-        how = {"mass": self.mass, "seed": subject.seed, "signs": self.signs, "examples": examples}
+        how = {
+            "mass": self.mass,
+            "seed": subject.seed,
+            "independent": self.independent,
+            "signs": self.signs,
+            "examples": examples,
+        }
         return orientation(found, layers=self.layers or None, **how)  # type: ignore[arg-type]
 
     def _of_effective_fields(self, model: Model, seed: int) -> OrientationResult:
@@ -73,6 +80,10 @@ WORDS = (
     click.option(
         "--mass", type=click.Choice(["survivors", "abs", "square"]), default="survivors", show_default=True,
         help="What a tap weighs: 1 where it is not zero, |w| or w^2.",
+    ),
+    click.option(
+        "--independent", type=click.Choice(["auto", "kernels", "filters"]), default="auto", show_default=True,
+        help="What the test and the intervals take for independent; auto: filters where their kernels share masks.",
     ),
     click.option(
         "--signs", is_flag=True, help="What the signs say: blobs, edges or lines, and which way kernels rise."

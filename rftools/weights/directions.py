@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,11 @@ from numpy.typing import NDArray
 from rftools.weights.results import Examples, FilterOrientation, Histogram, LayerOrientation, Pooled
 from rftools.weights.statistics.axial import rayleigh, resultant
 from rftools.weights.statistics.continuous import kuiper, rao
-from rftools.weights.statistics.resampling import SPARSE, counts_by_row, ends, resampled_sums, unbiased_interval
+from rftools.weights.statistics.resampling import LEAST, ends, length_interval, resampled_sums
 from rftools.weights.statistics.shapes import Inertia
 from rftools.weights.statistics.sphere import Axes
 
 EDGES = tuple(float(e) for e in np.linspace(-7.5, 172.5, 13))
-BLOCK = 1 << 15  # kernels at a time
-FEW = 1024  # distinct masks
 Floats = NDArray[np.float64]
 
 
@@ -38,23 +35,40 @@ def from_axes(name: str, own: Axes, units: str) -> LayerOrientation:
     )
 
 
-def describe(name: str, shapes: Inertia, counts: NDArray[np.int64], units: str, seed: int) -> LayerOrientation:
-    """One layer's axial statistics from its kernels' inertia, each ``counts`` times; no test against the lattice."""
+def parts_of(shapes: Inertia) -> Floats:
+    """What is summed over kernels, ``(kernels, 8)``: ``exp(2 i theta)`` and ``Mxx - Myy + 2 i Mxy`` by their real and
+    imaginary parts, whether there is a direction, ``Mxx + Myy``, the anisotropy, and whether there is a tap.
+    """
+    z, has = shapes.doubled, ~np.isnan(shapes.angle)
+    moment = (shapes.xx - shapes.yy, 2 * shapes.xy)
+    columns = (z.real, z.imag, *moment, has, shapes.xx + shapes.yy, shapes.anisotropy, shapes.mass > 0)
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def describe(
+    name: str, shapes: Inertia, counts: NDArray[np.int64], units: str, seed: int, filters: Floats | None = None
+) -> LayerOrientation:
+    """One layer's axial statistics from its kernels' inertia, each ``counts`` times; no test against the lattice.
+
+    ``filters`` are the sums of `parts_of` by filter where those, and not kernels, are independent.
+    """
     angle, weights = shapes.angle, counts.astype(np.float64)
     has = ~np.isnan(angle)
     oriented = int(counts[has].sum())
     length, mean = resultant(angle[has], weights[has]) if oriented else (None, None)
-    z = np.where(has, np.exp(2j * np.nan_to_num(angle)), 0)
-    parts = np.stack([z.real, z.imag, has, shapes.xx, shapes.xy, shapes.yy, shapes.anisotropy], axis=1)
-    sums = resampled_sums(parts, counts, np.random.default_rng((seed, 3)))
+    rows, number = (parts_of(shapes), counts) if filters is None else (filters, np.ones(len(filters), dtype=np.int64))
+    sums = resampled_sums(rows, number, np.random.default_rng((seed, 3)))
     low = high = angle_low = angle_high = p_kuiper = p_rao = None
     if length is not None and oriented > 1:
-        low, high = unbiased_interval(np.hypot(sums[:, 0], sums[:, 1]) / np.maximum(sums[:, 2], 1), length)
         p_kuiper, p_rao = kuiper(angle[has], counts[has])[1], rao(angle[has], counts[has], seed)[1]
-    if mean is not None and oriented > 1:
-        turned = np.angle((sums[:, 0] + 1j * sums[:, 1]) * np.exp(-2j * mean)) / 2
-        angle_low, angle_high = (math.degrees(mean + end) for end in ends(turned))
-    spread = ends(sums[:, 6] / weights.sum()) if weights.sum() > 1 else (None, None)
+    z = _means(sums, 0, 4)
+    if length is not None and number[rows[:, 4] > 0].sum() >= LEAST:
+        low, high = length_interval(z, length)
+        if mean is not None:
+            turned = np.angle(z * np.exp(-2j * mean)) / 2
+            angle_low, angle_high = (math.degrees(mean + end) for end in ends(turned))
+    enough = int(number[rows[:, 7] > 0].sum()) >= LEAST
+    spread = ends(sums[:, 6] / np.maximum(sums[:, 7], 1e-300)) if enough else (None, None)
     return LayerOrientation(
         name=name,
         kernels=int(counts.sum()),
@@ -65,7 +79,7 @@ def describe(name: str, shapes: Inertia, counts: NDArray[np.int64], units: str, 
         p_rayleigh=None if length is None else rayleigh(oriented, length),
         p_lattice=None,
         q=None,
-        pooled=_pooled(shapes, weights, sums[:, 3:6]),
+        pooled=_pooled(shapes, weights, sums if enough else None),
         histogram=_histogram(np.degrees(angle[has]), counts[has]),
         units=units,
         resultant_low=low,
@@ -79,6 +93,13 @@ def describe(name: str, shapes: Inertia, counts: NDArray[np.int64], units: str, 
     )
 
 
+def _means(sums: Floats, real: int, total: int) -> NDArray[np.complex128]:
+    """A column and the next one as a complex number, over another."""
+    return np.asarray(
+        (sums[:, real] + 1j * sums[:, real + 1]) / np.maximum(sums[:, total], 1e-300), dtype=np.complex128
+    )
+
+
 def _histogram(degrees: Floats, counts: NDArray[np.int64]) -> Histogram:
     """Bins are centred on 0, 15, ...: a lattice's directions (0, 45, 90, ...) would sit on the edges otherwise, and
     the histogram of a mirror-symmetric layer would look turned. What lies above the last edge belongs to the first bin.
@@ -89,30 +110,25 @@ def _histogram(degrees: Floats, counts: NDArray[np.int64]) -> Histogram:
     return Histogram(EDGES, tuple(int(n) for n in found))
 
 
-def _pooled(shapes: Inertia, weights: Floats, sums: Floats) -> Pooled:
+def _pooled(shapes: Inertia, weights: Floats, sums: Floats | None) -> Pooled:
     """The inertia of all kernels together (each about its own centroid): ``sum_kernels M``."""
     xx, xy, yy = (np.array([weights @ part]) for part in (shapes.xx, shapes.xy, shapes.yy))
     one = Inertia(xx, xy, yy, weights[:1])
     anisotropy, angle = float(one.anisotropy[0]), float(one.angle[0])
     rank = 0 if one.xx[0] + one.yy[0] <= 1e-9 else 1 if anisotropy > 1 - 1e-9 else 2
     low = high = None
-    if weights.sum() > 1:
-        many = Inertia(sums[:, 0], sums[:, 1], sums[:, 2], sums[:, 0])
-        low, high = unbiased_interval(many.anisotropy, anisotropy)
+    if sums is not None and rank:
+        low, high = length_interval(_means(sums, 2, 5), anisotropy)
     return Pooled(anisotropy, None if math.isnan(angle) else math.degrees(angle), rank, low, high)
 
 
-def with_filters(row: LayerOrientation, shapes: Inertia, index: NDArray[Any]) -> LayerOrientation:
-    """Filter by filter: how many still span the plane, and how anisotropic the pooled filter is on average."""
-    parts = np.stack([shapes.xx, shapes.xy, shapes.yy], axis=1)
-    if SPARSE * index.shape[1] < len(parts):
-        sums = np.concatenate([parts[block].sum(axis=1) for block in _blocks(index)])
-    elif len(parts) < FEW:  # count each filter's masks: cheaper than to look every kernel up
-        sums = np.concatenate([counts_by_row(block, len(parts)) @ parts for block in _blocks(index)])
-    else:
-        sums = np.stack([parts[own].sum(axis=0) for own in index])
-    pooled = Inertia(sums[:, 0], sums[:, 1], sums[:, 2], np.ones(len(sums)))
-    alive = pooled.xx + pooled.yy > 1e-9
+def with_filters(row: LayerOrientation, sums: Floats) -> LayerOrientation:
+    """Filter by filter, from the sums of `parts_of`: how many still span the plane, and how anisotropic the pooled
+    filter is on average.
+    """
+    along, across, trace = sums[:, 2], sums[:, 3], sums[:, 5]
+    pooled = Inertia((trace + along) / 2, across / 2, (trace - along) / 2, np.ones(len(sums)))
+    alive = trace > 1e-9
     spanning = int((alive & (pooled.anisotropy < 1 - 1e-9)).sum())
     degrees = np.degrees(pooled.angle)
     found = (np.flatnonzero(alive), pooled.anisotropy[alive], degrees[alive])
@@ -120,13 +136,6 @@ def with_filters(row: LayerOrientation, shapes: Inertia, index: NDArray[Any]) ->
     filters = tuple(map(FilterOrientation, which, sizes, [d if d == d else None for d in turns]))
     mean = float(pooled.anisotropy[alive].mean()) if alive.any() else None
     return dataclasses.replace(row, spanning_filters=spanning, filter_anisotropy=mean, filters=filters)
-
-
-def _blocks(index: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Rows of ``index``, about ``BLOCK`` numbers at a time."""
-    rows = max(1, BLOCK // max(index.shape[1], 1))
-    for first in range(0, len(index), rows):
-        yield index[first : first + rows]
 
 
 def examples_of(kernels: NDArray[np.float32], shapes: Inertia, index: NDArray[Any], most: int) -> Examples:

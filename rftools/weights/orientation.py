@@ -7,21 +7,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rftools.arguments import checked
-from rftools.errors import RequestError
+from rftools.errors import RequestError, closest
 from rftools.loading import Model, as_model
-from rftools.weights.directions import blank, describe, examples_of, from_axes, with_filters
+from rftools.weights.directions import blank, describe, examples_of, from_axes, parts_of, with_filters
 from rftools.weights.jumps import Jumps, input_jumps
 from rftools.weights.kernels import Kernels
 from rftools.weights.masks import Masks, masks_of
 from rftools.weights.results import LayerOrientation, OrientationResult
 from rftools.weights.source import Weights, chosen, collect
 from rftools.weights.statistics.axial import benjamini_hochberg
+from rftools.weights.statistics.clusters import design_effect, filter_test, shared, sums_by_filter
 from rftools.weights.statistics.expected import expected_histogram
 from rftools.weights.statistics.lattice import lattice_test, sphere_test
 from rftools.weights.statistics.null import Null, SphereNull
@@ -34,8 +35,17 @@ if TYPE_CHECKING:
     from torch import nn
 
 MASSES = ("survivors", "abs", "square")
+INDEPENDENT = ("auto", "kernels", "filters")
 Floats = NDArray[np.float64]
 Nulls = dict[tuple[tuple[int, ...], tuple[float, ...]], Null]  # by kernel and step
+
+
+class Options(TypedDict, total=False):
+    """What `orientation` takes besides: see there."""
+
+    independent: str
+    signs: bool
+    examples: int
 
 
 @checked
@@ -47,8 +57,7 @@ def orientation(
     mass: str = "survivors",
     jumps: Jumps | None = None,
     seed: int = 0,
-    signs: bool = False,
-    examples: int = 0,
+    **options: Unpack[Options],
 ) -> OrientationResult:
     """Which way kernels point: axial statistics a layer, tested against the lattice's own null.
 
@@ -65,7 +74,10 @@ def orientation(
         mass: what a tap weighs: ``survivors`` (1 where the weight is not zero), ``abs`` (|w|) or ``square`` (w^2).
         jumps: input pixels between neighbouring taps at dilation 1, by layer and axis, where they are at hand
             (`input_jumps`); a layer that is not among them has its angles between taps.
-        seed: of the null's draws and the bootstrap.
+        seed: of the bootstrap, and of the null's draws and sampled masks, where it has them.
+        independent: what the test and the intervals take for independent: ``kernels``, ``filters``, or ``auto``:
+            filters where kernels of one filter share masks or lean the same way, more than chance makes them
+            (``row.design_effect``); ``row.independent`` says which. 3-D kernels are always taken for independent.
         signs: also what the weights' signs say (``row.signed``): blobs, edges or lines, and which way kernels rise.
         examples: also keep so many kernels of each layer (``row.examples``), evenly through their orientations, to be
             drawn.
@@ -81,7 +93,7 @@ def orientation(
     >>> row.mean_angle, row.anisotropy
     (45.0, 1.0)
     """
-    directing = Directing(mass, seed, signs, examples)
+    directing = Directing(mass, seed, **options)
     subject = model if input_size is None else as_model(model, input_size)  # type: ignore[arg-type]  # it refuses
     weights = collect(subject)
     kernels = chosen([layer for layer in weights.layers if layer.kernel], layers)
@@ -97,6 +109,7 @@ class Directing:
     seed: int = 0
     signs: bool = False
     examples: int = 0
+    independent: str = "auto"
     jumps: Jumps = field(default_factory=dict)
     no_jumps: str | None = None  # why angles are between taps
     nulls: Nulls = field(default_factory=dict)
@@ -104,6 +117,11 @@ class Directing:
     def __post_init__(self) -> None:
         if self.mass not in MASSES:
             raise RequestError(f"no mass {self.mass!r}; there are {', '.join(MASSES)}")
+        if self.independent not in INDEPENDENT:
+            known = ", ".join(INDEPENDENT)
+            raise RequestError(
+                f"independent are no {self.independent!r}{closest(self.independent, INDEPENDENT)}; {known}"
+            )
 
     def locate(self, model: object, jumps: Jumps | None) -> None:
         """Jumps that are given, or those of a model whose input size is known."""
@@ -145,7 +163,7 @@ class Directing:
 
 
 def _layer(layer: Kernels, found: Masks | None, directing: Directing) -> LayerOrientation:
-    mass, jump, seed = directing.mass, directing.jumps.get(layer.name), directing.seed
+    mass, jump = directing.mass, directing.jumps.get(layer.name)
     note = _why_none(layer)
     if note is not None and math.prod(layer.kernel) == 1:
         alive = np.count_nonzero(layer.weight if found is None else found.living)
@@ -160,18 +178,41 @@ def _layer(layer: Kernels, found: Masks | None, directing: Directing) -> LayerOr
     if len(layer.kernel) == 3:
         row = _on_the_sphere(layer, mass, found, step, "taps" if jump is None else "px")
         return row if mass != "survivors" else _test_axes(row, directing.null(layer.kernel, step), found)
-    shapes, index = _shapes(layer, mass, found, coordinates(layer.kernel, step))
-    counts = found.counts if mass == "survivors" else np.ones(index.size, dtype=np.int64)
-    present = shapes.mass > 0
-    units = "taps" if jump is None else "px"
-    row = describe(layer.name, shapes.only(present), counts[present], units, seed)
-    if mass == "survivors":  # the null speaks of which taps survive, not of what they weigh
-        row = _test(row, directing.null(layer.kernel, step), found)
+    return _in_the_plane(layer, found, step, directing)
+
+
+def _in_the_plane(layer: Kernels, found: Masks, step: tuple[float, ...], directing: Directing) -> LayerOrientation:
+    tested = directing.mass == "survivors"  # the null speaks of which taps survive, not of what they weigh
+    shapes, index = _shapes(layer, directing.mass, found, coordinates(layer.kernel, step))
+    counts = found.counts if tested else np.ones(index.size, dtype=np.int64)
+    null = directing.null(layer.kernel, step) if tested else None
+    parts = parts_of(shapes)
+    sums = sums_by_filter(np.column_stack([parts, _by_chance(null, found, parts[:, 4])]), index)
+    z = np.asarray(sums[:, 0] + 1j * sums[:, 1], dtype=np.complex128)
+    effect = None if index.shape[1] == 1 else design_effect(z - sums[:, 8], sums[:, 4])
+    apart = directing.independent
+    filters = apart == "filters" or (apart == "auto" and shared(effect, int((sums[:, 4] > 0).sum())))
+    present, units = shapes.mass > 0, "taps" if layer.name not in directing.jumps else "px"
+    rows = sums[sums[:, 7] > 0, :8] if filters else None
+    row = describe(layer.name, shapes.only(present), counts[present], units, directing.seed, rows)
+    if null is not None:
+        row = _test(row, null, found, (z, sums) if filters else None)
     if directing.examples:
         row = dataclasses.replace(
             row, examples=examples_of(layer.weight.reshape(-1, *layer.kernel), shapes, index, directing.examples)
         )
-    return with_filters(row, shapes, index)
+    row = dataclasses.replace(row, independent="filters" if filters else "kernels", design_effect=effect)
+    return with_filters(row, sums)
+
+
+def _by_chance(null: Null | None, found: Masks, directed: Floats) -> Floats:
+    """What ``cos 2 theta`` of each distinct mask would be on average by chance, 0 where it has no direction."""
+    if null is None or null.symmetric:
+        return np.zeros(len(directed))
+    means = {
+        t: float(null[t].harmonics[1] / max(null[t].harmonics[0], 1e-300)) for t in np.unique(found.taps).tolist() if t
+    }
+    return directed * np.array([means.get(t, 0.0) for t in found.taps.tolist()])
 
 
 def _shapes(layer: Kernels, mass: str, found: Masks, positions: Floats) -> tuple[Inertia, NDArray[Any]]:
@@ -237,12 +278,19 @@ def _test_axes(row: LayerOrientation, null: Null, found: Masks) -> LayerOrientat
     return dataclasses.replace(row, p_lattice=test.p, p_error=test.error, null_radius=test.radius)
 
 
-def _test(row: LayerOrientation, null: Null, found: Masks) -> LayerOrientation:
+def _test(
+    row: LayerOrientation, null: Null, found: Masks, filters: tuple[NDArray[np.complex128], Floats] | None
+) -> LayerOrientation:
     if row.resultant is None:
         return row
     taps = np.bincount(found.taps, weights=found.counts).astype(np.int64)
     present = np.flatnonzero(taps)
-    test = lattice_test(null.kernel, present, taps[present], row.resultant, step=null.step, seed=null.seed, null=null)
+    if filters is None:
+        at = {"step": null.step, "seed": null.seed, "null": null}
+        test = lattice_test(null.kernel, present, taps[present], row.resultant, **at)  # type: ignore[arg-type]
+    else:
+        z, sums = filters
+        test = filter_test(z, sums[:, 4], sums[:, 8], seed=null.seed)
     if test is None:
         return row
     chance = expected_histogram(null, present, taps[present], row.histogram.edges)

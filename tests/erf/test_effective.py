@@ -208,6 +208,18 @@ def test_gaussian_fit_agrees_with_scipy() -> None:
     assert value("gaussian_sigma_y", image) == pytest.approx(sy, rel=1e-3)
 
 
+@pytest.mark.parametrize("centre", [(4.0, 4.0), (3.5, 3.5), (4.0, 3.5), (3.5, 4.25), (2.0, 5.5)])
+@pytest.mark.parametrize("share", [20, 50, 99])
+def test_area_sides_by_every_square(centre: tuple[float, float], share: int) -> None:
+    """The smallest square about the unit's centre, that lies on a pixel or not: all sides in quarters of a pixel."""
+    image = np.random.default_rng(share).random((10, 9))
+    y, x = np.mgrid[:10, :9]
+    apart = np.maximum(abs(y - centre[0]), abs(x - centre[1]))
+    sides = np.arange(0, 40, 0.25)
+    wanted = next(s for s in sides if image[apart <= (s - 1) / 2 + 1e-9].sum() > share / 100 * image.sum())
+    assert value(f"area_side_{share}", image, centre=centre) == wanted
+
+
 def test_area_ratios() -> None:
     """An even map: the square with more than t of the sum is the first with more than t of the pixels."""
     image = np.ones((41, 41))

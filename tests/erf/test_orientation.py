@@ -122,7 +122,7 @@ def test_requests_that_make_no_sense_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(rf.RequestError, match="--images speaks of effective fields; add --of effective"):
         run("--images", "white")
-    with pytest.raises(rf.RequestError, match="--signs and --mass speak of weights"):
+    with pytest.raises(rf.RequestError, match="--signs, --mass and --independent speak of weights"):
         run("--of", "effective", "--signs")
     picture = tmp_path / "rose.svg"
     table = run("--of", "effective", "--layer", "features.block1.conv", "--count", "2", "-o", str(picture))

@@ -10,24 +10,25 @@ from rftools.erf.measures.rings import Rings
 SHARES = (20, 30, 50, 99)  # per cent
 
 
-def _squares(maps: Maps, frame: Frame) -> Rings:
-    """The concentric squares about the centre pixel."""
-    grids = [np.abs(np.floor(frame.positions(maps, a) - np.floor(frame.centre[a] + 0.5))) for a in range(maps.ndim - 1)]
-    return Rings.of(np.maximum.reduce(np.meshgrid(*grids, indexing="ij")).astype(np.int64).reshape(-1))
-
-
-def _held(maps: Maps, frame: Frame, scaled: bool) -> Maps:
-    """The sum within each square, of the maps or of ``log10(x + 1)``."""
-    squares = frame.geometry("squares", lambda: _squares(maps, frame))
-    name = "squares, logarithmic" if scaled else "squares"
-    return frame.once(name, lambda: squares.cumulated(np.log10(maps + 1) if scaled else maps))
+def _squares(maps: Maps, frame: Frame) -> tuple[Rings, Maps]:
+    """The squares about the unit's centre that end with a pixel, and their sides: odd where the centre is a pixel, even
+    where it lies between two. A square holds the pixels that lie in it whole.
+    """
+    grids = [np.abs(frame.positions(maps, axis) - frame.centre[axis]) for axis in range(maps.ndim - 1)]
+    apart = np.maximum.reduce(np.meshgrid(*grids, indexing="ij")).reshape(-1).round(6)
+    distances, ring = np.unique(apart, return_inverse=True)
+    return Rings.of(ring.reshape(-1).astype(np.int64)), 2 * distances + 1
 
 
 def _side(maps: Maps, frame: Frame, share: float, scaled: bool = False) -> Maps:
-    """The side of the smallest square about the centre pixel that holds more than ``share`` of the sum."""
-    held = _held(maps, frame, scaled)
+    """The side of the smallest square about the unit's centre that holds more than ``share`` of the sum, of the maps or
+    of ``log10(x + 1)``.
+    """
+    rings, sides = frame.geometry("squares", lambda: _squares(maps, frame))
+    name = "squares, logarithmic" if scaled else "squares"
+    held = frame.once(name, lambda: rings.cumulated(np.log10(maps + 1) if scaled else maps))
     first = (held > share * held[:, -1:]).argmax(1)
-    return np.where(held[:, -1] > 0, 2.0 * first + 1, np.nan)
+    return np.where(held[:, -1] > 0, sides[first], np.nan)
 
 
 def _ratio(maps: Maps, frame: Frame, share: float, scaled: bool = False) -> Maps:

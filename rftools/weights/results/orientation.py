@@ -22,6 +22,12 @@ DENSE = (
 )
 
 
+BY_FILTERS = (
+    "kernels of one filter depend on each other (shared masks, or one direction), so filters, not kernels, are what "
+    "p lattice and the intervals take for independent"
+)
+
+
 @dataclass(frozen=True)
 class Pooled:
     """All kernels' inertia summed: anisotropy, its angle in degrees, and how many directions it spans."""
@@ -65,8 +71,10 @@ class LayerOrientation(ShownRow):
     ``kernels`` have survivors, ``oriented`` of them an anisotropy above zero. ``anisotropy`` is the mean over
     ``kernels``. ``p_lattice`` tests ``resultant`` against random taps on the same lattice, ``q`` is it after
     Benjamini and Hochberg over the layers. ``p_kuiper`` and ``p_rao``, like ``p_rayleigh``, take angles to be
-    continuous: on a lattice they reject random layers too. ``*_low`` and ``*_high`` are 95 % bootstrap intervals
-    over kernels, the mean angle's may reach beyond [0, 180). ``filters`` are the pooled inertias of each filter.
+    continuous: on a lattice they reject random layers too. ``*_low`` and ``*_high`` are 95 % intervals, None of fewer
+    than five kernels (or filters); the mean angle's may reach beyond [0, 180). ``independent`` says what the test and
+    the intervals take for independent, ``kernels`` or ``filters``; ``design_effect`` how many times the variance of the
+    mean direction is what independent kernels would have. ``filters`` are the pooled inertias of each filter.
     ``note`` says why a layer has no orientation. A 3-D layer has ``axes`` and no angle; its anisotropies are fractional
     ones, and ``p_lattice`` and ``null_radius`` are about ``axes.order``.
     """
@@ -99,6 +107,8 @@ class LayerOrientation(ShownRow):
     axes: Axes | None = None
     signed: Signed | None = None
     note: str | None = None
+    independent: str = "kernels"
+    design_effect: float | None = None
     examples: Examples | None = field(default=None, repr=False, compare=False)  # not in the JSON
     chance: Expected | None = field(default=None, repr=False, compare=False)  # the lattice's histogram; not in the JSON
 
@@ -120,6 +130,12 @@ class OrientationResult(Result[LayerOrientation]):
         found = [] if self.no_jumps is None else [self.no_jumps]
         if dense and len(dense) == sum(row.note is None for row in self.layers) and self.mass == "survivors":
             found.append(DENSE)
+        own = [row for row in self.layers if row.independent == "filters"]
+        if own:
+            names = ", ".join(row.name or "(model)" for row in own[:3]) + (
+                f" and {len(own) - 3} more" if own[3:] else ""
+            )
+            found.append(f"{names}: {BY_FILTERS}")
         return tuple(found)
 
     def _body(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class LatticeTest:
 
     ``how``: ``counted``, every layer that there can be was (no error); ``expansion``, from the sum's cumulants (the
     error is what the fourth ones add, more than what is missing, and what sampled masks leave open); ``draws`` (one
-    standard error).
+    standard error); ``filters``, where those and not kernels are independent.
     """
 
     p: float
@@ -109,10 +109,15 @@ def _expanded(null: Null, groups: Groups, length: float) -> LatticeTest | None:
         if not _grown(null, groups, max(moved / max(p, SMALLEST), beside) / EXACT_ENOUGH):
             break
         layer = _layer(null, groups)
-    if last > EXACT_ENOUGH * p and p + last > SMALLEST:
+    if not trusted(p, last):
         return None
     exact = all(null[t].exact for t, _ in groups)
     return LatticeTest(max(p, SMALLEST), math.hypot(last, moved), quantile(layer, LEVEL), exact, "expansion")
+
+
+def trusted(p: float, last: float) -> bool:
+    """Whether the expansion's last part says that what follows it does not matter, or p is too small to be given."""
+    return last <= EXACT_ENOUGH * p or p + last <= SMALLEST
 
 
 def _layer(null: Null, groups: Groups) -> Cumulants:
@@ -171,7 +176,7 @@ def _compared(
     p = (1 + float((found >= length - SAME).sum())) / (1 + len(found))
     moved = 0.0 if shift == 0 else float((np.abs(found - length) < shift).mean()) / 2
     error = math.hypot(math.sqrt(p * (1 - p) / len(found)), moved)
-    return LatticeTest(max(p, SMALLEST), error, _high_end(found), all(group.exact for group, _ in groups))
+    return LatticeTest(max(p, SMALLEST), error, high_end(found), all(group.exact for group, _ in groups))
 
 
 def sphere_test(
@@ -273,7 +278,7 @@ def _shift(groups: list[tuple[Moments, int]], entries: int) -> float:
     return math.sqrt(max(largest, 0.0)) / max(directed, 1.0)
 
 
-def _high_end(lengths: Floats) -> float:
+def high_end(lengths: Floats) -> float:
     """The 95 % quantile, without a full sort."""
     place = 0.95 * (len(lengths) - 1)
     low = int(place)

@@ -1,68 +1,67 @@
-"""Bootstrap over kernels: sums of resamples, and the intervals that they give."""
+"""Bootstrap over what is independent, kernels or filters: sums of resamples, and the intervals that they give.
+
+A resample gives each row a random weight (Rubin 1981, doi:10.1214/aos/1176345338), and one more row that is like one of
+them but points anywhere: what a sample of so few says nothing of. Without it an interval around R near 1 would have no
+width, since rows that point elsewhere are rare and most samples have none.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 BOOTSTRAPS = 1000
-NORMAL_FROM = 300  # kernels whose bootstrap sums are normal
-SPARSE = 8  # kernels a distinct one, from which on numbers are drawn and not kernels
+NORMAL_FROM = 300  # rows whose sums are normal
+RARE = 60  # of them: so many point elsewhere, or they are drawn one by one
+LEAST = 5  # rows, below which there is no interval
+TURNING = ((0, 1), (2, 3))  # columns that turn with a row's direction, by twice its angle
 Floats = NDArray[np.float64]
 
 
 def resampled_sums(parts: Floats, counts: NDArray[np.int64], draw: np.random.Generator) -> Floats:
-    """Bootstrap: sums of ``parts`` ``(distinct, quantities)`` over kernels resampled with replacement.
+    """Sums of ``parts`` ``(distinct, quantities)``, each ``counts`` times, in 1000 resamples.
 
-    From 300 kernels on the sums are drawn from the normal distribution that they tend to.
+    From 300 rows on the sums are drawn from the normal distribution that they tend to, unless nearly all rows point one
+    way: of those that don't there are too few.
     """
-    total = int(counts.sum())
-    if total < NORMAL_FROM:
-        resamples: Floats = _resamples(counts, total, draw) @ parts
-        return resamples
-    mean = counts @ parts / total
-    centred = parts - mean
-    covariance = (counts[:, None] * centred).T @ centred  # of the sum: total times that of one kernel
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    sums: Floats = total * mean + draw.standard_normal((BOOTSTRAPS, parts.shape[1])) @ root.T
-    return sums
+    number = int(counts.sum())
+    length = np.hypot(*(counts @ parts[:, :2])) / max(float(counts @ parts[:, 4]), 1.0)
+    if number >= NORMAL_FROM and number * (1 - length) >= RARE:
+        mean = counts @ parts / number
+        centred = parts - mean
+        values, vectors = np.linalg.eigh((counts[:, None] * centred).T @ centred)
+        root = vectors * np.sqrt(np.maximum(values, 0))
+        sums: Floats = number * mean + draw.standard_normal((BOOTSTRAPS, parts.shape[1])) @ root.T
+        return sums
+    weights = draw.standard_gamma(counts.astype(np.float64), size=(BOOTSTRAPS, len(counts)))
+    return np.asarray(weights @ parts + _turned_rows(parts, counts, draw))
 
 
-def _resamples(counts: NDArray[np.int64], total: int, draw: np.random.Generator) -> NDArray[np.int64]:
-    """How often each distinct kernel is drawn ``(resamples, distinct)``: number by number, or kernel by kernel where
-    nearly all are distinct.
+def _turned_rows(parts: Floats, counts: NDArray[np.int64], draw: np.random.Generator) -> Floats:
+    """The row more of each resample, times its weight."""
+    found = parts[draw.choice(len(counts), BOOTSTRAPS, p=counts / counts.sum())].copy()
+    turn = np.exp(2j * np.pi * draw.random(BOOTSTRAPS))
+    for real, imaginary in TURNING:
+        z = (found[:, real] + 1j * found[:, imaginary]) * turn
+        found[:, real], found[:, imaginary] = z.real, z.imag
+    return found * draw.standard_exponential(BOOTSTRAPS)[:, None]
+
+
+def length_interval(vectors: NDArray[np.complex128], found: float) -> tuple[float, float]:
+    """The 95 % interval of a mean vector's length in [0, 1] (R, an anisotropy) from resampled means.
+
+    A noisy vector is too long, ``E |z*|^2 = |E z*|^2 + variance``: the variance is taken off the squares, at the upper
+    end only as far as the length is not near 1, where nothing can be longer.
+
+    >>> length_interval(np.array([0.3, 0.3, 0.3]) + 0j, 0.3)
+    (0.3, 0.3)
     """
-    if SPARSE * len(counts) < total:
-        return draw.multinomial(total, counts / total, size=BOOTSTRAPS)
-    blocks = (draw.integers(0, total, (BOOTSTRAPS // 4, total), dtype=np.int32) for _ in range(4))
-    if len(counts) == total:
-        return np.concatenate([counts_by_row(block, total) for block in blocks])
-    kernels = np.repeat(np.arange(len(counts)), counts)
-    return np.concatenate([counts_by_row(kernels[block], len(counts)) for block in blocks])
-
-
-def counts_by_row(index: NDArray[Any], number: int) -> NDArray[np.int64]:
-    """How often each of ``number`` values stands in each row."""
-    apart = index + np.arange(len(index), dtype=np.int64)[:, None] * number
-    return np.bincount(apart.reshape(-1), minlength=len(index) * number).reshape(len(index), number)
-
-
-def unbiased_interval(lengths: Floats, found: float) -> tuple[float, float]:
-    """The 95 % bootstrap interval of a length in [0, 1] (R, an anisotropy).
-
-    The length of a noisy vector is too long: ``E[R*^2] = R^2 + variance``. The variance is taken off each resample's
-    square, or an interval near 0 would lie wholly above the length that it is for.
-
-    >>> unbiased_interval(np.array([0.3, 0.3, 0.3]), 0.0)
-    (0.0, 0.0)
-    """
-    squares = lengths**2 - np.mean(lengths**2) + found**2
-    low, high = (math.sqrt(min(max(end, 0.0), 1.0)) for end in ends(squares))
-    return low, high
+    variance = float(np.mean(np.abs(vectors - vectors.mean()) ** 2))
+    low, high = ends(np.abs(vectors) ** 2)
+    low, high = low - variance, high - (1 - found**2) * variance
+    return min(math.sqrt(max(low, 0.0)), found), max(math.sqrt(min(max(high, 0.0), 1.0)), found)
 
 
 def ends(values: Floats) -> tuple[float, float]:
