@@ -40,15 +40,15 @@ class Asked:
     random_weights: int | None
     init: str
     batch_size: int
-    strict: bool
     device: str
     npz: str | None
 
-    def options(self, seed: int) -> dict[str, Any]:
+    def options(self, subject: Specs) -> dict[str, Any]:
         """The arguments of `rftools.effective` beside model and images."""
         taken = ("of", "aggregation", "method", "count", "max_images", "random_weights", "init", "batch_size")
-        return {name: getattr(self, name) for name in (*taken, "strict", "device")} | {
-            "seed": seed,
+        return {name: getattr(self, name) for name in (*taken, "device")} | {
+            "seed": subject.seed,
+            "strict": subject.strict,
             "layers": list(self.layers) or None,
             "measures": list(self.measures) or None,
             "unit": None if self.unit is None else parse_unit(self.unit),
@@ -82,7 +82,6 @@ WORDS = (
         "--init", default="default", metavar="NAME", help="Of them: xavier, he, orthogonal, uniform-positive."
     ),
     options.batch_size(16),
-    click.option("--strict", is_flag=True, help="Stop at a picture that can't be read instead of skipping it."),
     options.device,
     click.option("--npz", metavar="FILE", type=options.FILE, help="Write the maps, float64, one array a layer."),
 )  # fmt: skip
@@ -109,7 +108,7 @@ def command(subject: Specs, asked: Asked, outputs: Outputs) -> None:
     outputs.check_drawing("rftools.erf", "rftools.erf-comparison", models=len(subject.specs))
     if outputs.kind == "grid" and asked.grid is None:
         raise RequestError("--kind grid draws a grid of units; say how many (--grid 3x3)")
-    given = asked.options(subject.seed)
+    given = asked.options(subject)
     models = [subject.load_one(spec) for spec in subject.specs]
     result = _several(models, asked.images, given) if len(models) > 1 else _one(models[0], asked.images, given)
     if asked.npz is not None:

@@ -30,6 +30,9 @@ class Specs:
     weights: str | None
     input_size: str | None
     seed: int
+    key: str | None = None
+    prefix: str | None = None
+    strict: bool = False
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -61,7 +64,8 @@ class Specs:
 
         sizes = [] if self.input_size is None else [parse_size(part) for part in self.input_size.split(",")]
         size = sizes[0] if sizes else None
-        loaded = load(spec, model=self.model, weights=self.weights, input_size=size, seed=self.seed)
+        place: dict[str, Any] = {"key": self.key, "prefix": self.prefix, "strict": self.strict}
+        loaded = load(spec, model=self.model, weights=self.weights, input_size=size, seed=self.seed, **place)
         if chosen := loaded.metadata.get("chosen"):
             say(chosen)
         return dataclasses.replace(loaded, other_inputs=tuple(sizes[1:])) if sizes[1:] else loaded
@@ -70,7 +74,8 @@ class Specs:
         """What has the weights: a loaded model, or the path of a file that holds no architecture."""
         from rftools.loading.load import bare_weights, is_weight_file
 
-        bare = self.model is None and self.weights is None and is_weight_file(spec)
+        named = (self.model, self.weights, self.key, self.prefix)
+        bare = all(word is None for word in named) and not self.strict and is_weight_file(spec)
         return Path(spec) if bare and bare_weights(Path(spec)) is not None else self.load_one(spec)
 
 
@@ -79,8 +84,22 @@ def _specs(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[
 
 
 WORDS = (
-    click.option("--model", metavar="SPEC", help="Architecture for a SPEC that is a plain state dict."),
-    click.option("--weights", metavar="FILE", type=FILE, help="Weights for a SPEC that has none of its own."),
+    click.option(
+        "--model",
+        metavar="SPEC",
+        type=FILE,
+        help="Architecture for a SPEC that holds weights only; a file's is taken too.",
+    ),
+    click.option(
+        "--weights",
+        metavar="FILE|NAME",
+        type=FILE,
+        help="Weights for a SPEC that has none of its own: a file, or the library's own by name (DEFAULT, "
+        "IMAGENET1K_V2, a tag of timm's), which it downloads.",
+    ),
+    click.option("--key", metavar="NAME", help="Where in the file the weights lie: teacher, ema.state_dict."),
+    click.option("--prefix", metavar="TEXT", help="What the names of the net's tensors begin with: backbone."),
+    click.option("--strict", is_flag=True, help="Refuse weights that do not all fit and pictures that can't be read."),
     click.option(
         "--input-size",
         metavar="CxHxW",

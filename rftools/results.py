@@ -29,7 +29,8 @@ class ModelInfo:
     """Which model a result speaks of; ``sha256`` is that of its file, null where there was none.
 
     ``weights`` says where weights that are from no file came from: ``random, seed 0``. ``left_out`` names operators of
-    an ONNX file that are not read; the net ends before them.
+    an ONNX file that are not read; the net ends before them. ``fit`` says how a file's tensors fit the net, where that
+    is to be said: which net they were recognised as, what is missing, left over or of another shape.
     """
 
     spec: str
@@ -38,6 +39,7 @@ class ModelInfo:
     parameters: int
     weights: str | None = None
     left_out: tuple[str, ...] = ()
+    fit: str | None = None
 
 
 class Grouped(NamedTuple):

@@ -34,12 +34,18 @@ ALLOWED: dict[str, dict[str, Check]] = {
     "rftools": {"classes": CLASSES, "channels": CHANNELS},
     "torchvision": {
         "num_classes": CLASSES,
+        "in_chans": CHANNELS,
         "aux_logits": one_of(True, False, None),
         "aux_loss": one_of(True, False, None),
         "dropout": number(0, 1),
         "image_size": SIDE,
         "transform_input": one_of(True, False),
         "width_mult": number(0.05, 8),
+    },
+    "transformers": {
+        "num_labels": CLASSES,
+        "num_channels": CHANNELS,
+        "image_size": SIDE,
     },
     "timm": {
         "num_classes": whole(0, 100_000),
@@ -51,6 +57,57 @@ ALLOWED: dict[str, dict[str, Check]] = {
         "global_pool": one_of("", "avg", "max", "avgmax", "catavgmax", "token", "map"),
     },
 }
+
+# Of a configuration of transformers: never what names a place, a file, another net or how something is computed.
+NEVER = ("path", "file", "url", "name", "backbone", "pretrained", "token", "code", "auto_map", "attn", "dtype", "cache")
+NUMBERS = 64  # of a list that is passed on
+DEEPEST = 1000  # layers
+
+
+def of_config(config: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The arguments of a configuration of transformers (config.json) that are passed on: plain numbers, short words and
+    lists of them; ``num_labels`` from the number of ``id2label``.
+
+    Raises:
+        RequestError: a number out of all range, which is asked for before anything is allocated.
+
+    >>> of_config({"hidden_size": 64, "_name_or_path": "x", "id2label": {"0": "a", "1": "b", "2": "c"}}, "a")
+    {'hidden_size': 64, 'num_labels': 3}
+    """
+    labels = config.get("id2label")
+    given = {"num_labels": len(labels)} if isinstance(labels, Mapping) and labels else {}
+    for name, value in config.items():
+        if (
+            name.startswith("_")
+            or any(word in name for word in NEVER)
+            or name in ("id2label", "label2id", "num_labels")
+        ):
+            continue
+        numbers = value if isinstance(value, list) and len(value) <= NUMBERS else [value]
+        if not all(_plain_or_number(item) for item in numbers):
+            continue
+        most = DEEPEST if "layer" in name or "depth" in name else 1e6
+        if any(isinstance(n, (int, float)) and not isinstance(n, bool) and not -most <= n <= most for n in numbers):
+            raise RequestError(f"{where}: {name[:TEXT]} = {repr(value)[:TEXT]} is out of range; the file is damaged")
+        given[name] = value
+    return {name: given[name] for name in given if name not in TOLD}
+
+
+TOLD = (
+    "architectures",
+    "model_type",
+    "transformers_version",
+    "problem_type",
+    "use_cache",
+    "torchscript",
+    "return_dict",
+)
+
+
+def _plain_or_number(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= TEXT
+    return value is None or isinstance(value, (bool, int, float))
 
 
 def checked(source: str, arguments: Any, where: str) -> dict[str, Any]:

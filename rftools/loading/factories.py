@@ -1,19 +1,23 @@
-"""Architectures by name: ours, torchvision's, timm's (a user's own: `own_code`)."""
+"""Architectures by name: ours, torchvision's, timm's (transformers': `transformers_nets`; a user's own: `own_code`)."""
 
 from __future__ import annotations
 
 import ast
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError, closest, missing_package, reason
 from rftools.loading.model import Model, Normalisation
 from rftools.loading.own_code import from_own_code
+from rftools.loading.transformers_nets import from_transformers
 from rftools.reading import check
 
+if TYPE_CHECKING:
+    from torch import nn
+
 LARGE = 10_000  # of an argument: the net may then be too large to build
-LIBRARIES = ("torchvision", "timm")
+LIBRARIES = ("torchvision", "timm", "transformers")
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -26,7 +30,9 @@ def build(spec: str, **arguments: Any) -> Model:
     whole, (spec, _, typed) = spec, spec.partition("?")
     arguments = {**arguments, **_typed(typed)}
     source, colon, name = spec.partition(":")
-    known: dict[str, Callable[..., Model]] = {"rftools": _ours, "torchvision": _torchvision, "timm": _timm}
+    known: dict[str, Callable[..., Model]] = {
+        "rftools": _ours, "torchvision": _torchvision, "timm": _timm, "transformers": from_transformers,
+    }  # fmt: skip
     if not colon or (source in known and not name):
         raise RequestError(
             f"{spec!r} is no model spec: give a file, rftools:NAME, torchvision:NAME, timm:NAME or module:factory"
@@ -116,14 +122,33 @@ def _torchvision(name: str, **arguments: Any) -> Model:
     elif isinstance(crop, (list, tuple)) and len(crop) == 2:
         size = (3, 16, *crop)
     options: dict[str, Any] = {"weights": None, **arguments}
+    channels = options.pop("in_chans", 3)
     if _takes(models.get_model_builder(name), "weights_backbone"):
         options.setdefault("weights_backbone", None)
     if name in {"googlenet", "inception_v3"}:
         options.setdefault("init_weights", False)  # its truncated normal takes half a minute
-    module = models.get_model(name, **options).eval()
+    module = with_channels(models.get_model(name, **options), channels).eval()
     if isinstance(own := getattr(module, "image_size", None), int):  # built for one size, whatever its weights take
         size = (3, own, own)
-    return Model(module, f"torchvision:{name}", name, size, normalisation=IMAGENET)
+    norm = IMAGENET if channels == 3 else None
+    return Model(module, f"torchvision:{name}", name, (channels, *size[1:]), normalisation=norm)
+
+
+def with_channels(module: nn.Module, channels: int) -> nn.Module:
+    """The net with a first convolution of so many input channels, as one makes it by hand where the builder can't."""
+    import torch
+    from torch import nn
+    from torch.nn.modules.conv import _ConvNd
+
+    first = next((child for child in module.modules() if isinstance(child, _ConvNd)), None)
+    if channels == 3 or first is None or first.in_channels == channels:
+        return module
+    if first.groups != 1:
+        raise RequestError(f"the first convolution has groups, so its channels can't become {channels}")
+    first.in_channels = channels
+    first.weight = nn.Parameter(torch.empty(first.weight.shape[0], channels, *first.kernel_size))
+    first.reset_parameters()
+    return module
 
 
 def _takes(function: Callable[..., Any], argument: str) -> bool:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
 from rftools.files import sha256_of
 from rftools.loading import factories
+from rftools.loading.evidence import CONFIG, config_beside, names_in
 from rftools.loading.model import Model
 from rftools.loading.recognition import Match, find
-from rftools.loading.recognition.find import prefixes, sub_dicts, unmasked
-from rftools.loading.state_dict import fit, state_dict_of
+from rftools.loading.recognition.find import all_matches, listed
+from rftools.loading.recognition.parts import parts, sub_dicts
+from rftools.loading.state_dict import Fit, fit, state_dict_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,28 +24,49 @@ if TYPE_CHECKING:
 NAMED = 3  # nets, keys or tensors that a line names
 
 
-def recognised(content: Mapping[str, Any], where: str) -> Match:
-    """The net that a file's tensors are of, by its index.
+@dataclass(frozen=True)
+class Place:
+    """Where in a file the weights are, as the user names it, and whether all has to fit."""
+
+    key: str | None = None
+    prefix: str | None = None
+    strict: bool = False
+
+    @property
+    def named(self) -> bool:
+        return self.key is not None or self.prefix is not None
+
+
+def recognised(content: Mapping[str, Any], where: str, place: Place = Place(), names: tuple[str, ...] = ()) -> Match:
+    """The net that a file's tensors are of, by its index; ``names`` are what the file calls it.
 
     Raises:
         RequestError: none fits, or several do that differ in what has no weights; the line says what to type.
     """
-    found = find(content)
-    specs = list(dict.fromkeys(match.spec for match in found))
+    found = find(content, place.key, place.prefix)
     asked = f"{where} holds weights and no architecture; name it with --model SPEC (model=SPEC)"
     if not found:
+        _check_place(content, where, place)
         raise RequestError(f"{asked}; {_what_is_held(content)}")
-    same = {_bare(spec) for spec in specs}
-    if len(same) > 1:
-        more = f" and {len(specs) - NAMED} more" if len(specs) > NAMED else ""
-        raise RequestError(f"{asked}: its tensors fit {', '.join(specs[:NAMED])}{more}")
-    return found[0]
+    best = listed(found, names)
+    if len(best) > 1:
+        more = f" and {len(best) - NAMED} more" if len(best) > NAMED else ""
+        typed = ", ".join(f"--model {match.spec}" for match in best[:NAMED])
+        raise RequestError(
+            f"{asked}: its tensors fit {len(best)} nets that differ in what has no weights: {typed}{more}"
+        )
+    return best[0]
 
 
-def _bare(spec: str) -> str:
-    """A net's name; torchvision's and timm's of one name and the same tensors are the same net."""
-    source, _, name = spec.partition(":")
-    return spec if source == "rftools" else name.removeprefix("tv_")
+def _check_place(content: Mapping[str, Any], where: str, place: Place) -> None:
+    """Whether there are tensors under the key and the prefix that were named."""
+    if place.named and not any(True for _ in parts(content, place.key, place.prefix)):
+        keys = [key or "the file itself" for key, _ in sub_dicts(content)]
+        held = f"tensors lie under {', '.join(keys[:NAMED])}" if keys else "no tensor is in it"
+        said = [f"{option} {given}" for option, given in (("--key", place.key), ("--prefix", place.prefix)) if given]
+        raise RequestError(
+            f"{where} has no tensors under {' '.join(said)}; {held}; rftools info {where} --keys lists them"
+        )
 
 
 def _what_is_held(content: Mapping[str, Any]) -> str:
@@ -55,70 +79,122 @@ def _what_is_held(content: Mapping[str, Any]) -> str:
     )
 
 
-def fitted(spec: str | Match, path: Path, content: Mapping[str, Any], strict: bool) -> Model:
-    """The net that ``spec`` names, with the weights of a file.
+def by_evidence(path: Path, content: Mapping[str, Any], place: Place) -> Model:
+    """The net of a file: as a config.json beside it says, otherwise by its tensors and by what the file calls it.
 
-    Unless ``strict``, the numbers of classes and channels are read off the weights, a head that the file lacks is left
-    as it was drawn, and what the net has no place for is left out; ``metadata["fit"]`` says all of it.
+    Raises:
+        RequestError: neither says which net it is, or the config's does not fit.
+    """
+    config = config_beside(path)
+    if config is not None:
+        model = factories.build(config.spec, **config.arguments)
+        model = dataclasses.replace(
+            model, input_size=config.input_size or model.input_size, classes=config.classes,
+            normalisation=config.normalisation or model.normalisation,
+            metadata={**model.metadata, "arch": {"name": config.spec, "arguments": dict(config.arguments)}},
+        )  # fmt: skip
+        found = fitted(model, path, content, place)
+        fits = found.metadata.get("fit")
+        said = f"{config.spec}, as {CONFIG} says" + (f"; {fits}" if fits else ", all tensors fit")
+        return dataclasses.replace(
+            found, spec=str(path), metadata={**found.metadata, "fit": said, "chosen": f"{path.name}: {said}"}
+        )
+    return fitted(recognised(content, path.name, place, names_in(content)), path, content, place)
+
+
+def fitted(spec: str | Match | Model, path: Path, content: Mapping[str, Any], place: Place = Place()) -> Model:
+    """The net that ``spec`` names or is, with the weights of a file.
+
+    Unless ``place.strict``, the numbers of classes and channels are read off the weights, a head that the file lacks is
+    left as it was drawn, and what the net has no place for is left out; ``metadata["fit"]`` says all of it.
 
     Raises:
         RequestError: the weights do not fit.
     """
-    match = spec if isinstance(spec, Match) else None if strict else _match_of(spec, content)
-    name = match.spec if match else str(spec)
-    model = factories.build(name, **(match.arguments if match and "?" not in name else {}))
-    part, words = (_at(content, match.key, match.prefix), match.words) if match else (None, "")
-    if part is None:
-        part, words = (
-            (state_dict_of(content, path.name), "") if strict else _best_part(model.module, content, path.name)
-        )
-    left = fit(model.module, part, path.name, strict=strict, spare=match is not None)
-    said = "; ".join(
-        text for text in (words if isinstance(spec, Match) or not match or _is_news(match) else "", left) if text
-    )
-    arch = {"arch": {"name": match.spec, "arguments": dict(match.arguments)}} if match else {}
-    metadata = {**model.metadata, **arch, **({"fit": said, "chosen": f"{path.name}: {said}"} if said else {})}
+    match = spec if isinstance(spec, Match) else _match_of(spec, content, place) if isinstance(spec, str) else None
+    model = spec if isinstance(spec, Model) else _built(match or str(spec))
+    if match:
+        part, words = _at(content, match.key, match.prefix), match.words
+    else:
+        _check_place(content, path.name, place)
+        part, words = _best_part(model.module, content, path.name, place)
+    found = fit(model.module, part, path.name, strict=place.strict)
+    if not isinstance(spec, Match) and match and not _is_news(match):
+        words = ""
+    return _described(model, path, match, isinstance(spec, Match), (words, found))
+
+
+def _built(spec: str | Match) -> Model:
+    if isinstance(spec, str):
+        return factories.build(spec)
+    typed = dict(spec.arguments)
+    return factories.build(spec.spec, **typed)
+
+
+def _described(model: Model, path: Path, match: Match | None, found: bool, how: tuple[str, Fit]) -> Model:
+    """The model with where it is from; ``found``: its architecture is from the file."""
+    words, fits = how
+    said = "; ".join(text for text in (words, fits.words) if text)
+    metadata = dict(model.metadata)
+    if match:
+        metadata["arch"] = {"name": match.spec, "arguments": dict(match.arguments)}
+    if said:
+        metadata |= {"fit": said, "chosen": f"{path.name}: {said}"}
     return dataclasses.replace(
-        model, spec=str(path) if isinstance(spec, Match) else model.spec, sha256=sha256_of(path),
-        name=f"{model.name} ({path.name})", metadata=metadata,
+        model, spec=str(path) if found else model.spec, sha256=sha256_of(path), name=f"{model.name} ({path.name})",
+        metadata=metadata, weights=None,
     )  # fmt: skip
 
 
 def _is_news(match: Match) -> bool:
     """Whether a match of the net that was named says more than that it fits."""
     counts = match.arguments.items() - match.usual.items()
-    return bool(match.prefix or counts or match.tensors < match.of)
+    return bool(match.key not in ("", "state_dict") or match.prefix or counts or match.tensors < match.of)
 
 
-def _match_of(spec: str, content: Mapping[str, Any]) -> Match | None:
-    """The match of a net that the user names; None where the index does not have it."""
-    return next((match for match in find(content) if match.spec == spec), None)
+def _match_of(spec: str, content: Mapping[str, Any], place: Place) -> Match | None:
+    """The match of a net that the user names; None where the index does not have it, or nothing may be read off."""
+    if place.strict:
+        return None
+    named = (spec, spec.partition("?")[0])
+    found = [match for match in all_matches(content, place.key, place.prefix) if match.spec in named]
+    best = max(found, key=lambda match: (match.spec == spec, match.tensors), default=None)
+    return best and dataclasses.replace(best, spec=spec)
 
 
 def _at(content: Mapping[str, Any], key: str, prefix: str) -> dict[str, Any]:
     """The tensors under ``key`` (a path of keys) whose names begin with ``prefix``, without it."""
     import torch
 
-    for part in key.split(".") if key else []:
-        content = content[part]
     return {
-        name.removeprefix(prefix): value
-        for name, value in content.items()
+        str(name).removeprefix(prefix): value
+        for name, value in held_under(content, key).items()
         if isinstance(value, torch.Tensor) and str(name).startswith(prefix)
     }
 
 
-def _best_part(module: nn.Module, content: Mapping[str, Any], where: str) -> tuple[dict[str, Any], str]:
+def held_under(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """What lies under a path of keys, which may hold dots themselves."""
+    if not key:
+        return content
+    for name, value in content.items():
+        if isinstance(value, Mapping) and (key == str(name) or key.startswith(f"{name}.")):
+            try:
+                return held_under(value, key[len(str(name)) + 1 :])
+            except KeyError:
+                continue
+    raise KeyError(key)
+
+
+def _best_part(module: nn.Module, content: Mapping[str, Any], where: str, place: Place) -> tuple[dict[str, Any], str]:
     """The sub-dict and the prefix under which most of the module's tensors are found; the usual ones where none is."""
     own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    usual = state_dict_of(content, where) if any(True for _ in sub_dicts(content)) else {}
-    shapes = unmasked({name: tuple(tensor.shape) for name, tensor in usual.items()})
-    best, most = None, sum(shapes.get(name) == shape for name, shape in own.items())
-    for key, held in sub_dicts(content):
-        for prefix in prefixes(held):
-            fits = sum(held.get(prefix + name) == shape for name, shape in own.items())
-            if fits > most:
-                best, most = (key, prefix), fits
+    best, most = None, 0
+    for part in parts(content, place.key, place.prefix, least=1):
+        fits = sum(part.shapes.get(name) == shape for name, shape in own.items())
+        if fits > most:
+            best, most = (part.key, part.prefix), fits
     if best is None:
-        return usual or state_dict_of(content, where), ""
-    return _at(content, *best), f"weights from {best[0] or 'the file'}, prefix {best[1] or 'none'}"
+        return state_dict_of(content, where), ""
+    said = best[0] not in ("", "state_dict") or best[1]
+    return _at(content, *best), f"weights from {best[0] or 'the file'}, prefix {best[1] or 'none'}" if said else ""

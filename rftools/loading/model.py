@@ -61,7 +61,8 @@ class Model:
     def info(self) -> ModelInfo:
         """The part of a result's JSON that says which model it speaks of."""
         left_out = tuple(self.metadata.get("left_out", ()))
-        return ModelInfo(self.spec, self.name, self.sha256, self.parameters, self.weights, left_out)
+        fit = self.metadata.get("fit")
+        return ModelInfo(self.spec, self.name, self.sha256, self.parameters, self.weights, left_out, fit)
 
     def require_input_size(self) -> tuple[int, ...]:
         """The input size, or the line that asks for it."""

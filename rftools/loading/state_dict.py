@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
+from rftools.loading.recognition.prints import PASSING
 from rftools.loading.tensors import check_kind, dense
 
 if TYPE_CHECKING:
@@ -52,39 +54,67 @@ def _unpacked(name: str, value: Any) -> tuple[str, Any]:
     return name, value
 
 
-def fit(
-    module: nn.Module, state: Mapping[str, torch.Tensor], where: str, *, strict: bool = True, spare: bool = False
-) -> str:
-    """Put a state dict into a module, pruning masks applied; what is said of tensors that found no place.
+@dataclass(frozen=True)
+class Fit:
+    """How a file's tensors fit a net's: how many of how many, and the names of those that do not."""
 
-    What the module has no place for is left out unless ``strict``; ``spare``: tensors that are missing are left as they
-    were drawn.
+    fits: int
+    of: int
+    missing: tuple[str, ...] = ()
+    reshaped: tuple[str, ...] = ()  # with both shapes
+    left_over: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What does not fit, in one line; nothing where all does."""
+        said = [f"it lacks {_some(self.missing)}, random here"] if self.missing else []
+        said += [f"{_some(self.reshaped)}, random here"] if self.reshaped else []
+        said += [f"it has {_some(self.left_over)} too many, left out"] if self.left_over else []
+        return ", and ".join(said)
+
+
+def fit(
+    module: nn.Module, state: Mapping[str, torch.Tensor], where: str, *, strict: bool = True, least: float = 0.5
+) -> Fit:
+    """Put a state dict into a module, pruning masks applied; how it fits.
+
+    Unless ``strict``, what the module has no place for is left out, and what the file lacks or has in another shape is
+    left as it was drawn, as long as a share of ``least`` of the module's tensors is there.
 
     Raises:
         RequestError: what does not fit, in one line.
     """
     plain = applied_masks(dense(state, where), where)
-    own = module.state_dict()
-    missing = [name for name in own if name not in plain and not name.endswith("num_batches_tracked")]
-    unexpected = [name for name in plain if name not in own]
-    if (missing and not spare) or (unexpected and strict):
-        parts = [f"lacks {missing[0]}" + _more(missing)] if missing else []
-        parts += [f"has {unexpected[0]} too many" + _more(unexpected)] if unexpected else []
-        raise RequestError(f"the weights in {where} do not fit {type(module).__name__}: the file {' and '.join(parts)}")
-    for name, tensor in plain.items():
-        if name in own and tensor.shape != own[name].shape:
-            given, wanted = ("x".join(map(str, t.shape)) for t in (tensor, own[name]))
-            raise RequestError(f"the weights in {where} do not fit: {name} is {given}, the model's is {wanted}")
-        if name in own:
-            check_kind(tensor, own[name], f"{where}: {name}")
-    module.load_state_dict({name: tensor for name, tensor in plain.items() if name in own}, strict=False)
-    said = [f"it lacks {missing[0]}{_more(missing)}, random here"] if missing else []
-    said += [f"it has {unexpected[0]}{_more(unexpected)} too many, left out"] if unexpected else []
-    return ", and ".join(said)
+    own = {name: tensor for name, tensor in module.state_dict().items() if not name.endswith(PASSING)}
+    missing = tuple(name for name in own if name not in plain)
+    left_over = tuple(name for name in plain if name not in own and not name.endswith(PASSING))
+    other = {name: plain[name] for name in own if name in plain and plain[name].shape != own[name].shape}
+    reshaped = tuple(
+        f"{name} is {_shape(tensor)}, the model's is {_shape(own[name])}" for name, tensor in other.items()
+    )
+    fits = len(own) - len(missing) - len(reshaped)
+    if (strict and (missing or left_over)) or ((missing or reshaped) and fits < least * len(own)):
+        parts = [f"lacks {_some(missing)}"] if missing else []
+        parts += [f"has {_some(left_over)} too many"] if left_over else []
+        raise RequestError(
+            f"the weights in {where} do not fit {type(module).__name__}: the file {' and '.join(parts) or reshaped[0]}"
+        )
+    if strict and reshaped:
+        raise RequestError(f"the weights in {where} do not fit: {reshaped[0]}")
+    for name, tensor in own.items():
+        if name in plain and name not in other:
+            check_kind(plain[name], tensor, f"{where}: {name}")
+    kept = {name: tensor for name, tensor in plain.items() if name not in other}
+    module.load_state_dict({name: tensor for name, tensor in kept.items() if name in module.state_dict()}, strict=False)
+    return Fit(fits, len(own), missing, reshaped, left_over)
 
 
-def _more(names: list[str]) -> str:
-    return f" and {len(names) - 1} more" if len(names) > 1 else ""
+def _shape(tensor: torch.Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a number"
+
+
+def _some(names: Sequence[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def applied_masks(state: Mapping[str, torch.Tensor], where: str) -> dict[str, torch.Tensor]:

@@ -224,7 +224,7 @@ def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:
         write(tmp_path / "text.pt", b"hello, I am text"): r"text\.pt is no PyTorch file",
         write(tmp_path / "short.pt", whole[: len(whole) // 2]): r"short\.pt is truncated",
         write(tmp_path / "bad.safetensors", b"12345"): r"bad\.safetensors is not a whole safetensors file",
-        write(tmp_path / "net.pt2", b"x"): r"net\.pt2: exported programs can't be read; give an ONNX file, or a state",
+        write(tmp_path / "net.pt2", b"x"): r"net\.pt2 is truncated or damaged: File is not a zip",
     }
     for path, message in cases.items():
         with pytest.raises(rf.RequestError, match=message) as caught:

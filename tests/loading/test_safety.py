@@ -298,7 +298,7 @@ def test_the_archive_of_these_tests_is_read_as_pytorchs(tmp_path: Path) -> None:
         (b"<!DOCTYPE html><html>", "is a web page, not weights"),
         (b"\n<html>", "is a web page, not weights"),
         (b"GGUF\x03\x00", "is a GGUF file"),
-        (b"\x89HDF\r\n", "is an HDF5 file"),
+        (b"\x89HDF\r\n\x1a\n", "is no whole Keras file"),
         (b"\x1f\x8b\x08", "is packed by gzip"),
     ],
 )

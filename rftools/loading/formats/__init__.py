@@ -35,10 +35,12 @@ class Contents:
 
 Reader = Callable[[Path], Contents | Model]
 READERS: dict[str, Reader] = {}
+HEADERS: dict[str, Reader] = {}
+MAGIC = ((b"\x89HDF\r\n\x1a\n", ".h5"), (b"\x93NUMPY", ".npy"))  # first bytes that say more than an ending
 
 
-def reader(*endings: str) -> Callable[[Reader], Reader]:
-    """Enters a reader for the files that end so.
+def reader(*endings: str, header: Reader | None = None) -> Callable[[Reader], Reader]:
+    """Enters a reader for the files that end so; ``header`` gives the same on the meta device, without the numbers.
 
     Raises:
         ValueError: an ending has a reader already.
@@ -49,6 +51,8 @@ def reader(*endings: str) -> Callable[[Reader], Reader]:
             if READERS.get(ending, function) is not function:
                 raise ValueError(f"files that end in {ending} have two readers")
             READERS[ending] = function
+            if header is not None:
+                HEADERS[ending] = header
         return function
 
     return enter
@@ -67,8 +71,28 @@ def read_file(path: Path) -> Contents | Model:
     Raises:
         RequestError: no such file, or nothing that can be read without running its code.
     """
+    return readers()[_ending(path)](path)
+
+
+def read_header(path: Path) -> Contents | Model:
+    """As `read_file`, with tensors that have no numbers where the format allows it."""
+    known, ending = readers(), _ending(path)
+    return HEADERS.get(ending, known[ending])(path)
+
+
+def _ending(path: Path) -> str:
+    """What a file is read as: its first bytes where they say it, its longest known ending, PyTorch's otherwise."""
+    refuse_foreign(path)
     if not path.exists():
         raise RequestError(f"no such file: {path}")
-    refuse_foreign(path)
-    known = readers()
-    return known.get(path.suffix.lower(), known[".pt"])(path)
+    if path.is_file():
+        with path.open("rb") as stream:
+            head = stream.read(16)
+        size = int.from_bytes(head[:8], "little")
+        if head[8:9] == b"{" and size < path.stat().st_size:
+            return ".safetensors"
+        for magic, ending in MAGIC:
+            if head.startswith(magic):
+                return ending
+    name = path.name.lower()
+    return max((ending for ending in readers() if name.endswith(ending)), key=len, default=".pt")

@@ -14,15 +14,6 @@ DTYPES = {
 }  # fmt: skip
 
 
-@reader(".safetensors")
-def read_safetensors(path: Path) -> Contents:
-    """A state dict."""
-    from safetensors.torch import load_file
-
-    with door(path.name, DAMAGED):
-        return Contents(dict(load_file(path)), "safetensors file")
-
-
 def read_header(path: Path) -> Contents:
     """The same state dict on the meta device: names, types and shapes, none of the numbers."""
     import torch
@@ -35,3 +26,12 @@ def read_header(path: Path) -> Contents:
             dtype = DTYPES.get(part.get_dtype(), "uint8")
             found[name] = torch.empty(part.get_shape(), dtype=getattr(torch, dtype), device="meta")
     return Contents(found, "safetensors file")
+
+
+@reader(".safetensors", header=read_header)
+def read_safetensors(path: Path) -> Contents:
+    """A state dict."""
+    from safetensors.torch import load_file
+
+    with door(path.name, DAMAGED):
+        return Contents(dict(load_file(path)), "safetensors file")

@@ -12,7 +12,16 @@ from rftools.loading.stub import Found, read_stub
 from rftools.reading import check_archive, door
 
 
-@reader(".pt", ".pth", ".ckpt", ".bin")
+def read_torch_header(path: Path) -> Contents:
+    """Names, types and shapes; of the numbers none is read."""
+    check_readable(path)
+    found = read_stub(path, values=False)
+    if not isinstance(found.content, dict):
+        raise RequestError(f"{path.name} holds a {type(found.content).__name__}, not a state dict or a checkpoint")
+    return Contents(found.content, found.kind, found.names)
+
+
+@reader(".pt", ".pth", ".ckpt", ".bin", ".jit", ".ts", ".torchscript", header=read_torch_header)
 def read_torch(path: Path) -> Contents:
     """Tensors and plain containers as PyTorch reads them; what it refuses is read with stand-ins for its classes."""
     from rftools.models import read_torch_file
@@ -59,11 +68,3 @@ def holds_tensors(content: Any) -> bool:
     if isinstance(content, dict):
         return any(holds_tensors(value) for value in content.values())
     return isinstance(content, (list, tuple)) and any(holds_tensors(value) for value in content)
-
-
-@reader(".pt2")
-def read_exported(path: Path) -> Contents:
-    """Exported programs hold code; they are refused by name."""
-    raise RequestError(
-        f"{path.name}: exported programs can't be read; give an ONNX file, or a state dict and --model SPEC"
-    )

@@ -42,7 +42,14 @@ def read_stub(path: Path, *, values: bool = True) -> Found:
     with door(path.name, "is truncated or damaged"):
         with path.open("rb") as stream:
             zipped = stream.read(2) == b"PK"
-        return _from_archive(path, values) if zipped else _from_stream(path, values)
+        return _from_archive(path, path.name, values) if zipped else _from_stream(path, values)
+
+
+def read_stub_bytes(data: bytes, where: str, *, values: bool = True) -> Found:
+    """As `read_stub`, of a file that lies in another."""
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        raise RequestError(f"{where} is damaged: the weights in it are no PyTorch archive")
+    return _from_archive(io.BytesIO(data), where, values)
 
 
 class _Unpickler(pickle.Unpickler):
@@ -97,18 +104,18 @@ def _parts(given: Any) -> tuple[str, str, int] | None:
     return str(kind).rpartition(".")[2], str(given[2]), given[4]
 
 
-def _from_archive(path: Path, values: bool) -> Found:
-    with zipfile.ZipFile(path) as archive:
-        check_archive(archive, path.name)
+def _from_archive(file: Path | io.BytesIO, where: str, values: bool) -> Found:
+    with zipfile.ZipFile(file) as archive:
+        check_archive(archive, where)
         pickles = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
         if len(pickles) != 1:
-            raise RequestError(f"{path.name} is a zip archive that PyTorch did not write (no data.pkl)")
-        check("pickle", archive.getinfo(pickles[0]).file_size, path.name)
+            raise RequestError(f"{where} is a zip archive that PyTorch did not write (no data.pkl)")
+        check("pickle", archive.getinfo(pickles[0]).file_size, where)
         folder = pickles[0].rpartition("/")[0]
-        storage = _Stored(archive, f"{folder}/data/", path.name, values)
-        value, names, _ = _read(archive.read(pickles[0]), path.name, storage)
+        storage = _Stored(archive, f"{folder}/data/", where, values)
+        value, names, _ = _read(archive.read(pickles[0]), where, storage)
         scripted = f"{folder}/constants.pkl" in archive.namelist()
-        return Found(as_plain(value, path.name), names, "TorchScript archive" if scripted else "PyTorch archive")
+        return Found(as_plain(value, where), names, "TorchScript archive" if scripted else "PyTorch archive")
 
 
 class _Stored:

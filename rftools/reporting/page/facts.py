@@ -14,6 +14,8 @@ def summary(subject: Subject) -> list[tuple[str, str]]:
     facts.append((say("summary.parameters"), f"{subject.model.parameters:,}"))
     if subject.model.weights is not None:
         facts.append((say("summary.weights"), subject.model.weights))
+    if subject.model.fit is not None:
+        facts.append((say("summary.fit"), subject.model.fit))
     if subject.input_size is not None:
         facts.append((say("summary.input"), say("summary.input_value", sides=" x ".join(map(str, subject.input_size)))))
     if subject.theoretical is not None:

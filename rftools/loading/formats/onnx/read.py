@@ -12,6 +12,7 @@ import torch
 from rftools.errors import RequestError, missing_package
 from rftools.files import sha256_of
 from rftools.loading.formats import reader
+from rftools.loading.formats.onnx.external import fill_external
 from rftools.loading.formats.onnx.folding import Constants, folded
 from rftools.loading.formats.onnx.net import OnnxNet
 from rftools.loading.formats.onnx.step import OPERATORS, Step
@@ -70,9 +71,10 @@ def _graph_of(path: Path) -> tuple[Any, int]:
     except ImportError:
         raise missing_package("onnx", "onnx", "ONNX files") from None
     with door(path.name, "is not a whole ONNX file"):
-        model = onnx.load(path)
+        model = onnx.load(path, load_external_data=False)
         if not model.graph.node:
             raise ValueError("it has no operators")
+        fill_external(model.graph, path.parent, path.name)
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     return model.graph, versions[0] if versions else 1
 

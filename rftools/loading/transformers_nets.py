@@ -1,0 +1,56 @@
+"""Nets of the transformers library: ``transformers:CLASS``, built from a configuration, never fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rftools.errors import RequestError, closest, missing_package
+from rftools.loading.model import Model, Normalisation
+
+MODEL_ENDINGS = ("Model", "Backbone")
+HALF = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+def from_transformers(name: str, **arguments: Any) -> Model:
+    """The net of a class such as ``ViTForImageClassification``; ``arguments`` are those of its configuration.
+
+    Raises:
+        RequestError: transformers is missing, has no such net, or its configuration does not take an argument.
+    """
+    kind = net_class(name)
+    config = kind.config_class()
+    unknown = [each for each in arguments if not hasattr(config, each)]
+    if unknown:
+        raise RequestError(f"transformers:{name} does not take {', '.join(unknown)}{closest(unknown[0], vars(config))}")
+    try:
+        config = kind.config_class(**arguments)
+        module = kind(config).eval()
+    except Exception as error:  # the library checks its configurations in ways of its own
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+        raise RequestError(f"transformers:{name} can't be built so: {reason}") from error
+    return Model(module, f"transformers:{name}", name, input_size_of(config))
+
+
+def net_class(name: str) -> Any:
+    """The class of that name, one of the library's nets."""
+    try:
+        import transformers
+    except ImportError:
+        raise missing_package("transformers", "transformers", "transformers: nets") from None
+    kind = getattr(transformers, name, None) if name.isidentifier() else None
+    base = transformers.PreTrainedModel
+    if not isinstance(kind, type) or not issubclass(kind, base) or getattr(kind, "config_class", None) is None:
+        known = [each for each in dir(transformers) if each.endswith("Model") or "For" in each]
+        raise RequestError(f"transformers has no net {name!r}{closest(name, known)}")
+    return kind
+
+
+def input_size_of(config: Any) -> tuple[int, ...] | None:
+    """``(C, H, W)`` of a net that sees images; None for others."""
+    channels, side = getattr(config, "num_channels", None), getattr(config, "image_size", None)
+    if not isinstance(channels, int) or channels < 1:
+        return None
+    if isinstance(side, Sequence) and len(side) == 2 and all(isinstance(n, int) and n > 0 for n in side):
+        return (channels, *side)
+    return (channels, side, side) if isinstance(side, int) and side > 0 else (channels, 224, 224)
