@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from rftools.errors import RequestError
 from rftools.loading.arguments import TEXT, checked, of_config
 from rftools.loading.limits import check
 from rftools.loading.model import Normalisation
+from rftools.loading.transformers_nets import input_size_of
 
 NAMES = ("arch", "architecture", "model_name", "model", "model_arch", "backbone", "encoder_name", "net", "name")
 INSIDE = ("hyper_parameters", "hparams", "args", "config", "cfg", "opt", "model_args")
@@ -67,7 +69,7 @@ def config_beside(path: Path) -> Config | None:
         return None
     size, norm = _preprocessing(_read_json(path.parent / PREPROCESSOR) or {})
     names = config.get("label_names", config.get("id2label"))
-    return Config(*found[:2], found[2] or size, found[3] or norm, _labels(names))
+    return Config(*found[:2], size or found[2], found[3] or norm, _labels(names))
 
 
 Found = tuple[str, dict[str, Any], tuple[int, ...] | None, Normalisation | None]
@@ -93,7 +95,8 @@ def _of_transformers(config: Mapping[str, Any], where: str) -> Found | None:
     kinds = config.get("architectures")
     if not isinstance(kinds, list) or not kinds or not isinstance(kinds[0], str) or len(kinds[0]) > TEXT:
         return None
-    return f"transformers:{kinds[0]}", of_config(config, where), None, None
+    arguments = of_config(config, where)
+    return f"transformers:{kinds[0]}", arguments, input_size_of(SimpleNamespace(**arguments)), None
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

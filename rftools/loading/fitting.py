@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from rftools.errors import RequestError
 from rftools.files import sha256_of
 from rftools.loading import factories
-from rftools.loading.evidence import CONFIG, config_beside, names_in
+from rftools.loading.evidence import CONFIG, Config, config_beside, names_in
 from rftools.loading.model import Model
 from rftools.loading.recognition import Match, find
 from rftools.loading.recognition.find import all_matches, listed
 from rftools.loading.recognition.parts import parts, sub_dicts
 from rftools.loading.state_dict import Fit, fit, state_dict_of
+from rftools.loading.transformers_nets import names_in_files
 
 if TYPE_CHECKING:
     from torch import nn
@@ -87,19 +88,26 @@ def by_evidence(path: Path, content: Mapping[str, Any], place: Place) -> Model:
     """
     config = config_beside(path)
     if config is not None:
-        model = factories.build(config.spec, **config.arguments)
-        model = dataclasses.replace(
-            model, input_size=config.input_size or model.input_size, classes=config.classes,
-            normalisation=config.normalisation or model.normalisation,
-            metadata={**model.metadata, "arch": {"name": config.spec, "arguments": dict(config.arguments)}},
-        )  # fmt: skip
-        found = fitted(model, path, content, place)
-        fits = found.metadata.get("fit")
-        said = f"{config.spec}, as {CONFIG} says" + (f"; {fits}" if fits else ", all tensors fit")
-        return dataclasses.replace(
-            found, spec=str(path), metadata={**found.metadata, "fit": said, "chosen": f"{path.name}: {said}"}
-        )
+        try:
+            return _as_configured(config, path, content, place)
+        except RequestError:
+            if not find(content, place.key, place.prefix):  # the file may be of another net than the config
+                raise
     return fitted(recognised(content, path.name, place, names_in(content)), path, content, place)
+
+
+def _as_configured(config: Config, path: Path, content: Mapping[str, Any], place: Place) -> Model:
+    model = factories.build(config.spec, **config.arguments)
+    arch = {"name": config.spec, "arguments": dict(config.arguments)}
+    model = dataclasses.replace(
+        model, input_size=config.input_size or model.input_size, classes=config.classes,
+        normalisation=config.normalisation or model.normalisation, metadata={**model.metadata, "arch": arch},
+    )  # fmt: skip
+    found = fitted(model, path, content, place)
+    said = f"{config.spec}, as {CONFIG} says; {found.metadata.get('fit', 'all tensors fit')}"
+    return dataclasses.replace(
+        found, spec=str(path), metadata={**found.metadata, "fit": said, "chosen": f"{path.name}: {said}"}
+    )
 
 
 def fitted(spec: str | Match | Model, path: Path, content: Mapping[str, Any], place: Place = Place()) -> Model:
@@ -118,6 +126,8 @@ def fitted(spec: str | Match | Model, path: Path, content: Mapping[str, Any], pl
     else:
         _check_place(content, path.name, place)
         part, words = _best_part(model.module, content, path.name, place)
+    names = names_in_files(model.module)
+    part = {names.get(name, name): tensor for name, tensor in part.items()}
     found = fit(model.module, part, path.name, strict=place.strict)
     if not isinstance(spec, Match) and match and not _is_news(match):
         words = ""
@@ -188,7 +198,8 @@ def held_under(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _best_part(module: nn.Module, content: Mapping[str, Any], where: str, place: Place) -> tuple[dict[str, Any], str]:
     """The sub-dict and the prefix under which most of the module's tensors are found; the usual ones where none is."""
-    own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    state = module.state_dict()
+    own = {name: tuple(state[mine].shape) for name, mine in names_in_files(module).items()}
     best, most = None, 0
     for part in parts(content, place.key, place.prefix, least=1):
         fits = sum(part.shapes.get(name) == shape for name, shape in own.items())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError, closest, missing_package
-from rftools.loading.model import Model, Normalisation
+from rftools.loading.model import Model
 
-MODEL_ENDINGS = ("Model", "Backbone")
-HALF = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def from_transformers(name: str, **arguments: Any) -> Model:
@@ -54,3 +54,25 @@ def input_size_of(config: Any) -> tuple[int, ...] | None:
     if isinstance(side, Sequence) and len(side) == 2 and all(isinstance(n, int) and n > 0 for n in side):
         return (channels, *side)
     return (channels, side, side) if isinstance(side, int) and side > 0 else (channels, 224, 224)
+
+
+def names_in_files(module: nn.Module) -> dict[str, str]:
+    """The names that files have of a net's tensors, and its own: releases from 5 on name some of them anew in memory.
+
+    Of other libraries' nets, and of tensors that the library merges from several, the names are the same.
+    """
+    own = module.state_dict(keep_vars=True)
+    same = {name: name for name in own}
+    if not type(module).__module__.startswith("transformers."):
+        return same
+    try:
+        from transformers.core_model_loading import revert_weight_conversion
+    except ImportError:  # before 5.0
+        return same
+    places = {id(tensor): name for name, tensor in own.items()}
+    found = {}
+    for name, tensor in revert_weight_conversion(module, dict(own)).items():
+        if id(tensor) not in places:
+            return same
+        found[name] = places[id(tensor)]
+    return found if len(found) == len(own) == len(places) else same

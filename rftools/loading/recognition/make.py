@@ -12,12 +12,16 @@ import sys
 from collections.abc import Iterator, Mapping
 from math import isqrt
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rftools.files import atomic_write
 from rftools.loading.recognition.names import WORDS
 from rftools.loading.recognition.prints import Shapes, build_of, print_of
 from rftools.loading.recognition.specs import specs
+from rftools.loading.transformers_nets import names_in_files
+
+if TYPE_CHECKING:
+    from torch import nn
 
 INDEX = Path(__file__).parent / "index.json.gz"
 CLASSES, CHANNELS = 7, 2  # that nets are built with a second time
@@ -39,13 +43,19 @@ def built(spec: str, **arguments: Any) -> Any:
 
 def shapes_of(spec: str, **arguments: Any) -> dict[str, tuple[int, ...]]:
     """Names and shapes of a net's tensors."""
-    return {name: tuple(tensor.shape) for name, tensor in built(spec, **arguments).module.state_dict().items()}
+    return _shapes(built(spec, **arguments).module)
+
+
+def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    """By the names that files have."""
+    state = module.state_dict()
+    return {name: tuple(state[own].shape) for name, own in names_in_files(module).items()}
 
 
 def entry(spec: str) -> Entry | None:
     """What is known of a net, by the names below; None for one that isn't built so.
 
-    ``flexible`` maps names to shapes in which ``n`` stands for classes (``n*4`` for four a class), ``c`` for channels and
+    ``flexible`` maps names to shapes in which ``n`` stands for classes (``n*4`` for four a class), ``c`` for channels,
     ``s`` for what follows from the image's side, by ``sizes``; ``backbone`` is the print without ``heads``, where that
     is another.
     """
@@ -54,7 +64,7 @@ def entry(spec: str) -> Entry | None:
     except Exception as error:  # of whatever a library's builder needs that is not here
         print(f"{spec}: {type(error).__name__}: {str(error)[:100]}", file=sys.stderr)
         return None
-    plain = {name: tuple(tensor.shape) for name, tensor in model.module.state_dict().items()}
+    plain = _shapes(model.module)
     flexible = _of_counts(spec, plain)
     by_size = _of_size(spec, plain, model.input_size)
     flexible |= {name: shape for name, (shape, _) in by_size.items() if name not in flexible}

@@ -1,4 +1,4 @@
-"""Weights that an ONNX file keeps in files beside it (large nets'): only in its own folder, only as many bytes as fit."""
+"""Weights that an ONNX file keeps in files beside it: only of its own folder, only as many bytes as fit."""
 
 from __future__ import annotations
 
