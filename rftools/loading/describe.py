@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +11,13 @@ from rftools.arguments import checked
 from rftools.files import sha256_of
 from rftools.loading.evidence import CONFIG, PREPROCESSOR, Config, config_beside, names_in
 from rftools.loading.file_info import Architecture, FileInfo
-from rftools.loading.fitting import held_under
 from rftools.loading.folders import file_of
 from rftools.loading.formats import Contents, read_header
 from rftools.loading.load import is_weight_file, load
 from rftools.loading.model import Model, Normalisation
 from rftools.loading.recognition import Match, find
 from rftools.loading.recognition.find import index, listed
-from rftools.loading.recognition.parts import sub_dicts
+from rftools.loading.recognition.parts import held_under, largest
 from rftools.reading import nameable
 
 if TYPE_CHECKING:
@@ -117,7 +115,7 @@ def _of_weights(path: Path, found: Contents) -> FileInfo:
     config = config_beside(path)
     matches = listed(find(found.content), names_in(found.content))
     match = matches[0] if matches else None
-    key = match.key if match else _largest(found.content)
+    key = match.key if match else largest(found.content)
     tensors = {str(n): t for n, t in held_under(found.content, key).items() if isinstance(t, torch.Tensor)}
     epoch = found.content.get("epoch")
     return FileInfo(
@@ -126,12 +124,6 @@ def _of_weights(path: Path, found: Contents) -> FileInfo:
         writer=next((words for name, words in WRITERS.items() if name in found.content), None),
         **_of_net(match, config), **_counted(tensors), **_file(path),
     )  # fmt: skip
-
-
-def _largest(content: Mapping[str, Any]) -> str:
-    """The key under which most numbers lie."""
-    sizes = {key: sum(prod(shape) for shape in shapes.values()) for key, shapes in sub_dicts(content)}
-    return max(sizes, key=lambda key: sizes[key], default="")
 
 
 def _architecture(matches: list[Match], config: Config | None) -> Architecture | None:

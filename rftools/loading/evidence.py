@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any
 
 from rftools.errors import RequestError
 from rftools.loading.arguments import TEXT, checked, of_config
-from rftools.loading.limits import check
 from rftools.loading.model import Normalisation
 from rftools.loading.transformers_nets import input_size_of
+from rftools.reading import read_json
 
 NAMES = ("arch", "architecture", "model_name", "model", "model_arch", "backbone", "encoder_name", "net", "name")
 INSIDE = ("hyper_parameters", "hparams", "args", "config", "cfg", "opt", "model_args")
@@ -102,11 +101,7 @@ def _of_transformers(config: Mapping[str, Any], where: str) -> Found | None:
 def _read_json(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
-    check("config", path.stat().st_size, path.name)
-    try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError, OSError) as error:
-        raise RequestError(f"{path.name} is no valid JSON: {(str(error).splitlines() or [''])[0]}") from error
+    found = read_json(path)
     return found if isinstance(found, dict) else None
 
 

@@ -15,7 +15,7 @@ from rftools.loading.evidence import CONFIG, Config, config_beside, names_in
 from rftools.loading.model import Model
 from rftools.loading.recognition import Match, find
 from rftools.loading.recognition.find import all_matches, listed
-from rftools.loading.recognition.parts import parts, sub_dicts
+from rftools.loading.recognition.parts import held_under, parts, sub_dicts
 from rftools.loading.state_dict import Fit, fit, state_dict_of
 from rftools.loading.transformers_nets import names_in_files
 
@@ -181,19 +181,6 @@ def _at(content: Mapping[str, Any], key: str, prefix: str) -> dict[str, Any]:
         for name, value in held_under(content, key).items()
         if isinstance(value, torch.Tensor) and str(name).startswith(prefix)
     }
-
-
-def held_under(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """What lies under a path of keys, which may hold dots themselves."""
-    if not key:
-        return content
-    for name, value in content.items():
-        if isinstance(value, Mapping) and (key == str(name) or key.startswith(f"{name}.")):
-            try:
-                return held_under(value, key[len(str(name)) + 1 :])
-            except KeyError:
-                continue
-    raise KeyError(key)
 
 
 def _best_part(module: nn.Module, content: Mapping[str, Any], where: str, place: Place) -> tuple[dict[str, Any], str]:

@@ -21,6 +21,7 @@ ENDINGS = (
     (".tflite", "is a TensorFlow Lite file, which is not read; convert the net to ONNX"),
     (".msgpack", "holds Flax weights, which are not read; save them as safetensors"),
 )
+ADDRESSES = ("http:", "https:", "ftp:", "s3:", "gs:", "hf:", "hf-hub:")
 TABLE = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # that ends the index of a TensorFlow checkpoint
 TENSORFLOW = "is a part of a TensorFlow checkpoint, which is not read; convert the net to ONNX or safetensors"
 
@@ -31,6 +32,10 @@ def refuse_foreign(path: Path) -> None:
     Raises:
         RequestError: no such file, a pipe or a device, or one of the kinds of `FOREIGN`.
     """
+    text = path.as_posix()
+    if text.startswith(ADDRESSES):
+        address = text.replace(":/", "://", 1) if "://" not in text else text
+        raise RequestError(f"{address} is an address, and nothing is fetched; download the file and name that")
     if not path.exists() and path.with_name(f"{path.name}.index").is_file():
         raise RequestError(f"{path.name} {TENSORFLOW}")
     with door(path, "cannot be read"), regular(path).open("rb") as stream:

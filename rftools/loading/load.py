@@ -13,6 +13,7 @@ from rftools.loading import factories
 from rftools.loading.checkpoint import from_checkpoint
 from rftools.loading.fitting import Place, by_evidence, fitted
 from rftools.loading.folders import file_of
+from rftools.loading.foreign import ADDRESSES
 from rftools.loading.formats import Contents, read_file, readers
 from rftools.loading.model import Model, whole_size
 from rftools.loading.own_code import defined_in
@@ -22,8 +23,6 @@ from rftools.reading import nameable
 
 if TYPE_CHECKING:
     from torch import nn
-
-ADDRESSES = ("http:", "https:", "ftp:", "s3:", "gs:", "hf:", "hf-hub:")
 
 
 @checked

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
+from rftools.loading.recognition.parts import held_under, largest
 from rftools.loading.recognition.prints import PASSING
 from rftools.loading.tensors import check_kind, dense
 
@@ -30,7 +31,7 @@ def state_dict_of(content: Mapping[str, Any], where: str) -> dict[str, torch.Ten
         inner = content.get(key)
         if isinstance(inner, Mapping) and any(isinstance(value, torch.Tensor) for value in inner.values()):
             return state_dict_of(inner, where)
-    state = unpacked(content)
+    state = unpacked(content) or unpacked(held_under(content, largest(content)))
     if not state:
         raise RequestError(f"{where} holds no tensors by name; a state dict maps names to tensors")
     for prefix in ("module.", "_orig_mod.", "model."):

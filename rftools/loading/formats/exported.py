@@ -15,9 +15,9 @@ import torch
 
 from rftools.errors import RequestError
 from rftools.loading.formats import Contents, reader
-from rftools.loading.limits import check
-from rftools.loading.stub.archive import check_archive, read_stub_bytes
+from rftools.loading.stub.archive import read_stub_bytes
 from rftools.loading.stub.tensors import Storage, tensor
+from rftools.reading import check, check_archive, door
 
 KIND = "exported program"
 CONFIG = "data/weights/model_weights_config.json"
@@ -40,28 +40,22 @@ def read_exported(path: Path) -> Contents:
 
 
 def _read(path: Path, *, values: bool) -> Contents:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            check_archive(archive, path.name)
-            names = {name.partition("/")[2] if "/" in name else name: name for name in archive.namelist()}
-            whole = {**names, **{name: name for name in archive.namelist()}}
-            if CONFIG in whole:
-                return Contents(_weights(archive, whole[CONFIG], path.name, values), KIND)
-            for old in OLD:
-                if old in whole:
-                    check("pickle", archive.getinfo(whole[old]).file_size, path.name)
-                    found = read_stub_bytes(archive.read(whole[old]), path.name, values=values)
-                    return Contents(found.content, KIND, found.names)
-    except RequestError:
-        raise
-    except Exception as error:  # whatever a damaged archive makes zipfile, json and torch raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RequestError(f"{path.name} is truncated or damaged: {reason}") from error
+    with door(path.name, "is truncated or damaged"), zipfile.ZipFile(path) as archive:
+        check_archive(archive, path.name)
+        names = {name.partition("/")[2] if "/" in name else name: name for name in archive.namelist()}
+        whole = {**names, **{name: name for name in archive.namelist()}}
+        if CONFIG in whole:
+            return Contents(_weights(archive, whole[CONFIG], path.name, values), KIND)
+        for old in OLD:
+            if old in whole:
+                check("expansion", archive.getinfo(whole[old]).file_size, path.name)
+                found = read_stub_bytes(archive.read(whole[old]), path.name, values=values)
+                return Contents(found.content, KIND, found.names)
     raise RequestError(f"{path.name} is no exported program of torch.export.save: no weights are in it")
 
 
 def _weights(archive: zipfile.ZipFile, config: str, where: str, values: bool) -> dict[str, torch.Tensor]:
-    check("config", archive.getinfo(config).file_size, where)
+    check("text", archive.getinfo(config).file_size, where)
     folder = config.rpartition("/")[0]
     entries = json.loads(archive.read(config))["config"]
     check("entries", len(entries), where)

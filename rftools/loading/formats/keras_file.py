@@ -16,8 +16,7 @@ import torch
 
 from rftools.errors import RequestError, missing_package
 from rftools.loading.formats import Contents, reader
-from rftools.loading.limits import check
-from rftools.loading.stub.archive import check_archive
+from rftools.reading import check, check_archive, door
 
 ROOTS = ("model_weights", "layers", "_layer_checkpoint_dependencies")
 WEIGHTS = "model.weights.h5"
@@ -44,20 +43,12 @@ def _tensors(path: Path, *, values: bool) -> Iterator[tuple[str, torch.Tensor]]:
         import h5py
     except ImportError:
         raise missing_package("h5py", "keras", "Keras files") from None
-    try:
-        with h5py.File(_hdf5(path), "r") as file:
-            found: dict[str, Any] = {}
-            _collect(file, "", found)
-            check("entries", len(found), path.name)
-            for name, dataset in found.items():
-                turned = _turned(name, dataset, path.name, values)
-                if turned is not None:
-                    yield turned
-    except RequestError:
-        raise
-    except Exception as error:  # whatever a damaged file makes h5py and zipfile raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RequestError(f"{path.name} is no whole Keras file: {reason}") from error
+    with door(path.name, "is no whole Keras file"), h5py.File(_hdf5(path), "r") as file:
+        found: dict[str, Any] = {}
+        _collect(file, "", found)
+        check("entries", len(found), path.name)
+        for name, dataset in found.items():
+            yield _turned(name, dataset, path.name, values)
 
 
 def _hdf5(path: Path) -> Any:
@@ -88,7 +79,7 @@ def _collect(group: Any, prefix: str, found: dict[str, Any], depth: int = 0) -> 
             found[path] = member
 
 
-def _turned(path: str, dataset: Any, where: str, values: bool) -> tuple[str, torch.Tensor] | None:
+def _turned(path: str, dataset: Any, where: str, values: bool) -> tuple[str, torch.Tensor]:
     """A weight's name and value, as torch has them."""
     check("dims", dataset.ndim, where)
     if dataset.id.get_storage_size() == 0 and dataset.size:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rftools.errors import RequestError
 from rftools.loading.formats import Contents, read_file, read_header, reader
-from rftools.loading.limits import check
 from rftools.loading.model import Model
+from rftools.reading import read_json
 
 ENDINGS = (".safetensors", ".bin", ".pt", ".pth")
 
@@ -41,11 +40,8 @@ def shards(path: Path) -> dict[str, str]:
     Raises:
         RequestError: no index, or one that names a file elsewhere or one that is missing.
     """
-    check("config", path.stat().st_size, path.name)
-    try:
-        places = json.loads(path.read_bytes())["weight_map"]
-    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
-        raise RequestError(f"{path.name} is no index of weight files (it has no weight_map)") from error
+    held = read_json(path, "is no index of weight files")
+    places = held.get("weight_map") if isinstance(held, Mapping) else None
     if not isinstance(places, Mapping) or not places or not all(_is_plain(shard) for shard in places.values()):
         raise RequestError(f"{path.name} names files outside of its folder, or of other kinds; none of them is read")
     missing = [shard for shard in dict.fromkeys(places.values()) if not (path.parent / shard).is_file()]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 from rftools.loading.recognition.prints import Shapes, one
@@ -88,3 +89,27 @@ def prefixes(shapes: Shapes) -> list[str]:
         words = name.split(".")
         counts.update(".".join(words[:n]) + "." for n in range(1, min(len(words), 5)))
     return ["", *(prefix for prefix, _ in counts.most_common(PREFIXES))]
+
+
+def held_under(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """What lies under a path of keys, which may hold dots themselves."""
+    if not key:
+        return content
+    for name, value in content.items():
+        if isinstance(value, Mapping) and (key == str(name) or key.startswith(f"{name}.")):
+            try:
+                return held_under(value, key[len(str(name)) + 1 :])
+            except KeyError:
+                continue
+    raise KeyError(key)
+
+
+def largest(content: Mapping[str, Any]) -> str:
+    """The key under which most numbers lie.
+
+    >>> import torch
+    >>> largest({"center": torch.zeros(2), "teacher": {"w": torch.zeros(3, 3)}})
+    'teacher'
+    """
+    sizes = {key: sum(prod(shape) for shape in shapes.values()) for key, shapes in sub_dicts(content)}
+    return max(sizes, key=lambda key: sizes[key], default="")
