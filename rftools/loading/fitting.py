@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,12 @@ from rftools.errors import RequestError
 from rftools.files import sha256_of
 from rftools.loading import factories
 from rftools.loading.evidence import CONFIG, Config, config_beside, names_in
+from rftools.loading.lean import without_numbers
 from rftools.loading.model import Model
 from rftools.loading.recognition import Match, find
 from rftools.loading.recognition.find import all_matches, listed
 from rftools.loading.recognition.parts import held_under, parts, sub_dicts
-from rftools.loading.state_dict import Fit, fit, state_dict_of
+from rftools.loading.state_dict import Fit, applied_masks, fit, state_dict_of
 from rftools.loading.transformers_nets import names_in_files
 
 if TYPE_CHECKING:
@@ -120,10 +122,12 @@ def fitted(spec: str | Match | Model, path: Path, content: Mapping[str, Any], pl
         RequestError: the weights do not fit.
     """
     match = spec if isinstance(spec, Match) else _match_of(spec, content, place) if isinstance(spec, str) else None
-    model = spec if isinstance(spec, Model) else _built(match or str(spec))
     if match:
         part, words = _at(content, match.key, match.prefix), match.words
+        build = partial(factories.build, match.spec, **match.arguments)
+        model = without_numbers(build, applied_masks(part, path.name)) or build()
     else:
+        model = spec if isinstance(spec, Model) else factories.build(str(spec))
         _check_place(content, path.name, place)
         part, words = _best_part(model.module, content, path.name, place)
     names = names_in_files(model.module)
@@ -132,13 +136,6 @@ def fitted(spec: str | Match | Model, path: Path, content: Mapping[str, Any], pl
     if not isinstance(spec, Match) and match and not _is_news(match):
         words = ""
     return _described(model, path, match, isinstance(spec, Match), (words, found))
-
-
-def _built(spec: str | Match) -> Model:
-    if isinstance(spec, str):
-        return factories.build(spec)
-    typed = dict(spec.arguments)
-    return factories.build(spec.spec, **typed)
 
 
 def _described(model: Model, path: Path, match: Match | None, found: bool, how: tuple[str, Fit]) -> Model:

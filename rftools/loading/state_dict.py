@@ -105,8 +105,11 @@ def fit(
     for name, tensor in own.items():
         if name in plain and name not in other:
             check_kind(plain[name], tensor, f"{where}: {name}")
-    kept = {name: tensor for name, tensor in plain.items() if name not in other}
-    module.load_state_dict({name: tensor for name, tensor in kept.items() if name in module.state_dict()}, strict=False)
+    held = module.state_dict()
+    kept = {name: tensor for name, tensor in plain.items() if name in held and name not in other}
+    lean = any(tensor.is_meta for tensor in held.values())  # then the file's own tensors become the module's
+    typed = {name: tensor.to(held[name].dtype) if lean else tensor for name, tensor in kept.items()}
+    module.load_state_dict(typed, strict=False, assign=lean)
     return Fit(fits, len(own), missing, reshaped, left_over)
 
 
