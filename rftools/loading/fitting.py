@@ -19,6 +19,7 @@ from rftools.loading.recognition import Match, find
 from rftools.loading.recognition.find import all_matches, listed
 from rftools.loading.recognition.parts import held_under, parts, sub_dicts
 from rftools.loading.state_dict import Fit, applied_masks, fit, state_dict_of
+from rftools.loading.tensors import dense
 from rftools.loading.transformers_nets import names_in_files
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def fitted(spec: str | Match | Model, path: Path, content: Mapping[str, Any], pl
     if match:
         part, words = _at(content, match.key, match.prefix), match.words
         build = partial(factories.build, match.spec, **match.arguments)
-        model = without_numbers(build, applied_masks(part, path.name)) or build()
+        model = without_numbers(build, applied_masks(dense(part, path.name), path.name)) or build()
     else:
         model = spec if isinstance(spec, Model) else factories.build(str(spec))
         _check_place(content, path.name, place)

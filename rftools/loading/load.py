@@ -78,8 +78,8 @@ def _text(model: str | Path | None) -> str | None:
 def _load(text: str, model: str | None, weights: str | Path | None, seed: int, place: Place) -> Model:
     if text.startswith(ADDRESSES):
         raise RequestError(f"{text} is an address, and nothing is fetched; download the file and name that")
-    for place in (text, *((weights,) if weights is not None else ())):
-        nameable(place)
+    for named in (text, *((weights,) if weights is not None else ())):
+        nameable(named)
     if is_weight_file(text):
         if weights is not None:
             raise RequestError(f"{Path(text).name} holds weights itself; leave out --weights {weights}")
