@@ -18,7 +18,7 @@ from rftools.loading.model import Model
 from rftools.loading.recognition import Match, find
 from rftools.loading.recognition.find import all_matches, listed
 from rftools.loading.recognition.parts import held_under, parts, sub_dicts
-from rftools.loading.state_dict import Fit, applied_masks, fit, state_dict_of
+from rftools.loading.state_dict import WeightFit, applied_masks, fit, state_dict_of
 from rftools.loading.tensors import dense
 from rftools.loading.transformers_nets import names_in_files
 
@@ -29,7 +29,7 @@ NAMED = 3  # nets, keys or tensors that a line names
 
 
 @dataclass(frozen=True)
-class Place:
+class PartOfFile:
     """Where in a file the weights are, as the user names it, and whether all has to fit."""
 
     key: str | None = None
@@ -41,7 +41,9 @@ class Place:
         return self.key is not None or self.prefix is not None
 
 
-def recognised(content: Mapping[str, Any], where: str, place: Place = Place(), names: tuple[str, ...] = ()) -> Match:
+def recognised(
+    content: Mapping[str, Any], where: str, place: PartOfFile = PartOfFile(), names: tuple[str, ...] = ()
+) -> Match:
     """The net that a file's tensors are of, by its index; ``names`` are what the file calls it.
 
     Raises:
@@ -62,7 +64,7 @@ def recognised(content: Mapping[str, Any], where: str, place: Place = Place(), n
     return best[0]
 
 
-def _check_place(content: Mapping[str, Any], where: str, place: Place) -> None:
+def _check_place(content: Mapping[str, Any], where: str, place: PartOfFile) -> None:
     """Whether there are tensors under the key and the prefix that were named."""
     if place.named and not any(True for _ in parts(content, place.key, place.prefix)):
         keys = [key or "the file itself" for key, _ in sub_dicts(content)]
@@ -83,7 +85,7 @@ def _what_is_held(content: Mapping[str, Any]) -> str:
     )
 
 
-def by_evidence(path: Path, content: Mapping[str, Any], place: Place) -> Model:
+def by_evidence(path: Path, content: Mapping[str, Any], place: PartOfFile) -> Model:
     """The net of a file: as a config.json beside it says, otherwise by its tensors and by what the file calls it.
 
     Raises:
@@ -99,7 +101,7 @@ def by_evidence(path: Path, content: Mapping[str, Any], place: Place) -> Model:
     return fitted(recognised(content, path.name, place, names_in(content)), path, content, place)
 
 
-def _as_configured(config: Config, path: Path, content: Mapping[str, Any], place: Place) -> Model:
+def _as_configured(config: Config, path: Path, content: Mapping[str, Any], place: PartOfFile) -> Model:
     model = factories.build(config.spec, **config.arguments)
     arch = {"name": config.spec, "arguments": dict(config.arguments)}
     model = dataclasses.replace(
@@ -113,7 +115,9 @@ def _as_configured(config: Config, path: Path, content: Mapping[str, Any], place
     )
 
 
-def fitted(spec: str | Match | Model, path: Path, content: Mapping[str, Any], place: Place = Place()) -> Model:
+def fitted(
+    spec: str | Match | Model, path: Path, content: Mapping[str, Any], place: PartOfFile = PartOfFile()
+) -> Model:
     """The net that ``spec`` names or is, with the weights of a file.
 
     Unless ``place.strict``, the numbers of classes and channels are read off the weights, a head that the file lacks is
@@ -139,7 +143,7 @@ def fitted(spec: str | Match | Model, path: Path, content: Mapping[str, Any], pl
     return _described(model, path, match, isinstance(spec, Match), (words, found))
 
 
-def _described(model: Model, path: Path, match: Match | None, found: bool, how: tuple[str, Fit]) -> Model:
+def _described(model: Model, path: Path, match: Match | None, found: bool, how: tuple[str, WeightFit]) -> Model:
     """The model with where it is from; ``found``: its architecture is from the file."""
     words, fits = how
     said = "; ".join(text for text in (words, fits.words) if text)
@@ -160,7 +164,7 @@ def _is_news(match: Match) -> bool:
     return bool(match.key not in ("", "state_dict") or match.prefix or counts or match.tensors < match.of)
 
 
-def _match_of(spec: str, content: Mapping[str, Any], place: Place) -> Match | None:
+def _match_of(spec: str, content: Mapping[str, Any], place: PartOfFile) -> Match | None:
     """The match of a net that the user names; None where the index does not have it, or nothing may be read off."""
     if place.strict:
         return None
@@ -181,7 +185,9 @@ def _at(content: Mapping[str, Any], key: str, prefix: str) -> dict[str, Any]:
     }
 
 
-def _best_part(module: nn.Module, content: Mapping[str, Any], where: str, place: Place) -> tuple[dict[str, Any], str]:
+def _best_part(
+    module: nn.Module, content: Mapping[str, Any], where: str, place: PartOfFile
+) -> tuple[dict[str, Any], str]:
     """The sub-dict and the prefix under which most of the module's tensors are found; the usual ones where none is."""
     state = module.state_dict()
     own = {name: tuple(state[mine].shape) for name, mine in names_in_files(module).items()}

@@ -11,7 +11,7 @@ from rftools.arguments import checked
 from rftools.errors import RequestError
 from rftools.loading import factories
 from rftools.loading.checkpoint import from_checkpoint
-from rftools.loading.fitting import Place, by_evidence, fitted
+from rftools.loading.fitting import PartOfFile, by_evidence, fitted
 from rftools.loading.folders import file_of
 from rftools.loading.foreign import ADDRESSES
 from rftools.loading.formats import Contents, read_file, readers
@@ -64,7 +64,7 @@ def load(
     from rftools.runtime.randomness import seeded
 
     with seeded(seed):
-        loaded = _load(str(spec), _text(model), weights, seed, Place(key, prefix, strict))
+        loaded = _load(str(spec), _text(model), weights, seed, PartOfFile(key, prefix, strict))
     check_finite(loaded.module)
     if input_size is None:
         return loaded
@@ -75,7 +75,7 @@ def _text(model: str | Path | None) -> str | None:
     return None if model is None else str(model)
 
 
-def _load(text: str, model: str | None, weights: str | Path | None, seed: int, place: Place) -> Model:
+def _load(text: str, model: str | None, weights: str | Path | None, seed: int, place: PartOfFile) -> Model:
     if text.startswith(ADDRESSES):
         raise RequestError(f"{text} is an address, and nothing is fetched; download the file and name that")
     for named in (text, *((weights,) if weights is not None else ())):
@@ -104,7 +104,7 @@ def _is_name(spec: str, weights: str) -> bool:
     return spec.startswith(("torchvision:", "timm:")) and not Path(weights).exists() and "." not in weights
 
 
-def _from_place(path: Path, model: str | None, place: Place) -> Model:
+def _from_place(path: Path, model: str | None, place: PartOfFile) -> Model:
     """What a file gives, or the one that a folder stands for."""
     if not path.is_dir():
         return _from_file(path, model, place)
@@ -114,7 +114,7 @@ def _from_place(path: Path, model: str | None, place: Place) -> Model:
     return dataclasses.replace(loaded, metadata={**loaded.metadata, "chosen": said})
 
 
-def _from_file(path: Path, model: str | None, place: Place) -> Model:
+def _from_file(path: Path, model: str | None, place: PartOfFile) -> Model:
     if path.suffix == ".py":
         raise RequestError(f"{path} is Python; name what makes the net: {path}:NAME{defined_in(path)}")
     if ":" not in path.name and path.suffix == "" and not path.exists():
@@ -137,7 +137,7 @@ def _architecture(model: str, path: Path) -> str | Model:
     """The net that ``--model`` names, a spec; of another file its net, with that file's own arguments."""
     if not is_weight_file(model):
         return model
-    other = _from_place(Path(model), None, Place())
+    other = _from_place(Path(model), None, PartOfFile())
     arch = other.metadata.get("arch")
     if arch is None:
         return other

@@ -56,7 +56,7 @@ def _unpacked(name: str, value: Any) -> tuple[str, Any]:
 
 
 @dataclass(frozen=True)
-class Fit:
+class WeightFit:
     """How a file's tensors fit a net's: how many of how many, and the names of those that do not."""
 
     fits: int
@@ -76,7 +76,7 @@ class Fit:
 
 def fit(
     module: nn.Module, state: Mapping[str, torch.Tensor], where: str, *, strict: bool = True, least: float = 0.5
-) -> Fit:
+) -> WeightFit:
     """Put a state dict into a module, pruning masks applied; how it fits.
 
     Unless ``strict``, what the module has no place for is left out, and what the file lacks or has in another shape is
@@ -110,7 +110,7 @@ def fit(
     lean = any(tensor.is_meta for tensor in held.values())  # then the file's own tensors become the module's
     typed = {name: tensor.to(held[name].dtype) if lean else tensor for name, tensor in kept.items()}
     module.load_state_dict(typed, strict=False, assign=lean)
-    return Fit(fits, len(own), missing, reshaped, left_over)
+    return WeightFit(fits, len(own), missing, reshaped, left_over)
 
 
 def _shape(tensor: torch.Tensor) -> str:

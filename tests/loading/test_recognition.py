@@ -116,11 +116,11 @@ def test_arguments_are_typed_after_a_question_mark() -> None:
 
 
 OF_EVERY_FAMILY = ("resnet18", "vgg11_bn", "densenet121", "mobilenet_v3_small", "squeezenet1_0", "shufflenet_v2_x0_5")
-OF_TRANSFORMERS = (
-    "Beit BertModel BitFor CLIPVisionModel ConvNext ConvNextV2 Cvt DeiT Dinov2 EfficientNet FocalNet GLPN HGNetV2 "
-    "Hiera Levit MobileNetV1 MobileNetV2 MobileViTFor PoolFormer PvtV2 RegNet ResNet SegformerFor SwiftFormer Swin ViTFor "
-    "Wav2Vec2Model"
-)
+OF_TRANSFORMERS = """
+    Beit BertModel BitFor CLIPVisionModel ConvNext ConvNextV2 Cvt DeiT Dinov2 EfficientNet FocalNet GLPN HGNetV2 Hiera
+    Levit MobileNetV1 MobileNetV2 MobileViTFor PoolFormer PvtV2 RegNet ResNet SegformerFor SwiftFormer Swin ViTFor
+    Wav2Vec2Model
+"""
 
 
 def described(spec: str, **arguments: Any) -> dict[str, torch.Tensor]:
