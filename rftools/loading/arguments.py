@@ -42,11 +42,6 @@ ALLOWED: dict[str, dict[str, Check]] = {
         "transform_input": one_of(True, False),
         "width_mult": number(0.05, 8),
     },
-    "transformers": {
-        "num_labels": CLASSES,
-        "num_channels": CHANNELS,
-        "image_size": SIDE,
-    },
     "timm": {
         "num_classes": whole(0, 100_000),
         "in_chans": CHANNELS,
@@ -62,6 +57,9 @@ ALLOWED: dict[str, dict[str, Check]] = {
 NEVER = ("path", "file", "url", "name", "backbone", "pretrained", "token", "code", "auto_map", "attn", "dtype", "cache")
 NUMBERS = 64  # of a list that is passed on
 DEEPEST = 1000  # layers
+TOLD = """
+    architectures model_type transformers_version problem_type use_cache torchscript return_dict id2label label2id
+""".split()  # noqa: SIM905 (what says nothing of the build)
 
 
 def of_config(config: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -74,34 +72,19 @@ def of_config(config: Mapping[str, Any], where: str) -> dict[str, Any]:
     >>> of_config({"hidden_size": 64, "_name_or_path": "x", "id2label": {"0": "a", "1": "b", "2": "c"}}, "a")
     {'hidden_size': 64, 'num_labels': 3}
     """
-    labels = config.get("id2label")
-    given = {"num_labels": len(labels)} if isinstance(labels, Mapping) and labels else {}
+    given = {}
     for name, value in config.items():
-        if (
-            name.startswith("_")
-            or any(word in name for word in NEVER)
-            or name in ("id2label", "label2id", "num_labels")
-        ):
-            continue
         numbers = value if isinstance(value, list) and len(value) <= NUMBERS else [value]
+        if name.startswith("_") or any(word in name for word in NEVER) or name in TOLD:
+            continue
         if not all(_plain_or_number(item) for item in numbers):
             continue
         most = DEEPEST if "layer" in name or "depth" in name else 1e6
         if any(isinstance(n, (int, float)) and not isinstance(n, bool) and not -most <= n <= most for n in numbers):
             raise RequestError(f"{where}: {name[:TEXT]} = {repr(value)[:TEXT]} is out of range; the file is damaged")
         given[name] = value
-    return {name: given[name] for name in given if name not in TOLD}
-
-
-TOLD = (
-    "architectures",
-    "model_type",
-    "transformers_version",
-    "problem_type",
-    "use_cache",
-    "torchscript",
-    "return_dict",
-)
+    labels = config.get("id2label")
+    return given | ({"num_labels": len(labels)} if isinstance(labels, Mapping) and labels else {})
 
 
 def _plain_or_number(value: Any) -> bool:
@@ -124,6 +107,8 @@ def checked(source: str, arguments: Any, where: str) -> dict[str, Any]:
     """
     if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
         raise RequestError(f"{where}: its architecture's arguments are no names and values; it is damaged")
+    if source == "transformers":
+        return of_config(arguments, where)
     allowed = ALLOWED.get(source)
     for name, value in arguments.items():
         if allowed is not None and name not in allowed:

@@ -28,7 +28,7 @@ def build(spec: str, **arguments: Any) -> Model:
         RequestError: no such net, package or argument.
     """
     whole, (spec, _, typed) = spec, spec.partition("?")
-    arguments = {**arguments, **_typed(typed)}
+    arguments = {**arguments, **typed_arguments(typed)}
     source, colon, name = spec.partition(":")
     known: dict[str, Callable[..., Model]] = {
         "rftools": _ours, "torchvision": _torchvision, "timm": _timm, "transformers": from_transformers,
@@ -39,7 +39,8 @@ def build(spec: str, **arguments: Any) -> Model:
         )
     if source not in known:
         return from_own_code(spec, **arguments)
-    if any(isinstance(value, int) and abs(value) > LARGE for value in arguments.values()):
+    large = any(isinstance(value, int) and abs(value) > LARGE for value in arguments.values())
+    if large or (source == "transformers" and arguments):
         _check_parameters(known[source], name, arguments, whole)
     made = _made(known[source], name, arguments, spec)
     return dataclasses.replace(made, spec=whole) if typed else made
@@ -71,10 +72,10 @@ def _check_parameters(make: Callable[..., Model], name: str, arguments: dict[str
     check("parameters", sum(parameter.numel() for parameter in module.parameters()), spec)
 
 
-def _typed(text: str) -> dict[str, Any]:
+def typed_arguments(text: str) -> dict[str, Any]:
     """Arguments as they are typed after a question mark.
 
-    >>> _typed("num_classes=10&drop_rate=0.5&global_pool=avg&aux_logits=False")
+    >>> typed_arguments("num_classes=10&drop_rate=0.5&global_pool=avg&aux_logits=False")
     {'num_classes': 10, 'drop_rate': 0.5, 'global_pool': 'avg', 'aux_logits': False}
     """
     found: dict[str, Any] = {}

@@ -149,7 +149,8 @@ def _described(model: Model, path: Path, match: Match | None, found: bool, how: 
     said = "; ".join(text for text in (words, fits.words) if text)
     metadata = dict(model.metadata)
     if match:
-        metadata["arch"] = {"name": match.spec, "arguments": dict(match.arguments)}
+        name, _, typed = match.spec.partition("?")
+        metadata["arch"] = {"name": name, "arguments": {**match.arguments, **factories.typed_arguments(typed)}}
     if said:
         metadata |= {"fit": said, "chosen": f"{path.name}: {said}"}
     return dataclasses.replace(
