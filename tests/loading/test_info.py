@@ -62,7 +62,7 @@ def test_masks_are_named(tmp_path: Path) -> None:
     assert found.masks == ("features.block2.conv",)
     assert found.parameters == rf.load("rftools:vgg-dilated").parameters
     assert found.architecture.spec is None  # type: ignore[union-attr]
-    assert "which 4 nets have: rftools:vgg-dilated, rftools:vgg-dilated-17" in found.architecture.how  # type: ignore[union-attr]
+    assert "which 4 nets have: rftools:vgg-dilated, rftools:vgg-strided" in found.architecture.how  # type: ignore[union-attr]
 
 
 def test_names_and_refusals(tmp_path: Path) -> None:

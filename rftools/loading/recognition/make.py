@@ -14,6 +14,7 @@ from math import isqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rftools.errors import RequestError
 from rftools.files import atomic_write
 from rftools.loading.recognition.names import WORDS
 from rftools.loading.recognition.prints import Shapes, build_of, print_of
@@ -37,7 +38,7 @@ def built(spec: str, **arguments: Any) -> Any:
     try:
         with torch.device("meta"):
             return build(spec, **arguments)
-    except NotImplementedError:  # a builder that looks at numbers
+    except (NotImplementedError, RequestError):  # a builder that looks at numbers
         return build(spec, **arguments)
 
 
