@@ -112,7 +112,7 @@ def test_extras_are_not_requirements() -> None:
     assert {"torch", "numpy", "scipy", "matplotlib", "plotly", "captum", "pandas"} <= core
 
 
-BROUGHT = ("vision", "timm", "data", "tensorboard", "onnx")
+BROUGHT = ("vision", "timm", "data", "tensorboard", "onnx", "keras", "transformers")
 NEEDS = {
     r"torchvision:": "vision",
     r"timm:": "timm",
