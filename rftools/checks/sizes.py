@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ Interval = tuple[float, float | None, float | None]
 def effective_size(row: EffectiveLayer) -> Interval | None:
     """``2 radius_50`` in input pixels, with its 95 % interval; None where the map does not define it.
 
+    Of a unit of a sequence that looks to one side only (a causal one) it is ``radius_50``: half of the gradient lies
+    within so many samples from the unit's own place.
+
     Of a map that fills a square window evenly it is ``2 sqrt(1 / (2 pi)) = 0.80`` of the side, of a Gaussian
     ``2 sqrt(2 ln 2) = 2.35`` standard deviations, its width at half of its height.
 
@@ -23,7 +27,18 @@ def effective_size(row: EffectiveLayer) -> Interval | None:
     >>> effective_size(drawn.effective()["conv2"])
     (5.0, 4.5, 5.5)
     """
-    return _doubled(row.measures.get(MEASURE))
+    return _scaled(row.measures.get(MEASURE), sides_of(row.theoretical))
+
+
+def sides_of(theoretical: object) -> int:
+    """1 for a unit of a sequence that looks back only, so that its own place is its window's end, else 2.
+
+    >>> sides_of({"axes": [{"start": -7, "size": 8}]}), sides_of({"axes": [{"start": -3, "size": 7}]})
+    (1, 2)
+    """
+    axes = theoretical.get("axes", []) if isinstance(theoretical, Mapping) else []
+    start, size = (axes[0].get("start"), axes[0].get("size")) if len(axes) == 1 else (None, None)
+    return 1 if start is not None and size is not None and size > 1 and start + size - 1 <= 0 else 2
 
 
 def effective_share(row: EffectiveLayer) -> Interval | None:
@@ -45,13 +60,13 @@ def effective_share(row: EffectiveLayer) -> Interval | None:
     return value / side, None if low is None else low / side, None if high is None else high / side
 
 
-def size_change(found: Difference | None) -> Interval | None:
+def size_change(found: Difference | None, sides: int = 2) -> Interval | None:
     """A difference of effective sizes from that of their radii."""
-    return _doubled(found)
+    return _scaled(found, sides)
 
 
-def _doubled(found: object) -> Interval | None:
+def _scaled(found: object, by: int) -> Interval | None:
     value, low, high = (getattr(found, end, None) for end in ("value", "low", "high"))
     if value is None:
         return None
-    return 2 * value, None if low is None else 2 * low, None if high is None else 2 * high
+    return by * value, None if low is None else by * low, None if high is None else by * high

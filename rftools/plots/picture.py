@@ -38,6 +38,23 @@ def neutral_picture(height: int, width: int) -> NDArray[np.uint8]:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
+def waveform_picture(height: int, width: int) -> NDArray[np.uint8]:
+    """A made-up tone that swells and falls on a light ground, for what lies along a sequence; uint8.
+
+    >>> waveform_picture(16, 64).shape
+    (16, 64, 3)
+    """
+    t = (np.arange(width) + 0.5) / width
+    swell = 0.25 + 0.75 * np.sin(3 * np.pi * t) ** 2
+    wave = swell * (0.6 * np.sin(2 * np.pi * 40 * t) + 0.4 * np.sin(2 * np.pi * 17.3 * t))
+    at = 0.5 * height * (1 - 0.9 * wave)
+    row = np.arange(height)[:, None] + 0.5
+    ends = np.stack([at, np.roll(at, 1), np.roll(at, -1)])
+    line = (row >= ends.min(axis=0) - 0.02 * height - 0.5) & (row <= ends.max(axis=0) + 0.02 * height + 0.5)
+    grey = np.where(line, 110, 226).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
 def load_picture(path: str | Path, height: int, width: int) -> NDArray[np.uint8]:
     """The image file ``path``, resized to ``height x width``.
 

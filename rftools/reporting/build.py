@@ -16,7 +16,7 @@ from rftools.erf.request import Options as EffectiveOptions
 from rftools.errors import RequestError
 from rftools.files import check_writable, write_text
 from rftools.loading import load
-from rftools.plots.picture import load_picture, neutral_picture
+from rftools.plots.picture import load_picture, neutral_picture, waveform_picture
 from rftools.reporting.drawing.pictures import plane
 from rftools.reporting.findings import Thresholds, findings
 from rftools.reporting.page.alignment import check_count
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SUFFIXES = (".html", ".htm")
+LONGEST = 1024  # pixels of the waveform that a sequence is drawn as
 #: the measures of effective fields that a page shows; its JSON holds all of them
 SHOWN = ("radius_50", "relative_size", "ellipse_major", "ellipse_minor", "ellipse_angle")
 
@@ -229,6 +230,8 @@ def _picture(subject: Subject, path: str | Path | None) -> NDArray[np.uint8] | N
     height, width = plane(subject.input_size)
     if path is not None:
         return load_picture(path, height, width)
+    if len(subject.input_size) == 2:
+        return waveform_picture(height, min(width, LONGEST))
     own = None if subject.effective is None else subject.effective.pictures.get("first")
     seen = own is not None and own.shape[:2] == (height, width) and not _is_noise(subject)
     return own if seen else neutral_picture(height, width)

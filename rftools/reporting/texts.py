@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from importlib import resources
 from typing import Any
@@ -35,6 +36,21 @@ def words(key: str) -> tuple[str, ...]:
     """A list of words under ``table.key``, the headings of a table say."""
     table, _, name = key.partition(".")
     return tuple(TEXTS[table][name])
+
+
+def in_samples(value: Any) -> Any:
+    """Words about a sequence: its places are samples, not pixels; in lists and tables of words too.
+
+    Only what follows a number or its place in the text is a unit: names stay as they are.
+
+    >>> in_samples({"field": "9 px", "layer": "decode.px", "size": "{size} pixels"})
+    {'field': '9 samples', 'layer': 'decode.px', 'size': '{size} samples'}
+    """
+    if isinstance(value, str):
+        return re.sub(r"(?<=[\d}] )(?:px|pixels)\b", TEXTS["nouns"]["sample"][1], value)
+    if isinstance(value, dict):
+        return {key: in_samples(each) for key, each in value.items()}
+    return [in_samples(each) for each in value] if isinstance(value, list) else value
 
 
 def counted(number: int, noun: str) -> str:

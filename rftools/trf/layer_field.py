@@ -51,10 +51,22 @@ class AxisField:
 
     @property
     def unit_centre(self) -> float | None:
-        """The unit's own place along the axis, in input pixels; None where it has none, such as after a global pool."""
+        """The unit's own place along the axis, in input pixels; None where it has none, such as after a global pool.
+
+        It is the middle of its window; of a unit that looks back only (causal: no window of unit ``o`` reaches beyond
+        ``o * stride``) that place itself, at the window's end.
+        """
+        if self.window is not None and self.causal and self.start is not None:
+            return float(self.window[0] - self.start)
         if self.window is None or (self.global_ and self.local_centre is None):
             return None
         return self.local_centre if self.local_centre is not None else sum(self.window) / 2
+
+    @property
+    def causal(self) -> bool:
+        """Whether nothing after a unit's own place reaches it."""
+        known = self.start is not None and self.size is not None and len(self.phases or ()) == 1 and not self.global_
+        return known and (self.size or 0) > 1 and (self.start or 0) + (self.size or 0) - 1 <= 0
 
     @property
     def support(self) -> tuple[int, ...] | None:

@@ -5,18 +5,28 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.path import Path as Outline
+from torch import nn
 
 import rftools as rf
-from rftools.reporting.drawing.contours import contours
+from rftools.checks.sizes import effective_size
+from rftools.plots.picture import waveform_picture
+from rftools.reporting.drawing.contours import contours, strips
 from rftools.reporting.drawing.depth import Depth, across, chart, up
 from rftools.reporting.findings import Thresholds
+from rftools.reporting.page.contents import contents
+from rftools.reporting.page.method import Provenance
 from rftools.reporting.page.sentence import sentence
+from rftools.reporting.sources.models import from_model
 from rftools.reporting.sources.results import from_results
+from rftools.reporting.subject.subject import Subject
 from rftools.trf.layer_field import Surviving
 from rftools.weights.results import SparsityResult
 from tests import drawn
@@ -130,3 +140,34 @@ def test_the_stage_shows_the_last_convolution_first(tmp_path: Path) -> None:
     assert shown["words"] == "conv2 can see 9x7 px. Half of the gradient lies within a circle of 5.0 px (4.5 to 5.5)."
     assert f'class="inner" d="{shown["inner"]}"' in page  # without JavaScript too
     assert shown["inner"].startswith("M")
+
+
+def test_a_causal_unit_of_a_sequence_is_measured_to_one_side() -> None:
+    """An even stack of causal convolutions of ones: half of what reaches a unit lies in the nearest half of its window;
+    the page counts samples, not pixels, and names stay as they are.
+    """
+    torch.manual_seed(0)
+    net = nn.Sequential(OrderedDict([("3px", nn.ConstantPad1d((8, 0), 0.0)), ("conv", nn.Conv1d(1, 1, 9, bias=False))]))
+    with torch.no_grad():
+        net.conv.weight.fill_(1.0)  # type: ignore[union-attr,operator]
+    (row,) = rf.effective(net, torch.randn(4, 1, 64), layers=["conv"]).layers
+    found = effective_size(row)
+    assert found is not None
+    assert found[0] == pytest.approx(9 / 2, abs=0.6)
+    page = content_of(from_model(net, (1, 64), {"count": 2}))
+    assert "can see 9 samples" in page["opening"]["sentence"]
+    assert " px" not in page["opening"]["sentence"] + page["opening"]["stage"]["shown"]["words"]
+    assert '"label":"3px"' in page["graph"]["json"]
+
+
+def content_of(subject: Subject) -> dict[str, Any]:
+    return contents(subject, waveform_picture(8, 64), Thresholds(), Provenance(None, 0.0))
+
+
+def test_a_sequences_strips_hold_their_share() -> None:
+    """The samples inside the strips, counted in the map itself, hold no less than the share, and hardly more."""
+    values = np.exp(-0.5 * ((np.arange(400) - 130) / 25) ** 2)
+    for path, share in zip(strips(values, 10), (0.5, 0.95), strict=True):
+        ends = [(int(a), int(b)) for a, b in re.findall(r"M(\d+) 0H(\d+)V10", path)]
+        held = sum(values[a:b].sum() for a, b in ends) / values.sum()
+        assert share <= held < share + 0.03

@@ -36,6 +36,25 @@ def contours(values: NDArray[np.float64], shares: Sequence[float] = SHARES) -> l
     return [_path(smooth, level(smooth, np.pad(flat, BORDER), share)) for share in shares]
 
 
+def strips(values: NDArray[np.float64], height: int, shares: Sequence[float] = SHARES) -> list[str]:
+    """The same of a sequence's map: upright strips of ``height`` over the samples of the smallest sets that hold each
+    share.
+
+    >>> strips(np.array([0.0, 1.0, 1.0, 0.0]), 8, shares=(0.9,))
+    ['M1 0H3V8H1Z']
+    """
+    flat = np.abs(np.asarray(values, dtype=np.float64))[None]
+    if not flat.any():
+        return ["" for _ in shares]
+    smooth = _smoothed(flat)
+    return [_strips(smooth[BORDER] >= level(smooth, np.pad(flat, BORDER), share), height) for share in shares]
+
+
+def _strips(held: NDArray[np.bool_], height: int) -> str:
+    ends = np.flatnonzero(np.diff(np.r_[False, held, False].astype(int))) - BORDER
+    return "".join(f"M{begin} 0H{end}V{height}H{begin}Z" for begin, end in zip(ends[::2], ends[1::2], strict=True))
+
+
 def _smoothed(flat: Floats) -> Floats:
     """The map, no wider than it was, with a border around it."""
     from scipy.ndimage import gaussian_filter

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rftools.checks.sizes import MEASURE, size_change
+from rftools.checks.sizes import MEASURE, sides_of, size_change
 from rftools.errors import RequestError
 from rftools.plots.comparison import DEPTH, Curve, curves
 from rftools.plots.scene import PlotAxis, short
@@ -87,11 +87,15 @@ def _changes(
     if len(subjects) != 2:
         return ()
     paired = subjects[1].paired if quantity.part == "effective" else {}
-    return tuple(_paired(paired.get(name)) or difference(*values) for name, values in zip(layers, rows, strict=True))
+    sides = {row.name: sides_of(row.theoretical) for row in subjects[1].effective or ()}
+    return tuple(
+        _paired(paired.get(name), sides.get(name, 2)) or difference(*values)
+        for name, values in zip(layers, rows, strict=True)
+    )
 
 
-def _paired(found: Mapping[str, Any] | None) -> Value | None:
-    change = size_change(None if found is None else found.get(MEASURE))
+def _paired(found: Mapping[str, Any] | None, sides: int) -> Value | None:
+    change = size_change(None if found is None else found.get(MEASURE), sides)
     return None if change is None else Value(*change)
 
 

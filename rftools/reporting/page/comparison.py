@@ -27,6 +27,7 @@ def comparison(subjects: Sequence[Subject], limits: Thresholds, provenance: Prov
     return {
         "kind": say("page.kind_compared"),
         "heading": " / ".join(names),
+        "sequence": False,
         "findings": _findings(subjects, names, limits),
         "opening": {"sentence": compared(subjects, names, sizes), "stage": None},
         "beside": beside(subjects, names, sizes),

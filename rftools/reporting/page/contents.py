@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rftools.reporting.drawing.figures import Figure
@@ -17,7 +18,7 @@ from rftools.reporting.page.render import embedded
 from rftools.reporting.page.tables import cells, table
 from rftools.reporting.sections import SECTIONS, Section
 from rftools.reporting.subject.subject import Subject
-from rftools.reporting.texts import say, words
+from rftools.reporting.texts import in_samples, say, words
 from rftools.results import Result
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ def contents(
     subject: Subject, picture: NDArray[np.uint8] | None, limits: Thresholds, provenance: Provenance
 ) -> dict[str, Any]:
     """What a report of one model says and shows, whatever it is written as."""
-    return {
+    sequence = subject.input_size is not None and len(subject.input_size) == 2
+    found = {
         "kind": say("page.kind"),
+        "sequence": sequence,
         "heading": subject.model.name,
         "findings": findings(subject, limits),
         "opening": opening(subject, picture, limits),
@@ -44,6 +47,18 @@ def contents(
         "explorer": explorer(subject, picture, limits.objects),
         "method": method(subject, limits, provenance),
     }
+    return found | _of_samples(found) if sequence else found
+
+
+def _of_samples(content: dict[str, Any]) -> dict[str, Any]:
+    """What is said of a sequence: findings, the opening and the facts speak of samples."""
+    told = [
+        replace(item, sentence=in_samples(item.sentence), figure=in_samples(item.figure))
+        for item in content["findings"]
+    ]
+    summary = [(name, in_samples(value)) for name, value in content["summary"]]
+    spoken = {part: in_samples(content[part]) for part in ("opening", "graph")}
+    return {"findings": told, "summary": summary, **spoken}
 
 
 def _section(section: Section, subject: Subject) -> dict[str, Any]:

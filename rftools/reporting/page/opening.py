@@ -10,7 +10,7 @@ import numpy as np
 from rftools.checks.layers import weighted
 from rftools.checks.sizes import effective_size
 from rftools.plots.scene import even, short
-from rftools.reporting.drawing.contours import contours
+from rftools.reporting.drawing.contours import contours, strips
 from rftools.reporting.drawing.depth import LEFT, RIGHT, WIDTH, Depth, chart
 from rftools.reporting.drawing.pictures import picture_url, plane
 from rftools.reporting.findings import Thresholds
@@ -106,7 +106,7 @@ def layer_shown(row: Any, subject: Subject) -> dict[str, Any]:
         "window": _box(axes, picture),
         "inner": inner,
         "outer": outer,
-        "words": _words(row, size, random=subject.random),
+        "words": _words(row, size, "_at_random" if subject.random else ""),
     }
 
 
@@ -118,9 +118,7 @@ def _windows(row: Any) -> list[tuple[int, int]] | None:
 
 def _outlines(values: Any, picture: tuple[int, int]) -> tuple[str, str]:
     flat = np.asarray(values)
-    if flat.ndim == 1:  # a strip: the same along the picture's height
-        flat = np.repeat(flat[None], picture[0], axis=0)
-    inner, outer = contours(flat)
+    inner, outer = strips(flat, picture[0]) if flat.ndim == 1 else contours(flat)
     return inner, outer
 
 
@@ -137,14 +135,14 @@ def _box(axes: Sequence[tuple[int, int]], picture: tuple[int, int]) -> dict[str,
     }
 
 
-def _words(row: Any, size: tuple[float, float | None, float | None] | None, *, random: bool) -> str:
+def _words(row: Any, size: tuple[float, float | None, float | None] | None, random: str) -> str:
     name = short(row.name or say("script.model"), 40)
     if size is None:
         return say("opening.sees", name=name, sides=sides(row))
     value, low, high = size
     spread = "" if low is None or high is None else say("figures.spread", low=low, high=high)
-    key = "opening.sees_and_uses_at_random" if random else "opening.sees_and_uses"
-    return say(key, name=name, sides=sides(row), size=value, spread=spread)
+    kind = "stretch" if len(row.axes) == 1 else "circle"
+    return say(f"opening.{kind}{random}", name=name, sides=sides(row), size=value, spread=spread)
 
 
 def _measured_on(subject: Subject) -> str:

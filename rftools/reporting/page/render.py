@@ -12,7 +12,7 @@ from typing import Any
 from rftools.plots.scene import short
 from rftools.reporting.drawing.figures import variables
 from rftools.reporting.findings import RULES
-from rftools.reporting.texts import TEXTS, say
+from rftools.reporting.texts import TEXTS, in_samples, say
 
 MAP = ("library", "netmap-growth", "netmap-layout", "netmap")  # the views that need the library
 #: the script's views in the order in which they are set up
@@ -24,15 +24,17 @@ VIEWS = (
 
 def render(content: dict[str, Any]) -> str:
     """The template filled with ``content``, the style and the script."""
+    spoken = in_samples if content["sequence"] else _same
     script = _script(net=bool(content["graph"]))
     context = content | {
         "title": say("page.title", heading=content["heading"]),
         "rules": [(rule.name, rule.asks) for rule in RULES],
-        "explained": TEXTS["columns"],
-        "words": SimpleNamespace(**TEXTS["page"]),
+        "explained": spoken(TEXTS["columns"]),
+        "further": frozenset(TEXTS["further"]["columns"]),
+        "words": SimpleNamespace(**spoken(TEXTS["page"])),
         "cut_words": TEXTS["missing"]["rows"],
         "levels": TEXTS["levels"],
-        "script_words": embedded(TEXTS["script"]),
+        "script_words": embedded(spoken(TEXTS["script"])),
         "style": _resource("report.css")
         .replace("/*light*/", variables("light"))
         .replace("/*dark*/", variables("dark")),
@@ -40,6 +42,10 @@ def render(content: dict[str, Any]) -> str:
         "script_hash": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
     }
     return _template().render(context) + "\n"
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _script(*, net: bool) -> str:

@@ -49,6 +49,9 @@ view(() => {
       for (const row of body($(input.dataset.filter)).rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
     });
   }
+  for (const all of document.querySelectorAll("[data-all]")) {
+    all.addEventListener("change", () => $(all.dataset.all).classList.toggle("all", all.checked));
+  }
   for (const press of document.querySelectorAll("[data-copy]")) {
     press.addEventListener("click", async () => {
       await copy(csv($(press.dataset.copy)));
