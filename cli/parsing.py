@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 
 from rftools.errors import RequestError, shown
-from rftools.reading.limits import check
 
 MOST = 2**31 - 1  # of whole numbers that are counted with
 
@@ -21,6 +20,13 @@ def _whole(text: str, least: int = 1) -> int | None:
     found = re.fullmatch(r"\s*([+-]?[0-9]{1,10})\s*", text)
     value = int(found[1]) if found else None
     return value if value is not None and least <= value <= MOST else None
+
+
+def _check(name: str, asked: int, what: str) -> None:
+    """`rftools.reading.check`, imported when something is checked: the door's arrays would cost ``--help`` its time."""
+    from rftools.reading.limits import check
+
+    check(name, asked, what)
 
 
 def _wholes(parts: Sequence[str], least: int = 1) -> tuple[int, ...] | None:
@@ -55,7 +61,7 @@ def parse_size(text: str) -> tuple[int, ...]:
     size = _wholes(text.lower().split("x"))
     if size is None or not 2 <= len(size) <= 4:
         raise RequestError(f"input size {shown(text)} is not CxL, CxHxW or CxDxHxW with positive whole numbers")
-    check("input", math.prod(size), f"input size {text}")
+    _check("input", math.prod(size), f"input size {text}")
     return size
 
 
@@ -87,7 +93,7 @@ def parse_numbers(text: str, what: str) -> list[int]:
         low, high = ends[0], ends[-1]
         if high < low:
             raise RequestError(f"{what} {shown(text)}: {part.strip()} runs backwards")
-        check("units", len(found) + high - low + 1, f"{what} {shown(text)}")
+        _check("units", len(found) + high - low + 1, f"{what} {shown(text)}")
         found += range(low, high + 1)
     return found
 

@@ -76,9 +76,11 @@ def look_alike(first: Path, second: Path) -> bool:
 
 def _processor_time(words: list[str]) -> float:
     """Seconds of processor time of a program, whatever else runs meanwhile."""
-    _, status, used = os.wait4(subprocess.Popen(words).pid, 0)
+    process = subprocess.Popen(words)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)  # so that it is not waited for again
     if status:
-        raise subprocess.CalledProcessError(os.waitstatus_to_exitcode(status), words)
+        raise subprocess.CalledProcessError(process.returncode, words)
     return round(used.ru_utime + used.ru_stime, 1)
 
 
