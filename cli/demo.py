@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from pathlib import Path
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
     from rftools.models.data import Dataset
 
 NET, SHARE = "rftools:vgg-dilated", 0.8  # 80 % of each layer's kernel weights are set to zero in the pruned copy
-BLOCKS = "features.block?"
-# What stays true of the pruned copy; the curves, say, are the trained net's.
-KEPT = ("arch", "classes", "input_size", "normalisation", "data")
+BLOCKS, CONVOLUTIONS = "features.block?", "features.*.conv"
+KEPT = ("arch", "data")  # what stays true of the pruned copy; the curves, say, are the trained net's
 
 
 @click.command("demo", short_help="Train a small net, analyse it, write its report.")
@@ -126,21 +126,16 @@ def _fields(target: Path, trained: Path, pictures: torch.Tensor) -> None:
 
 def _prune(trained: Path, path: Path) -> Path:
     """A copy of the checkpoint without the smallest weights of each convolution."""
-    from torch import nn
-
     import rftools as rf
-    from rftools.models import read_checkpoint, save_checkpoint
+    from rftools.pruning import Request, prune, save_pruned
 
-    content = read_checkpoint(trained)
-    module = rf.load(trained).module
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
-            size = layer.weight.abs().flatten()
-            layer.weight.data[layer.weight.abs() <= size.kthvalue(int(SHARE * size.numel())).values] = 0
-    kept = {key: value for key, value in content.items() if key in KEPT}
-    save_checkpoint(path, {**kept, "state_dict": module.state_dict(), "epoch": 0})
+    model = rf.load(trained)
+    kept = {key: value for key, value in model.metadata.items() if key in KEPT}
+    request = Request(sparsity=SHARE, layers=(CONVOLUTIONS,))
+    cut = prune(dataclasses.replace(model, metadata=kept), request)
+    save_pruned(path, cut, request)
     say(f"pruned copy, {SHARE:.0%} of each convolution's weights set to zero: {path}")
-    say(f"  held-out accuracy {_accuracy(module):.1%} without training on")
+    say(f"  held-out accuracy {_accuracy(cut.model.module):.1%} without training on")
     return path
 
 

@@ -131,10 +131,8 @@ def parse_object(text: str) -> tuple[int, int]:
     >>> parse_object("64x48")
     (64, 48)
     """
-    sides = _wholes(text.lower().split("x"))
-    if sides is None or len(sides) != 2:
-        raise RequestError(f"object {shown(text)} is not WxH with positive whole numbers of pixels, such as 64x48")
-    return sides[0], sides[1]
+    width, height = _sides(text, 2)
+    return width, height
 
 
 def parse_objects(texts: Sequence[str], axes: int) -> tuple[int, ...] | None:
@@ -143,14 +141,17 @@ def parse_objects(texts: Sequence[str], axes: int) -> tuple[int, ...] | None:
     >>> parse_objects(["64x48", "32x60"], 2)
     (60, 64)
     """
-    found = []
-    for text in texts:
-        sides = _wholes(text.lower().split("x"))
-        if sides is None or len(sides) != axes:
-            signs = "x".join("WHD"[:axes])
-            raise RequestError(f"--objects {text} is not {signs}: {axes} positive whole numbers of pixels")
-        found.append(sides[::-1])
+    found = [_sides(text, axes)[::-1] for text in texts]
     return tuple(max(sides) for sides in zip(*found, strict=True)) if found else None
+
+
+def _sides(text: str, axes: int) -> tuple[int, ...]:
+    """An object's sides in pixels, one for each axis."""
+    sides = _wholes(text.lower().split("x"))
+    if sides is None or len(sides) != axes:
+        signs, such = "x".join("WHD"[:axes]), "x".join(("64", "48", "16")[:axes])
+        raise RequestError(f"object {shown(text)} is not {signs} with positive whole numbers of pixels, such as {such}")
+    return sides
 
 
 def parse_frequencies(text: str | None) -> tuple[float, ...] | None:

@@ -30,6 +30,7 @@ def check(net: RandomNet) -> None:
         return
     oracle = Oracle(net, size)
     fields = walk(oracle.graph, {})
+    back = Reverse(oracle.graph, fields, {})
     loose = interpolates(net)
     for layer in oracle.graph.layers:
         field = fields.get(layer.node)
@@ -46,9 +47,7 @@ def check(net: RandomNet) -> None:
             for d, i in zip(dims, unit, strict=True):
                 place[d] = index[d] = i
             whole = tuple(place)
-            check_reverse_walk(
-                Reverse(oracle.graph, fields, {}), layer.node, part, dict(zip(dims, unit, strict=True)), index
-            )
+            check_reverse_walk(back, layer.node, part, dict(zip(dims, unit, strict=True)), index)
             for axis_number, axis in enumerate(part):
                 seen = indices(axis.table.at(index))
                 upper = oracle.upper(layer.node, axis_number, whole)
