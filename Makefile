@@ -13,7 +13,7 @@ PYTEST_OPTIONS ?=
 INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev test test-long test-oldest test-newest lint docs gallery bench clean
+.PHONY: help demo setup setup-dev test test-long test-oldest test-newest lint docs gallery looks library bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -50,6 +50,12 @@ docs: setup-dev  ## build the documentation into site/
 
 gallery: setup-dev  ## run the gallery; its pictures go to docs/gallery
 	$(BIN)/python docs/make_gallery.py
+
+looks: setup-dev  ## take the small pictures anew that the page's drawings are compared with
+	RFTOOLS_TAKE_LOOKS=1 $(VENV)/bin/python -m pytest -q tests/reporting/test_looks.py -k as_it_did
+
+library:  ## the report's JavaScript library anew, by npm: versions and hashes are those of its lock file
+	cd rftools/reporting/page/library && npm ci && npm run build && rm -rf node_modules
 
 bench: setup-dev  ## run every benchmark
 	set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script; done
