@@ -27,7 +27,7 @@ class Options:
     steps_per_epoch: int | None = None
     device: str = "auto"
     amp: bool = False
-    channels_last: bool = False
+    channels_last: bool = True
     compile: bool = False
     pruning: Pruning | None = None
 
