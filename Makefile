@@ -13,7 +13,7 @@ PYTEST_OPTIONS ?=
 INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev test test-long test-oldest test-newest lint docs gallery looks library bench clean
+.PHONY: help demo setup setup-dev test test-long test-oldest test-newest lint docs gallery looks library bench gpu clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -59,6 +59,9 @@ library:  ## the report's JavaScript library anew, by npm: versions and hashes a
 
 bench: setup-dev  ## run every benchmark
 	set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+gpu: setup-dev  ## on a machine with CUDA: its tests and what it gains, one table within ten minutes
+	$(BIN)/python benchmarks/gpu.py
 
 clean:  ## remove what was built (not the environment)
 	rm -rf build dist site $(DEMO) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

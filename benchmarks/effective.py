@@ -10,7 +10,8 @@ mean maps as a share of the map's maximum. The capture, which the theoretical fi
 Captum takes a forward and a backward pass a layer: above 224 pixels it is given every sixth or twelfth layer (the
 line says how many), and its seconds are scaled to all of them. ``--late`` asks for one late layer alone; ``--aims``
 prints everything that is aimed at: all layers at the three sizes, one late layer, and a net whose operators have no
-rule, so that plain autograd takes over. With CUDA the same runs there too.
+rule, so that plain autograd takes over. ``--whole`` times `rftools.effective` from the module to the measured result,
+capture and measures included, by medians. With CUDA the same runs there too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import gc
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,6 +45,12 @@ MMAP_THRESHOLD = -3  # of mallopt
 def ours(module: nn.Module, x: torch.Tensor, targets: list[Unit], graph: Graph | None) -> Maps:
     found = layer_maps(module, x, targets, MapOptions(device=x.device, batch_size=len(x)), graph=graph)
     return {name: torch.from_numpy(maps).mean(0) for name, maps in found.items()}
+
+
+def whole_call(module: nn.Module, x: torch.Tensor, targets: list[Unit]) -> Maps:
+    """As a user calls it: the module is captured, all measures are worked out."""
+    result = rf.effective(module, x.cpu(), layers=[t.layer for t in targets], batch_size=len(x), device=x.device.type)
+    return {row.name: torch.from_numpy(row.map) for row in result}
 
 
 def captum_loop(module: nn.Module, x: torch.Tensor, targets: list[Unit]) -> Maps:
@@ -150,6 +158,7 @@ class Way:
     measured: bool = True
 
 
+WHOLE = {224: 1.8, 512: 6.5, 1024: 25.0}  # of the whole call, against one forward
 AIMS = {224: (2.0, 6.0), 512: (6.5, 20.0), 1024: (25.0, 75.0)}  # against one forward, against captum
 EVERY = {224: 1, 512: 6, 1024: 12}  # layers that captum is given
 LATE = 1 / 1.05  # plain autograd over ours, where one late layer is asked, or the net takes the fallback
@@ -167,16 +176,19 @@ def compare(options: argparse.Namespace, model: str, pixels: int, device: torch.
     x = torch.randn(options.images, *size, generator=torch.Generator().manual_seed(0)).to(device)
     print(f"{model}, {len(targets)} layers{' (a late one)' * late}, {options.images} x {size}, {device},", end=" ")
     print(f"{torch.get_num_threads()} threads; capture {seconds:.2f} s", flush=True)
-    aims = (LATE, None) if plain else AIMS.get(pixels, (None, None))
+    aims: tuple[float | None, float | None] = (LATE, None) if plain else AIMS.get(pixels, (None, None))
+    if options.whole:
+        aims = (WHOLE.get(pixels), None)
     ways = {
-        "rftools": Way(lambda: ours(module, x, targets, graph)),
+        "rftools": Way(lambda: whole_call(module, x, targets) if options.whole else ours(module, x, targets, graph)),
         "one forward + autograd.grad": Way(lambda: shared_forward(module, x, targets), aims[0]),
     }
-    if not options.no_captum and not plain:
+    if not options.no_captum and not plain and not options.whole:
         every = EVERY.get(pixels, 1)
         sample = targets[every // 2 :: every]
         ways["captum loop"] = Way(lambda: captum_loop(module, x, sample), aims[1], len(sample), measured=False)
-    report(ways, len(targets), options.repeats, device, kept_by_forward(module, x))
+    middle = statistics.median if options.whole else min
+    report(ways, len(targets), (options.repeats, middle), device, kept_by_forward(module, x))
 
 
 def weighted(module: nn.Module, size: tuple[int, ...], graph: Graph) -> list[Unit]:
@@ -190,15 +202,23 @@ def convolutions(module: nn.Module, size: tuple[int, ...], graph: Graph) -> list
     return [t for t in weighted(module, size, graph) if isinstance(module.get_submodule(call_of(t.layer)[0]), kinds)]
 
 
-def report(ways: dict[str, Way], layers: int, repeats: int, device: torch.device, kept: int) -> None:
-    best: dict[str, float] = {}
+def report(
+    ways: dict[str, Way],
+    layers: int,
+    runs: tuple[int, Callable[[list[float]], float]],
+    device: torch.device,
+    kept: int,
+) -> None:
+    repeats, middle = runs
+    taken: dict[str, list[float]] = {name: [] for name in ways}
     found: dict[str, Maps] = {}
     peaks = {name: peak_of(way.run, device) for name, way in ways.items() if way.measured}
     for _ in range(repeats):  # in turns, so that a busy machine slows all of them
         for name, way in ways.items():
             seconds, found[name] = timed(way.run, device)
             seconds *= 1 if way.layers is None else layers / way.layers
-            best[name] = min(best.get(name, seconds), seconds)
+            taken[name].append(seconds)
+    best = {name: middle(seconds) for name, seconds in taken.items()}
     for name, way in ways.items():
         print(line(name, way, layers, best, apart(found[name], found["rftools"]), peaks.get(name), kept), flush=True)
 
@@ -224,6 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--late", action="store_true", help="one late layer alone")
+    parser.add_argument("--whole", action="store_true", help="the whole call, medians")
     parser.add_argument("--no-captum", action="store_true", help="leave out the slowest way")
     parser.add_argument("--aims", action="store_true", help="everything that is aimed at, in one run")
     options = parser.parse_args(arguments)

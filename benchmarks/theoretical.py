@@ -1,10 +1,11 @@
 """Theoretical fields of all layers against one backward pass a layer, and against TorchLens where it is installed.
 
-    python benchmarks/theoretical.py [--quick]
+    python benchmarks/theoretical.py [--quick | --peers]
 
 CPU seconds of one process. (a): one forward pass, then a backward pass for every convolution, whose gradient's
 bounding box is what one would read a field from. Agreement: how many boxes equal the engine's clipped windows, and
-how many lie inside them (a gradient can be zero where a path is closed by a relu).
+how many lie inside them (a gradient can be zero where a path is closed by a relu). ``--peers`` is (b) alone, of more
+nets, each way in a process of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -24,7 +26,16 @@ from rftools.capture import capture
 from rftools.trf.engine import walk
 from rftools.trf.reverse import Reverse, unit_place
 
-CASES = [("torchvision:resnet50", 224), ("torchvision:resnet50", 512), ("torchvision:densenet201", 224), ("torchvision:swin_t", 224)]  # fmt: skip  # noqa: E501
+CASES = [
+    ("torchvision:resnet50", 224),
+    ("torchvision:resnet50", 512),
+    ("torchvision:densenet201", 224),
+    ("torchvision:swin_t", 224),
+]
+PEERS = [
+    *(CASES[0], *CASES[2:], ("torchvision:mobilenet_v3_small", 224), ("torchvision:vit_b_32", 224)),
+    (f"{Path(__file__).with_name('report.py')}:UNet", 224),
+]
 
 
 def engine(model: rf.Model) -> tuple[float, float, rf.Model]:
@@ -165,6 +176,10 @@ def torchlens(spec: str, side: int) -> str:
 def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    if "--peers" in sys.argv:
+        for spec, side in PEERS:
+            print(f"{spec.rpartition('/')[2]} at {side}: {torchlens(spec, side)}", flush=True)
+        return
     cases = CASES[:1] if "--quick" in sys.argv else CASES
     for spec, side in cases:
         model = rf.load(spec, input_size=(3, side, side))
