@@ -1,4 +1,6 @@
-"""The screenshots of docs/reading-a-report.md: python docs/make_reading.py RESNET50.html PRUNED.html AT64.html"""
+"""The screenshots of docs/reading-a-report.md:
+python docs/make_reading.py RESNET50.html PRUNED.html AT64.html COMPARED.html
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,9 @@ SHOTS = {
     "growth": (0, "#effective", "#effective-growth"),
     "pruned": (1, "", None),
     "lost": (1, "#layer=features.block2.conv", "#explorer"),
+    "map": (0, "#layer=layer3.0.conv2&by=effective", "#netmap-tool"),
+    "unit": (1, "#layer=features.block3.conv&unit=3,4", "#explorer"),
+    "compared": (3, "", "#overview"),
     "orientation": (1, "#orientation", "#orientation"),
 }
 
@@ -30,6 +35,8 @@ def take(view: Any, page: Path, place: str, element: str | None) -> Image.Image:
     view.goto("about:blank")
     view.goto(page.resolve().as_uri() + place)
     view.wait_for_timeout(1500)
+    if "block2" in place:
+        view.locator("#ex-overlay").select_option("left")
     shot = view.locator(element).screenshot() if element else view.screenshot()
     return Image.open(io.BytesIO(shot)).convert("RGB")
 
@@ -48,4 +55,4 @@ def main(pages: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    main([Path(argument) for argument in sys.argv[1:4]])
+    main([Path(argument) for argument in sys.argv[1:5]])

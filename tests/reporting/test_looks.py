@@ -78,8 +78,8 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-def look(browser: Any, address: str, element: str, scheme: str, change: str = "") -> NDArray[np.float64]:
-    """An element without words, in small; ``change`` is run on the page before."""
+def opened(browser: Any, address: str, scheme: str, change: str = "") -> Any:
+    """A page without words; ``change`` is run on it."""
     page = browser.new_page(viewport={"width": 1000, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
     page.goto(address)
     page.locator("html[data-ready]").wait_for(state="attached")
@@ -88,11 +88,28 @@ def look(browser: Any, address: str, element: str, scheme: str, change: str = ""
     if change:
         page.evaluate(change)
     page.wait_for_timeout(200)  # maps are unpacked
+    return page
+
+
+def look(page: Any, element: str) -> NDArray[np.float64]:
+    """An element in small."""
     shown = page.locator(element).locator("visible=true").first
     picture = Image.open(io.BytesIO(shown.screenshot())).convert("RGB")
-    page.close()
     size = (SMALL, max(1, round(SMALL * picture.height / picture.width)))
     return np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=np.float64)
+
+
+@pytest.fixture(scope="module")
+def visited(browser: Any, pages: dict[str, Path]) -> Any:
+    """Opens each page once in each scheme."""
+    known: dict[tuple[str, str], Any] = {}
+
+    def go(page: str, scheme: str) -> Any:
+        if (page, scheme) not in known:
+            known[page, scheme] = opened(browser, address(pages, page), scheme)
+        return known[page, scheme]
+
+    return go
 
 
 def address(pages: dict[str, Path], page: str) -> str:
@@ -111,9 +128,9 @@ def differences(one: NDArray[np.float64], two: NDArray[np.float64]) -> tuple[flo
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", LOOKS)
-def test_a_drawing_looks_as_it_did(browser: Any, pages: dict[str, Path], name: str, scheme: str) -> None:
+def test_a_drawing_looks_as_it_did(visited: Any, name: str, scheme: str) -> None:
     page, element = LOOKS[name]
-    found = look(browser, address(pages, page), element, scheme)
+    found = look(visited(page, scheme), element)
     kept = FOLDER / f"{name}-{scheme}.png"
     if TAKEN:
         Image.fromarray(found.astype(np.uint8)).save(kept, optimize=True)
@@ -138,5 +155,7 @@ def test_a_drawing_looks_as_it_did(browser: Any, pages: dict[str, Path], name: s
 def test_a_broken_drawing_is_seen(browser: Any, pages: dict[str, Path], name: str, change: str) -> None:
     page, element = LOOKS[name]
     kept = np.asarray(Image.open(FOLDER / f"{name}-light.png").convert("RGB"), dtype=np.float64)
-    mean, worst = differences(look(browser, address(pages, page), element, "light", change), kept)
+    broken = opened(browser, address(pages, page), "light", change)
+    mean, worst = differences(look(broken, element), kept)
+    broken.close()
     assert mean > MEAN or worst > WORST

@@ -145,6 +145,7 @@ view(async () => {
       colourBy.value = by;
       paint();
     }
+    if (layer === null) return;
     const held = (list) => list.findIndex((entry) => entry.layer === layer);
     const box = held(net.boxes);
     const folder = held(net.folders);
