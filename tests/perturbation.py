@@ -26,7 +26,7 @@ from tests.oracle import run_graph
 Place = tuple[str, tuple[Any, ...]]
 SIZES = (1e-4, 1.0, 50.0)  # of a change, beside inputs of size 1
 RETRIED = (1.0, 1e-3, 20.0, 1e3)  # of a change that a field claims; larger ones open masks of -1e9
-RETRIES = 16
+RETRIES = 60
 
 
 @contextlib.contextmanager
@@ -152,7 +152,8 @@ class Perturbation:
     def _other(self, number: int) -> tuple[torch.Tensor, list[torch.Tensor | None]]:
         """One more input and the values there."""
         if number == len(self.others):
-            base = self._base((1.0, 3.0, 0.1, 10.0)[number % 4])
+            scale = (1.0, 3.0, 0.1, 10.0)[number % 4]
+            base = self._base(scale) + (0.0, -2.0, 2.0)[number % 3] * scale  # of one sign: other sides of kinks
             self.others.append((base, self.run(base)))
         return self.others[number]
 

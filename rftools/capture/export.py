@@ -16,10 +16,10 @@ import torch
 from torch import fx, nn
 from torch.utils import _pytree as pytree
 
+from rftools.capture.functional import without_writes, writes_in_place
 from rftools.capture.graph import Graph, name_layers, name_outputs
 from rftools.capture.inputs import Example, Inputs, example_of, is_index
 from rftools.capture.leaving import mark_left
-from rftools.capture.operators import VIEWS
 from rftools.capture.record import record
 from rftools.capture.recurrences import without_steps
 from rftools.capture.returns import Labels, returned
@@ -77,11 +77,8 @@ def _by_export(module: nn.Module, example: Example) -> Graph:
             program, labels = _exported(module, example)
             if _has_regions(program.graph) or _has_symbols(program.graph):
                 return _recorded(module, example)
-            if _needs_functional_form(program.graph):
-                program, labels = (
-                    without_steps(partial(program.run_decompositions, {})),
-                    {},
-                )  # nodes have other names now
+            if writes_in_place(program.graph):
+                program, labels = without_writes(program, module, partial(_exported_once, module, example))
         except RequestError:
             raise
         except Exception as error:
@@ -125,10 +122,15 @@ def _export(module: nn.Module, example: Example) -> tuple[Any, Labels]:
 
     def trace() -> Any:
         labels.clear()
-        with unchanged(module), returned(module, labels):  # torch 2.6 leaves tensors without values where it refuses
-            return torch.export.export(module, example.args, dict(example.kwargs), strict=False)
+        with returned(module, labels):
+            return _exported_once(module, example)
 
     return without_steps(trace), labels
+
+
+def _exported_once(module: nn.Module, example: Example) -> Any:
+    with unchanged(module):  # torch 2.6 leaves tensors without values where it refuses
+        return torch.export.export(module, example.args, dict(example.kwargs), strict=False)
 
 
 def _random_states() -> tuple[Any, ...]:
@@ -206,28 +208,6 @@ def _has_symbols(graph: fx.Graph) -> bool:
     """Whether a shape depends on the data and stays open; a recorded pass has one that did occur."""
     values = (leaf for node in graph.nodes for leaf in pytree.tree_leaves(node.meta.get("val")))
     return any(isinstance(n, torch.SymInt) for v in values if isinstance(v, torch.Tensor) for n in v.shape)
-
-
-def _needs_functional_form(graph: fx.Graph) -> bool:
-    """Whether an in-place operator changes a tensor that is read again under its old name, or a view of one."""
-    order = {node: index for index, node in enumerate(graph.nodes)}
-    for node in graph.nodes:
-        schema = getattr(node.target, "_schema", None)
-        if schema is None or not schema.is_mutable or not node.args or not isinstance(node.args[0], fx.Node):
-            continue
-        target = node.args[0]
-        if any(order[user] > order[node] for user in target.users) or _is_view(target):
-            return True
-        if any(_is_view(user) and order[user] < order[node] for user in target.users):
-            return True
-    return False
-
-
-def _is_view(node: fx.Node) -> bool:
-    schema = getattr(node.target, "_schema", None)
-    if schema is None:
-        return getattr(node.target, "__name__", "") in VIEWS
-    return schema.name.rpartition("::")[2] in VIEWS
 
 
 def _from_program(program: Any, example: Example, labels: Labels) -> Graph:

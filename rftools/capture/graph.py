@@ -113,6 +113,27 @@ def name_layers(
 
     ``returned`` has, by call of a module, the position or key of what it returned: ``[0]``, ``[seg]``.
     """
+    ends: dict[int, list[tuple[str, ModuleCall]]] = {}
+    for call, leaving in ends_of_calls(nodes, outputs):
+        labels = returned.get(call.name, {})
+        named: dict[str, fx.Node] = {}
+        for node in leaving:
+            if node in labels:
+                named.setdefault(labels[node], node)
+        leaving = list(named.values()) or leaving
+        for position, node in enumerate(leaving):
+            suffix = labels.get(node, f"[{position}]") if len(leaving) > 1 else ""
+            ends.setdefault(id(node), []).append((call.name + suffix, call))
+    names = _Names()
+    layers = list(_rows(nodes, ends, names))
+    layers.extend(Layer(name, op_name(node), _root_class(node), node) for name, node in outputs)
+    return tuple(layers)
+
+
+def ends_of_calls(
+    nodes: Sequence[fx.Node], outputs: Sequence[tuple[str, fx.Node]]
+) -> list[tuple[ModuleCall, list[fx.Node]]]:
+    """The calls of modules within the model, each with the tensors that are used outside it."""
     members: dict[str, list[fx.Node]] = {}
     calls: dict[str, ModuleCall] = {}
     for node in nodes:
@@ -120,20 +141,7 @@ def name_layers(
             members.setdefault(call.key, []).append(node)
             calls[call.key] = call
     finals = {id(node) for _, node in outputs}
-    ends: dict[int, list[tuple[str, ModuleCall]]] = {}
-    for key, inside in members.items():
-        if calls[key].path == "":
-            continue
-        labels = returned.get(calls[key].name, {})
-        leaving = _leaving(inside, finals)
-        leaving = [node for node in leaving if node in labels] or leaving
-        for position, node in enumerate(leaving):
-            suffix = labels.get(node, f"[{position}]") if len(leaving) > 1 else ""
-            ends.setdefault(id(node), []).append((calls[key].name + suffix, calls[key]))
-    names = _Names()
-    layers = list(_rows(nodes, ends, names))
-    layers.extend(Layer(name, op_name(node), _root_class(node), node) for name, node in outputs)
-    return tuple(layers)
+    return [(calls[key], _leaving(inside, finals)) for key, inside in members.items() if calls[key].path != ""]
 
 
 def _leaving(inside: Sequence[fx.Node], finals: set[int]) -> list[fx.Node]:

@@ -149,7 +149,7 @@ class Recorder:
 
     def _emit(self, func: Any, args: tuple[Any, ...], value: Any, kwargs: Any = None) -> fx.Node:
         node = self.graph.create_node("call_function", func, args, kwargs or {})
-        node.meta["val"] = value
+        node.meta["val"] = pytree.tree_map(_as_now, value)
         node.meta["nn_module_stack"] = dict(self.stack)
         node.meta["choice"] = self.choosing  # a value that only chooses a branch
         node.meta["gradient"] = torch.is_grad_enabled()  # False inside the net's own torch.no_grad()
@@ -224,6 +224,11 @@ class Recorder:
                 f"{func._schema.name} in {path or 'the model'} changes memory in place that another tensor shares,"
                 " which can't be followed here; write it without the in-place form, or make the model exportable"
             )
+
+
+def _as_now(value: Any) -> Any:
+    """A tensor's shape and memory as they are now; ``transpose_`` and the like change those of the tensor itself."""
+    return value.detach() if isinstance(value, torch.Tensor) else value
 
 
 class _Watcher(Recorder, TorchDispatchMode):

@@ -11,6 +11,7 @@ from torch import nn
 from torch.fx.experimental import proxy_tensor
 from torch.utils import _pytree as pytree
 
+COPY, BEYOND = torch.ops.aten.slice_copy.Tensor, 1 << 40
 Labels = dict[str, dict[Any, str]]  # by call (``path``, ``path#1``): ``[seg]`` or ``[0][1]`` by node (or its name)
 
 
@@ -65,6 +66,37 @@ def returned(module: nn.Module, found: Labels) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextlib.contextmanager
+def copied(module: nn.Module, found: dict[str, list[str]]) -> Iterator[None]:
+    """While ``torch.export`` traces a module: what its modules return is copied by an operator that nets do not call
+    like this, a slice that ends so far beyond the end as its label stands in ``found``. So it is still told apart where
+    nodes get other names later.
+    """
+    calls: dict[str, int] = {}
+
+    def leaving(path: str) -> Callable[..., Any]:
+        def leave(_: nn.Module, __: Any, output: Any) -> Any:
+            own = {tensor: label for tensor, label in labels_of(output, torch.Tensor).items() if tensor.ndim}
+            count = count_call(calls, path)
+            found[f"{path}#{count}" if count else path] = list(own.values())
+            copies = {id(tensor): COPY(tensor, 0, 0, BEYOND + number) for number, tensor in enumerate(own)}
+            return pytree.tree_map(lambda leaf: copies.get(id(leaf), leaf), output)
+
+        return leave
+
+    handles = [child.register_forward_hook(leaving(path)) for path, child in module.named_modules() if path]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def number_of_copy(node: Any) -> int | None:
+    """Which of the tensors that a module returned was copied; None for another operator."""
+    return int(node.args[3]) - BEYOND if node.target is COPY and len(node.args) > 3 and node.args[3] >= BEYOND else None
 
 
 def _node_name(value: Any) -> str | None:

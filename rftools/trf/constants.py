@@ -20,11 +20,14 @@ from rftools.capture import op_name
 from rftools.capture.operators import COPIES, DROPOUTS, OTHER_COPIES, SPLITS
 from rftools.capture.shapes import shape_of
 from rftools.trf.alike import MOVES, equal_elements, move
+from rftools.trf.zeros import zeros_of_sums
 
 MOST_STEPS = 16  # between a softmax and the constant that closes its paths
 SAME = frozenset((*COPIES, *OTHER_COPIES, *DROPOUTS, "to", "type_as"))
 #: zero of zero
-ODD = frozenset(("relu", "neg", "abs", "tanh", "square", "gelu", "silu", "leaky_relu", "sin", "sign", "sqrt", "mish"))
+ODD = frozenset(
+    ("relu", "neg", "abs", "tanh", "square", "gelu", "silu", "leaky_relu", "sin", "sign", "sqrt", "mish", "nan_to_num")
+)
 SOFTMAX = frozenset(("softmax", "_softmax", "_safe_softmax"))
 EXPONENTIALS = frozenset(("exp", "exp2", "sigmoid"))  # zero of what is far below zero
 Pattern = torch.Tensor | None
@@ -93,6 +96,8 @@ class Known(ABC):
 
     def zeros(self, value: Any) -> Pattern:
         """Which elements are zero, whatever data and parameters are; None for none."""
+        if isinstance(value, (int, float)):
+            return _some(torch.tensor(value == 0))
         if not isinstance(value, fx.Node):
             return None
         if self.reached(value):
@@ -110,6 +115,8 @@ class Known(ABC):
 
     def sunk(self, value: Any, steps: int = MOST_STEPS) -> Pattern:
         """Which elements constants make so small that their exponential is zero in the tensor's precision."""
+        if isinstance(value, (int, float)):
+            return _some(_underflows(torch.tensor(float(value))))
         if not isinstance(value, fx.Node) or steps == 0:
             return None
         if not self.reached(value):
@@ -142,7 +149,7 @@ def _zeros_of(known: Known, node: fx.Node) -> Pattern:
     if name in SAME or name in ODD:
         return known.zeros(args[0])
     if name in {"mul", "multiply"}:
-        return _either(node, *(_zero(known, value) for value in args[:2]))
+        return _either(node, *(known.zeros(value) for value in args[:2]))
     if name in {"div", "divide", "true_divide"}:
         return known.zeros(args[0])
     if name in EXPONENTIALS:
@@ -150,7 +157,7 @@ def _zeros_of(known: Known, node: fx.Node) -> Pattern:
     if name == "sub" and not node.kwargs and (same := equal_elements(known, *args)) is not None:
         return same.expand(shape_of(node))
     if name in {"add", "sub"}:
-        first, second = _zero(known, args[0]), _zero(known, args[1])
+        first, second = known.zeros(args[0]), known.zeros(args[1])
         return None if first is None or second is None else first & second
     if name in {"constant_pad_nd", "pad"}:
         return _padded(known, node)
@@ -161,7 +168,7 @@ def _zeros_of(known: Known, node: fx.Node) -> Pattern:
     if name in {"tril", "triu"}:
         kept = getattr(torch.ones(shape_of(node), dtype=torch.bool), name)(*args[1:])
         return _either(node, ~kept, known.zeros(args[0]))
-    return closed_weights(known, node) if name in SOFTMAX else None
+    return closed_weights(known, node) if name in SOFTMAX else zeros_of_sums(node, known.zeros, known.fixed)
 
 
 def closed_weights(known: Known, node: fx.Node) -> Pattern:
@@ -181,6 +188,9 @@ def _sunk_of(known: Known, node: fx.Node, steps: int) -> Pattern:
         return known.sunk(args[0], steps)
     if name in {"add", "baddbmm", "addmm"}:
         return _either(node, *(known.sunk(value, steps) for value in args[: 2 if name == "add" else 1]))
+    if name in {"sub", "rsub"}:
+        plus, minus = args[:2] if name == "sub" else args[1::-1]
+        return _either(node, known.sunk(plus, steps), _negative(known, minus))
     if name in {"mul", "div"} and isinstance(args[1], (int, float)) and args[1] > 0:
         return known.sunk(args[0], steps)
     if name == "masked_fill":
@@ -192,15 +202,15 @@ def _sunk_of(known: Known, node: fx.Node, steps: int) -> Pattern:
     return None
 
 
+def _negative(known: Known, value: Any) -> Pattern:
+    """Where what is subtracted alone would be small enough."""
+    found = torch.tensor(float(value)) if isinstance(value, (int, float)) else known.fixed(value)
+    return _underflows(-found) if found is not None and found.is_floating_point() else None
+
+
 def _dtype(node: fx.Node) -> torch.dtype:
     dtype: torch.dtype = node.meta["val"].dtype
     return dtype
-
-
-def _zero(known: Known, value: Any) -> Pattern:
-    if isinstance(value, (int, float)):
-        return torch.tensor(value == 0)
-    return known.zeros(value)
 
 
 def _either(node: fx.Node, *patterns: Pattern) -> Pattern:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rftools.trf.axis import Axis, Part, blank_part, join_parts
 from rftools.trf.law import Law, worst
-from rftools.trf.reshapes import reshape_lazily, segments
+from rftools.trf.reshapes import kept_dims, reshape_lazily
 from rftools.trf.sets import (
     Table,
     choose,
@@ -180,7 +180,7 @@ class Field:
         if new == self.shape:
             return self
         old = self.shape
-        kept = _kept_dims(old, new)
+        kept = kept_dims(old, new)
         field = self.each(lambda axis: axis.move(axis.table.reshape(old, new), kept.get), new)
         return replace(field, labels=reshape_lazily(self.labels, old, new).astype(np.int64))
 
@@ -233,11 +233,25 @@ class Field:
         for dim, length in enumerate(there.shape):
             if length > 1 and (there == (first := there.take([0], axis=dim))).all():
                 there = first
+        there = there & self._sees(there.shape)
+        if not there.any():
+            return self
         blank = blank_part(self.parts[0], len(self.shape))
         labels = np.where(there, len(self.parts), self.labels)
         field = replace(self, parts=(*self.parts, blank), labels=labels).tidy()
         in_space = any(length > 1 for length in there.shape[2:])  # not channel by channel: each place for itself
         return field.settled() if in_space else field
+
+    def _sees(self, shape: Sequence[int]) -> NDArray[np.bool_]:
+        """Which elements of an array that broadcasts to the tensor see anything."""
+        found = np.zeros([1] * len(self.shape), dtype=bool)
+        for label, part in enumerate(self.parts):
+            for axis in part:
+                found = found | ((self.labels == label) & ~axis.table.empty())
+        for dim, (own, other) in enumerate(zip(found.shape, shape, strict=True)):
+            if other == 1 < own:
+                found = found.any(dim, keepdims=True)
+        return found
 
     def contract(self, dim: int, reads: NDArray[np.bool_]) -> Field:
         """After a sum over ``dim`` in which output index ``o`` reads index ``i`` where ``reads[o, i]``."""
@@ -277,16 +291,3 @@ class Field:
         if len(used) == 1:
             labels = np.zeros([1] * len(self.shape), dtype=np.int64)
         return replace(self, parts=tuple(self.parts[i] for i in used), labels=labels)
-
-
-def _kept_dims(old: Sequence[int], new: Sequence[int]) -> dict[int, int]:
-    """Where a reshape leaves a dimension whole."""
-    kept = {}
-    for left, right in segments(old, new):
-        big_left = [d for d in left if old[d] > 1]
-        big_right = [d for d in right if new[d] > 1]
-        if len(big_left) == 1 and len(big_right) == 1:
-            kept[big_left[0]] = big_right[0]
-        elif not big_left and len(left) == len(right):
-            kept.update(zip(left, right, strict=True))
-    return kept

@@ -55,3 +55,16 @@ def segments(old: Sequence[int], new: Sequence[int]) -> list[tuple[list[int], li
                 j += 1
         groups.append((left, right))
     return groups
+
+
+def kept_dims(old: Sequence[int], new: Sequence[int]) -> dict[int, int]:
+    """Where a reshape leaves a dimension whole."""
+    kept = {}
+    for left, right in segments(old, new):
+        big_left = [d for d in left if old[d] > 1]
+        big_right = [d for d in right if new[d] > 1]
+        if len(big_left) == 1 and len(big_right) == 1:
+            kept[big_left[0]] = big_right[0]
+        elif not big_left and len(left) == len(right):
+            kept.update(zip(left, right, strict=True))
+    return kept

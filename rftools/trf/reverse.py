@@ -143,7 +143,7 @@ def _closes(node: fx.Node, evaluate: Evaluator) -> bool:
     """Whether constants may close paths through an operator, so that its own rule is to be followed."""
     if (
         op_name(node) == "lerp"
-        or (op_name(node) in CHOOSING and _has_constant(node, evaluate))
+        or (op_name(node) in CHOOSING and (_has_constant(node, evaluate) or _has_number(node)))
         or evaluate.zeros(node) is not None
     ):
         return True
@@ -152,6 +152,12 @@ def _closes(node: fx.Node, evaluate: Evaluator) -> bool:
 
 def _has_constant(node: fx.Node, evaluate: Evaluator) -> bool:
     return any(evaluate.fixed(origin) is not None for origin in node.all_input_nodes)
+
+
+def _has_number(node: fx.Node) -> bool:
+    """Whether a number that may be a factor or an exponent of zero, or an end of a clamp, is among the arguments."""
+    values = (*node.args[1:], *node.kwargs.values())
+    return any(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
 
 
 def _leaves(node: fx.Node, dtype: torch.dtype) -> list[torch.Tensor | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from rftools.trf.rules.registry import Answer, Call, rule
 
 #: element by element with running statistics; with the batch's own they see the whole map
 NORMS_OF_BATCHES = (*RUNNING_NORMS, "native_batch_norm", "_batch_norm_impl_index")
+EVERYWHERE = torch.ones((), dtype=torch.bool)
 VAST = 1e30  # what is added to it is lost to rounding, in double precision up to 1e13
 
 
@@ -60,13 +62,14 @@ def _interpolated(call: Call) -> list[Field]:
 
 
 def _with_product(call: Call) -> list[Field]:
-    """``addcmul``: a factor of zero leaves nothing of the other."""
-    first, second = call.zeros(call["tensor1"]), call.zeros(call["tensor2"])
-    if first is None and second is None:
+    """``addcmul``, ``addcdiv``: a factor of zero leaves nothing of the other."""
+    first = call.zeros(call["tensor1"])
+    second = call.zeros(call["tensor2"]) if op_name(call.node) == "addcmul" else None  # a divisor
+    if first is None and second is None and call.get("value", 1) != 0:
         return []
     none = torch.zeros((), dtype=torch.bool)
     closed = (none if first is None else first) | (none if second is None else second)
-    closed = torch.ones((), dtype=torch.bool) if call.get("value", 1) == 0 else closed
+    closed = EVERYWHERE if call.get("value", 1) == 0 else closed
     return [
         *_where_not(call, "self", None),
         *_where_not(call, "tensor1", closed),
@@ -75,7 +78,11 @@ def _with_product(call: Call) -> list[Field]:
 
 
 def _sum(call: Call) -> list[Field]:
-    """``add``: beside infinity, or a number as large as a mask's least, nothing is left of the other."""
+    """``add``: beside infinity, or a number as large as a mask's least, nothing is left of the other; none of it is
+    taken where its factor is zero.
+    """
+    if call.get("alpha", 1) == 0:
+        return [*_where_not(call, "self", None), *_where_not(call, "other", EVERYWHERE)]
     given = {name: call.fixed(call[name]) for name in ("self", "other")}
     vast = {
         name: value.abs() >= VAST for name, value in given.items() if value is not None and value.is_floating_point()
@@ -86,7 +93,33 @@ def _sum(call: Call) -> list[Field]:
     return [field for name in ("self", "other") for field in _where_not(call, name, closed)]
 
 
-CHOOSING = {"add": _sum, "masked_fill": _filled, "lerp": _interpolated, "addcmul": _with_product}
+def _power(call: Call) -> list[Field]:
+    """``pow``: to the power of zero all is one."""
+    exponent = call["exponent"]
+    known = torch.tensor(exponent) if isinstance(exponent, (int, float)) else call.fixed(exponent)
+    if known is None or not bool((known == 0).any()) or not isinstance(call["self"], fx.Node):
+        return []
+    return _where_not(call, "self", known == 0)
+
+
+def _clamped(call: Call) -> list[Field]:
+    """``clamp``: between a number and itself nothing moves."""
+    low, high = call["min"], call["max"]
+    alike = isinstance(low, (int, float)) and low == high
+    return _where_not(call, "self", EVERYWHERE) if alike else []
+
+
+def _extreme(call: Call) -> list[Field]:
+    """``maximum`` and ``minimum``: nothing is left of what is beside an infinity of the right sign."""
+    end = math.inf if op_name(call.node) == "maximum" else -math.inf
+    given = {name: call.fixed(call[name]) for name in ("self", "other")}
+    closed = next((value == end for value in given.values() if value is not None), None)
+    return [] if closed is None else [f for name in given for f in _where_not(call, name, closed)]
+
+
+CHOOSING = dict.fromkeys(("add", "sub"), _sum) | dict.fromkeys(("addcmul", "addcdiv"), _with_product)
+CHOOSING |= {"masked_fill": _filled, "lerp": _interpolated, "pow": _power, "clamp": _clamped}
+CHOOSING |= dict.fromkeys(("maximum", "minimum"), _extreme)
 
 
 @rule("aten.where")

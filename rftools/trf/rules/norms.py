@@ -18,12 +18,15 @@ from rftools.trf.rules.registry import Answer, Call, rule
 @rule("aten.softmax", "aten._softmax", "aten.log_softmax", "aten._log_softmax", "aten.softmin", "aten._safe_softmax")
 def softmax(call: Call) -> Answer:
     field, dim = call.main("self"), call["dim"]
-    closed = None if "log" in op_name(call.node) or op_name(call.node) == "softmin" else call.closed_weights()
+    log = "log" in op_name(call.node)
+    closed = None if op_name(call.node) == "softmin" else call.closed_weights()
     if closed is None:
         return _against(field, [dim])
     alone = (~closed).sum(dim, keepdim=True) == 1  # the only weight of a sum is one, whatever its score
-    open_ = field.closed(closed)
-    return open_.couple(dim).closed(closed | alone)
+    mixed = field.closed(closed).couple(dim)
+    if log:  # a small weight's logarithm is no small number
+        return join_fields([field, mixed], call.shape).closed(~closed & alone)
+    return mixed.closed(closed | alone)
 
 
 @rule("aten.layer_norm", "aten.native_layer_norm", "aten.rms_norm", "aten._fused_rms_norm")

@@ -33,15 +33,16 @@ def matmul(call: Call) -> Answer:
 @rule("aten.addmm", "aten.baddbmm", "aten.addbmm")
 def addmm(call: Call) -> Answer:
     names = list(call.arguments)
-    product = _product(call, call[names[1]], call[names[2]], call.shape)
+    product = None if call.get("alpha", 1) == 0 else _product(call, call[names[1]], call[names[2]], call.shape)
     mask = call.fixed(call[names[0]])
     lost = None if mask is None or not mask.is_floating_point() else mask.abs() >= VAST
-    product = product.closed(lost) if lost is not None and bool(lost.any()) else product
-    bias = call.field_of(call[names[0]])
-    return product if bias is None else join_fields([bias, product], call.shape)
+    product = product.closed(lost) if product is not None and lost is not None and bool(lost.any()) else product
+    bias = None if call.get("beta", 1) == 0 else call.field_of(call[names[0]])
+    fields = [field for field in (bias, product) if field is not None]
+    return join_fields(fields, call.shape) if fields else None
 
 
-def _product(call: Call, first: Any, second: Any, shape: tuple[int, ...]) -> Field:
+def _product(call: Call, first: Any, second: Any, shape: tuple[int, ...]) -> Field | None:
     """``A @ B``: element (i, j) sees row i of A and column j of B."""
     fields = []
     left, right = call.field_of(first), call.field_of(second)
@@ -57,7 +58,7 @@ def _product(call: Call, first: Any, second: Any, shape: tuple[int, ...]) -> Fie
         fields[0] = fields[0].reshape((1,))
     if vector_right and right is not None:
         fields[-1] = fields[-1].reshape((1,) * max(len(shape), 1)) if shape else fields[-1].reshape(())
-    return join_fields([field.reshape(()) if not shape else field for field in fields], shape)
+    return join_fields([field.reshape(()) if not shape else field for field in fields], shape) if fields else None
 
 
 def _summed(call: Call, field: Field, dim: int, factor: Any) -> Field:

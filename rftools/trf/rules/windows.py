@@ -45,32 +45,42 @@ def convolution(call: Call) -> Answer:
     length = call.shape[-rank:]
     zeros = call.zeros(call["weight"])
     if zeros is not None and call.carrier is Flow:
-        return _driven(call, _through(call, field, ~zeros, stride, padding, dilation), False)
+        return _driven(call, _through(call, field, ~zeros, stride, padding, dilation))
 
     def taps_of(a: int, positions: Sequence[int]) -> Taps:
         offsets = [k * dilation[a] - before[a] for k in positions]
         return Taps.periodic(1, stride[a], [offsets], length[a], size[a])
 
     answer = _read(call, field, None if zeros is None else ~zeros, weight, taps_of)
-    blind = any(taps_of(a, range(weight[2 + a])).blind().any() for a in range(rank))
-    return _driven(call, answer, blind)
+    return _driven(call, answer)
 
 
-def _driven(call: Call, field: Field, blind: bool) -> Field:
-    """With kernels or biases that the data make: each output channel sees all of its own.
-
-    A bound where the kernel's weights differ in what they see, since those beyond the border are not read, and where
-    a window sees nothing but padding.
+def _driven(call: Call, field: Field) -> Field:
+    """With kernels or biases that the data make: each output channel sees all of its own, but for a kernel that has
+    nothing but padding and zeros to weigh. A bound where the kernel's weights differ in what they see, since those
+    beyond the border are not read.
     """
     fields, loose = [field], False
     for name in ("weight", "bias"):
         own = call.field(name)
         if own is not None:
-            loose = loose or blind or any(own.carries(dim) for dim in range(1, len(own.shape)))
+            loose = loose or any(own.carries(dim) for dim in range(1, len(own.shape)))
             whole = own.reduce(*range(1, len(own.shape)))
-            fields.append(whole.reshape((own.shape[0], *[1] * (len(call.shape_of("weight")) - 2))))
+            whole = whole.reshape((own.shape[0], *[1] * (len(call.shape_of("weight")) - 2)))
+            fields.append(whole if name == "bias" else whole.expand(field.shape).closed(_nothing_to_weigh(call)))
     answer = join_fields(fields, field.shape) if len(fields) > 1 else field
     return answer.bounded() if loose else answer
+
+
+def _nothing_to_weigh(call: Call) -> torch.Tensor:
+    """Where a convolution's windows hold only padding and zeros; alike in all channels."""
+    weight, rank = call.shape_of("weight"), len(call.shape_of("weight")) - 2
+    zeros = call.zeros(call["input"])
+    shape = call.shape_of("input")[-rank:]
+    there = torch.ones(shape) if zeros is None else (~zeros).flatten(0, -rank - 1).any(0).float()
+    function = (F.conv1d, F.conv2d, F.conv3d)[rank - 1]
+    options = [call[name] for name in ("stride", "padding", "dilation")]
+    return function(there[None, None], torch.ones(1, 1, *weight[2:]), None, *options) == 0
 
 
 def _read(call: Call, field: Field, reads: torch.Tensor | None, weight: Sequence[int], taps_of: TapsOf) -> Field:
