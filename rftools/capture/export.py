@@ -7,7 +7,7 @@ import io
 import logging
 import random
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 
 from rftools.capture.functional import without_writes, writes_in_place
-from rftools.capture.graph import Graph, name_layers, name_outputs
+from rftools.capture.graph import Graph, module_path, name_layers, name_outputs
 from rftools.capture.inputs import Example, Inputs, example_of, is_index
 from rftools.capture.leaving import mark_left
 from rftools.capture.record import record
@@ -27,6 +27,8 @@ from rftools.capture.state import unchanged
 from rftools.capture.trace import trace
 from rftools.errors import RequestError, reason
 from rftools.runtime.evaluation import evaluating, uncompiled
+
+TRIES = 8  # runs of a net that draws random numbers
 
 
 @contextlib.contextmanager
@@ -112,8 +114,8 @@ def _exported(module: nn.Module, example: Example) -> tuple[Any, Labels]:
     states = _random_states()
     program, labels = _export(module, example)
     if _random_states() != states:
-        again, _ = _export(module, example)
-        _check_same([n.target for n in program.graph.nodes], [n.target for n in again.graph.nodes], module)
+        for _ in range(TRIES):
+            _check_same(program.graph.nodes, _export(module, example)[0].graph.nodes, module)
     return program, labels
 
 
@@ -139,28 +141,35 @@ def _random_states() -> tuple[Any, ...]:
 
 
 def _recorded(module: nn.Module, example: Example) -> Graph:
-    """The operators of one real pass, once more with other random numbers, since what differs then is no one net.
+    """The operators of one real pass, done twice, and more often where it draws random numbers.
+
+    What differs then is no one net.
 
     Raises:
         RequestError: another path the second time, or a pass that fails.
     """
-    graphs = []
-    for number in range(2):
+    graphs: list[Graph] = []
+    for number in range(TRIES):
         with unchanged(module):
             torch.manual_seed(torch.initial_seed() + number)
+            states = _random_states(), torch.random.get_rng_state().tolist()
             try:
                 graphs.append(record(module, example))
             except RequestError:
                 raise
             except Exception as error:
                 raise RequestError(f"{type(module).__name__} fails while it is followed: {reason(error)}") from error
-    first, second = ([node.target for node in graph.nodes] for graph in graphs)
-    _check_same(first, second, module)
+            drawn = states != (_random_states(), torch.random.get_rng_state().tolist())
+        _check_same(graphs[0].nodes, graphs[-1].nodes, module)
+        if not drawn and number:
+            break
     return graphs[0]
 
 
-def _check_same(first: list[Any], second: list[Any], module: nn.Module) -> None:
-    if first != second:
+def _check_same(first: Iterable[fx.Node], second: Iterable[fx.Node], module: nn.Module) -> None:
+    """Whether two runs called the same operators of the same tensors in the same modules."""
+    one, other = ([(n.target, module_path(n), str((n.args, n.kwargs))) for n in nodes] for nodes in (first, second))
+    if one != other:
         raise RequestError(
             f"{type(module).__name__} takes another path from one run to the next; make its forward the same each time"
         )

@@ -70,6 +70,8 @@ class Known(ABC):
             return None
         if node.op != "call_function":
             return self.origin(node)
+        if _drawn(node):
+            return None
         if op_name(node) in SHAPED:  # reads a shape, be it of data
             given = fx.map_arg(node.args, _blank), fx.map_arg(node.kwargs, _blank)
         else:
@@ -126,6 +128,11 @@ class Known(ABC):
 
 
 SHAPED = frozenset(("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"))
+
+
+def _drawn(node: fx.Node) -> bool:
+    """Whether an operator draws random numbers, which are no part of the architecture."""
+    return torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()) and op_name(node) not in DROPOUTS
 
 
 def _blank(node: fx.Node) -> Any:

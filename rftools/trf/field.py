@@ -247,10 +247,10 @@ class Field:
         found = np.zeros([1] * len(self.shape), dtype=bool)
         for label, part in enumerate(self.parts):
             for axis in part:
-                found = found | ((self.labels == label) & ~axis.table.empty())
+                found = np.asarray(found | ((self.labels == label) & ~axis.table.empty()))
         for dim, (own, other) in enumerate(zip(found.shape, shape, strict=True)):
             if other == 1 < own:
-                found = found.any(dim, keepdims=True)
+                found = np.asarray(found.any(dim, keepdims=True))
         return found
 
     def contract(self, dim: int, reads: NDArray[np.bool_]) -> Field:

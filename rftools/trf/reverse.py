@@ -219,7 +219,9 @@ def _through_weights(
         return leaf @ (_constant(node.args[2], evaluate) != 0).to(leaf.dtype)
     if name == "mul":
         other = node.args[1] if node.args[0] is source else node.args[0]
-        factor = _constant(other, evaluate) if isinstance(other, fx.Node) else torch.tensor(float(cast(float, other)))
+        factor = evaluate(other) if isinstance(other, fx.Node) else torch.tensor(float(cast(float, other)))
+        if factor is None:  # a number that is drawn
+            return None
         return (leaf * (factor != 0).to(leaf.dtype)).expand(shape_of(node))
     if node.args[0] is not source:
         return None

@@ -152,7 +152,7 @@ def cropped_transform(r: random.Random, rank: int) -> nn.Module:
         if how == "rfft":
             return torch.fft.rfft(x, n=n).abs()
         if how == "fft":
-            return torch.fft.fft(x, n=n).real
+            return torch.fft.fft(x, n=n).abs()
         if how == "irfft":
             return torch.fft.irfft(torch.fft.rfft(x[..., :6]), n=6)
         shift = torch.fft.fftshift if how == "shift" else torch.fft.ifftshift

@@ -10,6 +10,7 @@ from torch import fx
 
 from rftools.capture import op_name
 from rftools.capture.operators import ELEMENTWISE, RUNNING_NORMS, aten
+from rftools.trf.alike import MOVES
 from rftools.trf.field import Field
 from rftools.trf.joins import join_fields
 from rftools.trf.rules.registry import Answer, Call, rule
@@ -27,7 +28,20 @@ def elementwise(call: Call) -> Answer:
     answer = join_fields(CHOOSING.get(op_name(call.node), _all)(call) or fields, call.shape)
     zeros = call.zeros(call.node)
     answer = answer if zeros is None else answer.closed(zeros)
-    return call.first(answer)
+    return call.first(answer.bounded() if _part_of_transform(call.node) else answer)
+
+
+def _part_of_transform(node: fx.Node) -> bool:
+    """Whether this is the real or the imaginary part of a Fourier transform, some of whose factors are zero."""
+    if op_name(node) not in {"real", "imag"}:
+        return False
+    while node.args and isinstance(node.args[0], fx.Node):
+        node = node.args[0]
+        if "fft_" in op_name(node):
+            return "shift" not in op_name(node) and node.meta["val"].is_complex()
+        if op_name(node) not in MOVES:
+            return False
+    return False
 
 
 def _all(call: Call) -> list[Field]:
