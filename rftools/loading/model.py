@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rftools.errors import RequestError
+from rftools.errors import RequestError, shown
 from rftools.reading.limits import check
 from rftools.results import ModelInfo
 
@@ -121,8 +121,16 @@ def _checked(size: Sequence[int]) -> tuple[int, ...]:
     Raises:
         RequestError: it does not.
     """
-    found = tuple(size)
-    if not found or not all(isinstance(n, (int, np.integer)) and n > 0 for n in found):
-        raise RequestError(f"an input size is (C, *spatial), whole numbers from 1, not {found!r}")
-    check("input", math.prod(int(n) for n in found), f"input size {'x'.join(map(str, found))}")
-    return found
+    return check_input(tuple(size), "an input size")
+
+
+def check_input(size: tuple[int, ...], what: str) -> tuple[int, ...]:
+    """The size, if it is one, within the limit of an input's numbers.
+
+    Raises:
+        RequestError: it is not.
+    """
+    if not size or not all(isinstance(n, (int, np.integer)) and n > 0 for n in size):
+        raise RequestError(f"{what} is (C, *spatial), whole numbers from 1, not {shown(size)}")
+    check("input", math.prod(int(n) for n in size), f"input size {'x'.join(map(str, size))}")
+    return size

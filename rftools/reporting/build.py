@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from rftools.errors import RequestError
 from rftools.files import check_writable, write_text
 from rftools.loading import load
 from rftools.plots.picture import load_picture, neutral_picture, waveform_picture
+from rftools.reading import door
 from rftools.reporting.drawing.pictures import plane
 from rftools.reporting.findings import Thresholds, findings
 from rftools.reporting.page.alignment import check_count
@@ -140,14 +143,22 @@ def report(
     listener.begin("page")
     provenance = Provenance(outputs.command, time.perf_counter() - begin)
     asked = limits or Thresholds()
-    if len(subjects) > 1:
-        content = comparison(subjects, asked, provenance)
-    else:
-        content = contents(subjects[0], _picture(subjects[0], picture), asked, provenance)
+    with _of_files(models_or_results):
+        if len(subjects) > 1:
+            content = comparison(subjects, asked, provenance)
+        else:
+            content = contents(subjects[0], _picture(subjects[0], picture), asked, provenance)
     _write(content, path, outputs)
     if outputs.json_path is not None:
         write_text(outputs.json_path, as_json(subjects, asked))
     return Path(path)
+
+
+def _of_files(given: Any) -> contextlib.AbstractContextManager[None]:
+    """A door for what files of results say: each value is of its type, but they may contradict each other."""
+    items = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    files = [Path(item).name for item in items if _is_file(item)]
+    return door(", ".join(files), "can't be drawn: values in it contradict each other") if files else nullcontext()
 
 
 def _write(content: dict[str, Any], path: str | Path, outputs: ReportDefaults) -> None:

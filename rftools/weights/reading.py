@@ -140,7 +140,7 @@ def _guessed(
     """
     if bias == shape or (bias is None and NORM.search(place.prefix.rstrip("."))):
         return None
-    if place.leaf != "weight" or len(shape) < 3:
+    if place.leaf != "weight" or len(shape) < 3 or 0 in shape:
         return KernelLayout()
     depthwise = shape[0] if shape[1] == 1 and not first else 1
     outputs = bias[0] if bias is not None and len(bias) == 1 else None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rftools.errors import RequestError
+from rftools.loading.model import check_input
 from rftools.reading import read_arrays, read_json
 from rftools.reporting.sections import SECTIONS, parts
 from rftools.reporting.sources.typed import Unfit, build
@@ -116,6 +117,8 @@ def _result(body: Mapping[str, Any], path: Path) -> Result[Any]:
         found: Result[Any] = build(_kind(body["schema"]["name"]), _as_written(body))
     except Unfit as error:
         raise RequestError(f"{path} is no whole result: {error}; write it again") from None
+    if found.input_size is not None:
+        check_input(found.input_size, f"{path}: its input size")
     return found
 
 

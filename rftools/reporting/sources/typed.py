@@ -10,6 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from rftools.reading import check
+
+LARGEST = 1 << 62  # of whole numbers
+
 
 class Unfit(Exception):
     """A value that does not fit where the schema has it."""
@@ -61,6 +65,7 @@ def _supported(record: Any, value: Mapping[str, Any]) -> Any:
     listed = value["support"]
     if not listed or not hasattr(record, "bits") or not all(isinstance(index, int) for index in listed):
         return record
+    check("input", max(listed) - min(listed) + 1, "the support of an axis")
     return dataclasses.replace(record, bits=(listed[0], sum(1 << (index - listed[0]) for index in listed)))
 
 
@@ -99,6 +104,8 @@ def _container(origin: Any, inner: Sequence[Any], value: Any, place: str) -> Any
 
 
 def _plain(kind: Any, value: Any, place: str) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST:
+        raise Unfit(f"{place} is a number of more digits than any result has")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind in (int, float) and isinstance(value, bool)):
