@@ -25,16 +25,27 @@ import torch, torch.hub, timm, torchvision
 
 net = as_model(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3)), (3, 12, 12))
 READS = (rf.load, lambda p: rf.load(p, model="rftools:vgg-dilated"), lambda p: rf.load(p, model="own:make"), rf.info,
-         rf.sparsity, lambda p: rf.load("rftools:vgg-dilated", weights=p), lambda p: gather(p, net, count=1, strict=True))
+         rf.sparsity, lambda p: rf.load("rftools:vgg-dilated", weights=p),
+         lambda p: gather(p, net, count=1, strict=True))
 problems, seen, watching = [], [], False
-EVENTS = ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "pty.spawn",
-          "os.startfile", "socket.connect", "socket.getaddrinfo", "socket.bind", "urllib.Request", "http.client.connect",
+EVENTS = ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "pty.spawn",
+          "os.startfile", "socket.connect", "socket.getaddrinfo", "socket.bind", "urllib.Request",
+          "http.client.connect",
           "webbrowser.open", "exec", "os.mkdir", "os.remove", "os.rename", "os.symlink", "os.link", "os.truncate",
           "os.chmod", "shutil.copyfile", "shutil.move", "shutil.rmtree", "ctypes.dlopen", "marshal.loads",
           "pickle.find_class", "os.putenv", "os.kill")
 
+def importing():
+    # whether a library is being imported that is needed for the first time; which ones is looked at afterwards
+    frame = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
 def hook(event, arguments):
-    if not watching:
+    if not watching or (event in ("exec", "marshal.loads", "ctypes.dlopen") and importing()):
         return
     written = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
     if event in EVENTS or written:
@@ -61,6 +72,8 @@ hostile = [Path(name) for name in json.loads(sys.stdin.read())]
 for path in hostile:
     read(path)
 watching = False
+own = [name for name, module in sys.modules.items() if str(getattr(module, "__file__", "")).startswith(str(Path.cwd()))]
+seen += [["import", name, ""] for name in (*own, "antigravity") if name in sys.modules and name != "own"]
 print(json.dumps({"seen": seen, "problems": problems, "files": len(hostile)}))
 """
 
