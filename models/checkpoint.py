@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from rftools._version import __version__
 from rftools.errors import RequestError
 from rftools.files import atomic_write
 
+LARGE = 1e30  # no pixel's mean or deviation comes near; also false of NaN
 FORMAT, VERSION = "rftools.checkpoint", 1
 REQUIRED = ("arch", "state_dict", "epoch", "classes", "input_size")
 
@@ -153,7 +153,7 @@ def _is_list(value: Any, each: Callable[[Any], bool]) -> bool:
 
 def _is_normalisation(value: Any) -> bool:
     def numbers(part: Any) -> bool:
-        return _is_list(part, lambda n: isinstance(n, (int, float)) and math.isfinite(n))
+        return _is_list(part, lambda n: isinstance(n, (int, float)) and abs(n) < LARGE)
 
     return value is None or (
         isinstance(value, Mapping)

@@ -94,8 +94,8 @@ def stream(path: Path) -> None:
 
 
 def plain_pickle(path: Path) -> None:
-    content = {"a.weight": np.ones((4, 3, 3, 3), np.float32), "args": argparse.Namespace(a=1)}
-    path.write_bytes(pickle.dumps(content))
+    state = {name: tensor.numpy() for name, tensor in small().state_dict().items()}
+    path.write_bytes(pickle.dumps(state | {"args": argparse.Namespace(a=1)}))
 
 
 def whole_module(path: Path) -> None:
