@@ -137,7 +137,10 @@ def test_the_stage_shows_the_last_convolution_first(tmp_path: Path) -> None:
     assert [layer["name"] for layer in data["layers"]] == ["conv1", "conv2"]
     assert data["layers"][data["start"]]["name"] == "conv2"
     shown = data["layers"][1]
-    assert shown["words"] == "conv2 can see 9x7 px. Half of the gradient lies within a circle of 5.0 px (4.5 to 5.5)."
+    assert (
+        shown["words"]
+        == "conv2 can see 9x7 px. Half of the gradient lies within a circle of 5.0 px (4.5 to 5.5), in 8 images."
+    )
     assert f'class="inner" d="{shown["inner"]}"' in page  # without JavaScript too
     assert shown["inner"].startswith("M")
 

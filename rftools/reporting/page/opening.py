@@ -17,7 +17,7 @@ from rftools.reporting.findings import Thresholds
 from rftools.reporting.page.render import embedded
 from rftools.reporting.page.sentence import sentence, sides
 from rftools.reporting.subject.subject import Subject
-from rftools.reporting.texts import say
+from rftools.reporting.texts import counted, say
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,7 +106,7 @@ def layer_shown(row: Any, subject: Subject) -> dict[str, Any]:
         "window": _box(axes, picture),
         "inner": inner,
         "outer": outer,
-        "words": _words(row, size, "_at_random" if subject.random else ""),
+        "words": _words(row, size, 0 if found is None else found.images, "_at_random" if subject.random else ""),
     }
 
 
@@ -135,14 +135,15 @@ def _box(axes: Sequence[tuple[int, int]], picture: tuple[int, int]) -> dict[str,
     }
 
 
-def _words(row: Any, size: tuple[float, float | None, float | None] | None, random: str) -> str:
+def _words(row: Any, size: tuple[float, float | None, float | None] | None, images: int, random: str) -> str:
     name = short(row.name or say("script.model"), 40)
     if size is None:
         return say("opening.sees", name=name, sides=sides(row))
     value, low, high = size
     spread = "" if low is None or high is None else say("figures.spread", low=low, high=high)
     kind = "stretch" if len(row.axes) == 1 else "circle"
-    return say(f"opening.{kind}{random}", name=name, sides=sides(row), size=value, spread=spread)
+    shown = {"name": name, "sides": sides(row), "size": value, "spread": spread}
+    return say(f"opening.{kind}{random}", **shown, images=counted(images, "image"))
 
 
 def _measured_on(subject: Subject) -> str:
