@@ -72,10 +72,12 @@ class Grid:
     def fitted(self, width: int | None) -> tuple[list[int], list[int]]:
         """The columns that are shown in ``width``, and those that had to leave; empty ones are neither."""
         shown = [k for k in range(len(self.columns)) if k == 0 or not self.rows or any(row[k] for row in self.rows)]
-        left_out: list[int] = []
-        for k in sorted(leaving(self.columns), key=self.says_something):
-            fold = is_answer(self.columns[k]) and self.says_something(k)
-            if width is None or self.taken(shown, fold=fold) <= width:
+        going = leaving(self.columns)
+        wide = width is not None and self.taken(shown) > width
+        left_out = [k for k in shown if wide and k in going and not self.says_something(k)]
+        shown = [k for k in shown if k not in left_out]
+        for k in going:
+            if width is None or self.taken(shown, fold=is_answer(self.columns[k])) <= width:
                 break
             if k in shown:
                 shown.remove(k)
@@ -83,7 +85,7 @@ class Grid:
         return shown, sorted(left_out)
 
     def says_something(self, k: int) -> bool:
-        """Whether a column holds anything but dashes: those that do not leave first of all."""
+        """Whether a column holds anything but dashes: those that do not leave first, and together."""
         return not self.rows or any(row[k] not in ("", "-") for row in self.rows)
 
     def taken(self, shown: Sequence[int], *, fold: bool = False) -> int:

@@ -109,13 +109,13 @@ def test_sentences_take_the_room_that_is_left() -> None:
 def test_columns_without_a_value_leave_first() -> None:
     columns, row = ("layer", "size", "start", "ratio", "angle"), ["conv1", "7", "-", "-", "45"]
     assert lines(columns, [row], None, 30) == [
-        "layer  size  ratio  angle",
-        "-------------------------",
-        "conv1     7      -     45",
-        "left out at 30 columns: start",
-        "(--wide shows all)",
+        "layer  size  angle",
+        "------------------",
+        "conv1     7     45",
+        "left out at 30 columns: start,",
+        "ratio (--wide shows all)",
     ]
-    assert lines(columns, [row], None, 21)[0] == "layer  size  angle"
+    assert lines(columns, [row], None, 32)[0] == "layer  size  start  ratio  angle"  # there is room for all
     name = "features.block1.conv"
     assert lines(columns, [[name, *row[1:]]], None, 33)[2].split() == [name, "7", "45"]  # before a name is folded
     assert lines(columns, [row], None, None)[0].split() == list(columns)
