@@ -9,6 +9,9 @@ from typing import cast
 import torch
 from torch import nn
 
+from rftools.runtime.randomness import undrawn
+from rftools.runtime.state import unchanged
+
 
 @contextlib.contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
@@ -26,7 +29,7 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 def frozen(module: nn.Module, device: torch.device) -> Iterator[None]:
     """Evaluation mode on the device with parameters that need no gradient; all as before afterwards."""
     home = next((t.device for t in (*module.parameters(), *module.buffers())), device)
-    with without_gradients(module), evaluating(module), moved(module, home, device):
+    with undrawn(), unchanged(module), without_gradients(module), evaluating(module), moved(module, home, device):
         yield
 
 

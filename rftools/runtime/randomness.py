@@ -38,13 +38,20 @@ def restore(saved: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed the global generators for a block, and leave them as they were."""
+def undrawn() -> Iterator[None]:
+    """What the block draws is as if it had not been drawn: the global generators are left as they were."""
     before = states()
     try:
+        yield
+    finally:
+        restore(before)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the global generators for a block, and leave them as they were."""
+    with undrawn():
         torch.manual_seed(seed)
         np.random.seed(seed)  # noqa: NPY002
         random.seed(seed)
         yield
-    finally:
-        restore(before)

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -125,6 +126,38 @@ def test_the_module_is_left_as_it_was(around: Any, function: Forward) -> None:
     assert torch.equal(torch.get_rng_state(), draws)
 
 
+class Memory:
+    """An object of someone's class that a module holds."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.last: dict[str, list[torch.Tensor]] = {"seen": []}
+
+
+def _remembers(net: Net, x: torch.Tensor) -> torch.Tensor:
+    net.memory.calls += 1  # type: ignore[operator, union-attr]
+    net.memory.last["seen"].append(x)  # type: ignore[operator, union-attr, index]
+    net.steps[0].weight.requires_grad_(True).grad = None  # type: ignore[operator, index, union-attr]
+    net.steps[0].calls = random.random() + np.random.rand()  # type: ignore[operator, index, union-attr]  # noqa: NPY002
+    return x + 1
+
+
+@pytest.mark.parametrize("around", [lambda f: f, _recorded], ids=["export", "record"])
+@pytest.mark.parametrize("asked", ["theoretical", "effective", "surviving"])
+def test_what_a_module_holds_of_objects_and_random_numbers_is_left_too(around: Any, asked: str) -> None:
+    """Containers in containers, objects of other classes, modules in plain lists; Python's and numpy's generators."""
+    net = Net(around(_remembers)).eval()
+    net.memory, net.steps = Memory(), [nn.Conv2d(1, 1, 1)]  # type: ignore[assignment]
+    draws = random.getstate(), np.random.get_state()[2]  # noqa: NPY002
+    if asked == "effective":
+        rf.effective(net, "white", layers="conv", input_size=SIZE, count=2)
+    else:
+        rf.theoretical(net, SIZE, surviving=asked == "surviving")
+    assert (net.memory.calls, net.memory.last) == (0, {"seen": []})  # type: ignore[union-attr]
+    assert not hasattr(net.steps[0], "calls")  # type: ignore[index]
+    assert (random.getstate(), np.random.get_state()[2]) == draws  # noqa: NPY002
+
+
 def _fails_later(net: Net, x: torch.Tensor) -> torch.Tensor:
     if bool(x.sum() > 1e9):
         return x
@@ -175,3 +208,4 @@ def _captured_often(function: Forward) -> None:
     for _ in range(12):
         capture(Net(function), SIZE)
         torch.rand(1)
+        random.random()
