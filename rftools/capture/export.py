@@ -23,7 +23,6 @@ from rftools.capture.leaving import mark_left
 from rftools.capture.record import record
 from rftools.capture.recurrences import without_steps
 from rftools.capture.returns import Labels, returned
-from rftools.capture.state import unchanged
 from rftools.capture.trace import trace
 from rftools.errors import RequestError, reason
 from rftools.runtime.evaluation import evaluating, uncompiled
@@ -69,8 +68,7 @@ def capture(
         inputs = [input_size]
     example = example_of(module, inputs, of)
     _refuse_scripted(module)
-<<<<<<< HEAD
-    with evaluating(module), _quiet(), _plain_attention():
+    with undrawn(), evaluating(module), _quiet(), _plain_attention():
         traced = _traced(module, example)
         return _by_export(module, example) if traced is None else traced
 
@@ -78,9 +76,6 @@ def capture(
 def _by_export(module: nn.Module, example: Example) -> Graph:
     """The graph by ``torch.export``, or where that refuses the operators of a real pass."""
     with unchanged(module):
-=======
-    with undrawn(), evaluating(module), unchanged(module), _quiet(), _plain_attention():
->>>>>>> db3c8ca (What a module holds in containers within containers, in objects and in plain lists is left as it was, and so are Python's and numpy's random numbers, whatever runs it)
         try:
             program, labels = _exported(module, example)
             if _has_regions(program.graph) or _has_symbols(program.graph):

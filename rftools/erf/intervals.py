@@ -200,7 +200,8 @@ def _bca(
     The resamples' mean bias is taken off first, twice from them and once from the value: what BCa does by ranks, which
     run out where the bias is larger than the spread. The levels are widened as
     Student's are against the normal's, and by n / (n - 1), the bootstrap's too small variance (Hesterberg 2015,
-    doi:10.1080/00031305.2015.1089789).
+    doi:10.1080/00031305.2015.1089789). Between the k-th and the next of so few resamples lies 1 / (resamples + 1) of
+    their distribution: quantiles that count k / (resamples - 1) would cut off a hundredth too much.
     """
     from scipy.special import ndtr, ndtri, stdtrit
 
@@ -225,5 +226,6 @@ def _bca(
     for level in (0.025, 0.975):
         z = rank + stdtrit(count - 1, level) * np.sqrt(count / (count - 1))
         share = ndtr(rank + z / (1 - skew * z)) if abs(1 - skew * z) > 1e-6 else level
-        limits.append(float(np.quantile(resampled, min(max(float(share), 0.0), 1.0))) + centre)
+        share = min(max(float(share), 0.0), 1.0)
+        limits.append(float(np.quantile(resampled, share, method="weibull")) + centre)
     return limits[0], limits[1]
