@@ -26,8 +26,10 @@ def segformer() -> nn.Module:
 
 
 def _loud(model: nn.Module) -> nn.Module:
-    """With scores of attention that get over the -100 under which Swin puts what lies beyond the image's edge."""
-    return loud(model, *(f"attention.{name}" for name in ("q_proj", "k_proj", "self.query", "self.key")))
+    """With scores of attention that get over the -100 under which Swin puts what lies beyond the image's edge, and yet
+    leave more than one winner.
+    """
+    return loud(model, *(f"attention.{name}" for name in ("q_proj", "k_proj", "self.query", "self.key")), by=80)
 
 
 SWIN = {"embed_dim": 8, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2], "window_size": 4, "image_size": SIDE}
