@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,12 +136,35 @@ def in_a_process(words: list[str]) -> tuple[int, str]:
 def in_this_process(words: list[str]) -> tuple[int, str]:
     """The same without a start of Python and torch each time, which is most of the time of a page of short commands."""
     status, said = 0, io.StringIO()
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(said),
+        warnings.catch_warnings(record=True) as warned,
+    ):
+        warnings.simplefilter("default")
+        for hidden in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", hidden)  # as Python does, which shows these to developers only
         try:
             main(words[1:])
         except SystemExit as stop:
             status = int(stop.code or 0)
+    said.write("".join(f"{one.category.__name__}: {one.message}\n" for one in warned))
     return status, said.getvalue()
+
+
+def test_a_command_in_this_process_says_what_one_of_its_own_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert in_this_process(["rftools", "--version"]) == in_a_process([sys.executable, "-m", "rftools", "--version"])
+    status, said = in_this_process(["rftools", "sparsty"])
+    assert (status, said) == in_a_process([sys.executable, "-m", "rftools", "sparsty"])
+    assert status == 2
+
+    def noisy(words: list[str]) -> None:
+        warnings.warn("for developers", DeprecationWarning, stacklevel=1)
+        warnings.warn("for users", UserWarning, stacklevel=1)
+        print("answer")
+
+    monkeypatch.setattr(sys.modules[__name__], "main", noisy)
+    assert in_this_process(["rftools", "--version"]) == (0, "UserWarning: for users\n")
 
 
 def run_page(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, run: Runner = in_a_process) -> None:
