@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import glob
 from collections.abc import Callable
@@ -72,11 +73,17 @@ class Specs:
 
     def weights_of(self, spec: str) -> Model | Path:
         """What has the weights: a loaded model, or the path of a file that holds no architecture."""
+        from rftools.loading.fitting import recognised
         from rftools.loading.load import bare_weights, is_weight_file
 
         named = (self.model, self.weights, self.key, self.prefix)
         bare = all(word is None for word in named) and not self.strict and is_weight_file(spec)
-        return Path(spec) if bare and bare_weights(Path(spec)) is not None else self.load_one(spec)
+        content = bare_weights(Path(spec)) if bare else None
+        if content is None:
+            return self.load_one(spec)
+        with contextlib.suppress(RequestError):  # weights of nobody's net are counted all the same
+            say(f"{Path(spec).name}: {recognised(content, spec).words}")
+        return Path(spec)
 
 
 def _specs(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[str, ...]:
