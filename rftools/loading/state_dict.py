@@ -142,11 +142,16 @@ def masked(weight: torch.Tensor, mask: torch.Tensor, name: str, where: str) -> t
     return weight * mask
 
 
+def _is_finite(tensor: torch.Tensor) -> bool:
+    """Whether every number is; their sum says so at once, where it is finite itself."""
+    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
+
+
 def check_finite(module: nn.Module) -> None:
     """Refuse NaN and infinite weights, by the name of the layer that holds them (a buffer may be infinite: a limit)."""
     parameters = dict(module.named_parameters())
     for name, tensor in module.state_dict().items():
-        if tensor.is_meta or not tensor.is_floating_point() or bool(tensor.isfinite().all()):
+        if tensor.is_meta or not tensor.is_floating_point() or _is_finite(tensor):
             continue
         if name not in parameters and not bool(tensor.isnan().any()):
             continue

@@ -256,13 +256,22 @@ def test_nets_of_a_library_with_changed_heads(library: str) -> None:
     for family, specs in families(library).items():
         for spec in specs:
             found = listed(find(described(spec, **changed_head(spec))))
-            right = [match for match in found if index()[match.spec]["build"] == index()[spec]["build"]]
+            right = [match for match in found if one_net(match.spec, spec)]
             assert right or len(found) != 1 or spec in found[0].same, (spec, found)
             if len(found) == 1 and right:
                 missed.pop(family, None)
                 break
             missed.setdefault(family, []).append(spec)
-    assert not missed
+    assert set(missed) <= NOT_TOLD_APART
+
+
+#: Families whose nets come in kinds that differ in padding or in windows alone, which no weight shows: they are listed.
+NOT_TOLD_APART = {"nest", "swin_transformer_v2"}
+
+
+def one_net(found: str, spec: str) -> bool:
+    """Whether two specs are the same net: built alike, or of one name in two libraries, which share its weights."""
+    return index()[found]["build"] == index()[spec]["build"] or found.partition(":")[2] == spec.partition(":")[2]
 
 
 def families(library: str) -> dict[str, list[str]]:
