@@ -36,7 +36,8 @@ def prepare() -> None:
 def _whole(stream: TextIO) -> TextIO:
     """A stream whose writes are whole: without a buffer (``python -u``) Python loses what a full disk did not take."""
     raw = getattr(stream, "buffer", None)
-    if not isinstance(stream, io.TextIOWrapper) or not isinstance(raw, io.RawIOBase):
+    ours = stream is sys.__stdout__  # another's, a test's say, is not taken apart
+    if not ours or not isinstance(stream, io.TextIOWrapper) or not isinstance(raw, io.RawIOBase):
         return stream
     encoding = stream.encoding
     return io.TextIOWrapper(io.BufferedWriter(stream.detach()), encoding, line_buffering=True)
