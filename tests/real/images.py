@@ -46,7 +46,7 @@ def _timm(name: str, options: dict[str, Any]) -> Callable[[], nn.Module]:
 
 
 for _name, (_side, _options) in TIMM.items():
-    net(f"timm {_name}", (3, _side, _side), "timm", quick=_name == "poolformer_s12")(_timm(_name, _options))
+    net(f"timm {_name}", (3, _side, _side), "timm")(_timm(_name, _options))
 
 YOLOS = ("yolov3-tiny", "yolov5n", "yolov6n", "yolov8n", "yolov9t", "yolov10n", "yolo11n", "yolo12n")
 

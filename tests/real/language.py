@@ -20,7 +20,7 @@ def _built(kind: str, options: dict[str, Any]) -> nn.Module:
     return getattr(transformers, f"{kind}Model")(config)
 
 
-@net("gpt2", (WIDTH, LENGTH), "transformers", quick=True)
+@net("gpt2", (WIDTH, LENGTH), "transformers")
 def gpt2() -> nn.Module:
     options = {"n_embd": WIDTH, "n_layer": 2, "n_head": 2, "vocab_size": 11, "n_positions": 64}
     return Sequence(_built("GPT2", options), use_cache=False)
@@ -31,7 +31,7 @@ def llama() -> nn.Module:
     return Sequence(_built("Llama", LIKE_LLAMA), use_cache=False)
 
 
-@net("mistral", (WIDTH, LENGTH), "transformers", quick=True)
+@net("mistral", (WIDTH, LENGTH), "transformers")
 def mistral() -> nn.Module:
     return Sequence(_built("Mistral", {**LIKE_LLAMA, "sliding_window": 5}), use_cache=False)
 
@@ -73,7 +73,7 @@ def t5() -> nn.Module:
     return Sequence(transformers.T5EncoderModel(transformers.T5Config(**options)))
 
 
-@net("mamba", (WIDTH, LENGTH), "transformers", quick=True)
+@net("mamba", (WIDTH, LENGTH), "transformers")
 def mamba() -> nn.Module:
     options = {"hidden_size": WIDTH, "num_hidden_layers": 2, "state_size": 4, "vocab_size": 11, "conv_kernel": 4}
     return Sequence(_built("Mamba", options), use_cache=False)

@@ -18,7 +18,7 @@ def _built(kind: str, options: dict[str, Any], head: str = "Model") -> nn.Module
     return getattr(transformers, f"{kind}{head}")(config)
 
 
-@net("segformer", (3, SIDE, SIDE), "transformers", quick=True)
+@net("segformer", (3, SIDE, SIDE), "transformers")
 def segformer() -> nn.Module:
     options = {"hidden_sizes": [8, 8, 16, 16], "depths": [1, 1, 1, 1], "num_attention_heads": [1, 1, 2, 2]}
     options |= {"decoder_hidden_size": 8, "mlp_ratios": [2, 2, 2, 2], "sr_ratios": [4, 2, 1, 1]}
@@ -26,10 +26,8 @@ def segformer() -> nn.Module:
 
 
 def _loud(model: nn.Module) -> nn.Module:
-    """With scores of attention that get over the -100 under which Swin puts what lies beyond the image's edge, and yet
-    leave more than one winner.
-    """
-    return loud(model, *(f"attention.{name}" for name in ("q_proj", "k_proj", "self.query", "self.key")), by=80)
+    """With scores of attention that get over the -100 under which Swin puts what lies beyond the image's edge."""
+    return loud(model, *(f"attention.{name}" for name in ("q_proj", "k_proj", "self.query", "self.key")))
 
 
 SWIN = {"embed_dim": 8, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2], "window_size": 4, "image_size": SIDE}
