@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
@@ -143,6 +144,51 @@ def onnx(path: Path) -> None:
     path.write_bytes(model.SerializeToString())
 
 
+def exported(path: Path) -> None:
+    torch.export.save(torch.export.export(small().eval(), (torch.zeros(1, *SIZE),)), path)
+
+
+def kernels(path: Path) -> None:
+    np.savez(path, **{name: tensor.numpy() for name, tensor in small().state_dict().items()})  # type: ignore[arg-type]
+
+
+def keras(path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        for layer, shape in (("conv", (3, 3, 3, 4)), ("conv_1", (3, 3, 4, 4))):
+            file[f"layers/{layer}/vars/0"] = np.ones(shape, np.float32)
+            file[f"layers/{layer}/vars/1"] = np.ones(4, np.float32)
+
+
+def sharded(path: Path) -> None:
+    from safetensors.torch import save_file
+
+    state = small().state_dict()
+    save_file(state, path.parent / "model-1.safetensors")
+    path.write_text(
+        json.dumps({"metadata": {"total_size": 1}, "weight_map": dict.fromkeys(state, "model-1.safetensors")})
+    )
+
+
+def config(path: Path) -> None:
+    (path.parent / "hub").mkdir(exist_ok=True)
+    torch.save(small().state_dict(), path.parent / "hub" / "pytorch_model.bin")
+    body = {
+        "architecture": "resnet18",
+        "num_classes": 3,
+        "pretrained_cfg": {"input_size": [3, 64, 64], "mean": [0.5] * 3},
+    }
+    path.write_text(json.dumps(body | {"model_type": "resnet", "id2label": {"0": "a"}, "hidden_sizes": [8, 8]}))
+
+
+def folder(read: Call) -> Call:
+    def of_folder(path: Path) -> None:
+        (path.parent / "hub" / "config.json").write_bytes(path.read_bytes())
+        read(path.parent / "hub")
+
+    return of_folder
+
+
 def picture(kind: str, mode: str = "RGB", **options: Any) -> Callable[[Path], Any]:
     from PIL import Image
 
@@ -236,6 +282,11 @@ INPUTS: dict[str, Input] = {
     "checkpoint's parts": Input(".pt", checkpoint, (load(None), show, weights), resaved),
     "archive's parts": Input(".ckpt", archive, WEIGHTS, resaved),
     "graph": Input(".onnx", onnx, (load(None), show, fields), regraphed),
+    "exported": Input(".pt2", exported, WEIGHTS),
+    "kernels": Input(".npz", kernels, WEIGHTS),
+    "keras": Input(".h5", keras, (show, weights)),
+    "shards": Input(".index.json", sharded, WEIGHTS),
+    "folder": Input(".json", config, (folder(load()), folder(show), folder(load(None)), folder(weights))),
     "png": Input(".png", picture("PNG"), (see,)),
     "png of 16 bits": Input(".png", picture("PNG", "I;16"), (see,)),
     "png with a palette": Input(".png", picture("PNG", "P", transparency=3), (see,)),
