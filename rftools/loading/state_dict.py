@@ -10,6 +10,7 @@ from rftools.errors import RequestError
 from rftools.loading.recognition.parts import held_under, largest
 from rftools.loading.recognition.prints import PASSING
 from rftools.loading.tensors import check_kind, dense
+from rftools.reading import door
 
 if TYPE_CHECKING:
     import torch
@@ -109,7 +110,8 @@ def fit(
     kept = {name: tensor for name, tensor in plain.items() if name in held and name not in other}
     lean = any(tensor.is_meta for tensor in held.values())  # then the file's own tensors become the module's
     typed = {name: tensor.to(held[name].dtype) if lean else tensor for name, tensor in kept.items()}
-    module.load_state_dict(typed, strict=False, assign=lean)
+    with door(where, "holds weights that do not fit"):  # counters of another shape, whatever else torch looks at
+        module.load_state_dict(typed, strict=False, assign=lean)
     return WeightFit(fits, len(own), missing, reshaped, left_over)
 
 

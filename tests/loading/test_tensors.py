@@ -59,3 +59,11 @@ def test_a_sparse_tensor_does_not_unfold_without_limit(tmp_path: Path) -> None:
     for read in (rf.sparsity, lambda path: rf.load(path, model="rftools:vgg-dilated")):
         with pytest.raises(rf.RequestError, match=r"numbers that a graph's constants unfold to|do not fit"):
             read(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("counter", [torch.zeros(0), torch.ones(3, 3), torch.ones(1000, 1000)])
+def test_a_counter_of_another_shape_is_one_line(tmp_path: Path, counter: torch.Tensor) -> None:
+    state = build("vgg-dilated").state_dict() | {"features.block1.bn.num_batches_tracked": counter}
+    torch.save(state, tmp_path / "a.pt")
+    with pytest.raises(rf.RequestError, match=r"a\.pt holds weights that do not fit: Error\(s\) in loading"):
+        rf.load(tmp_path / "a.pt", model="rftools:vgg-dilated")
