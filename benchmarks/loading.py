@@ -1,7 +1,7 @@
 """What loading and `info` cost beside PyTorch's and safetensors' own reading, on files of about 500 MB.
 
 ``python benchmarks/loading.py``. Processor time, the best of several runs that take turns; memory is the peak of a
-process of its own, less what the imports take. The tensors that come out are compared with those that went in.
+process of its own (Linux), less what the imports take. The tensors that come out are compared with those that went in.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 import rftools as rf
 
-REPEATS = 5
+REPEATS = 3
 SPEC = "torchvision:vgg16"  # 528 MB of weights
 
 
@@ -35,8 +35,8 @@ def seconds(*functions: Callable[[], object]) -> list[float]:
 
 def peak(code: str) -> float:
     """Peak MiB of a process that imports everything and then runs ``code``, above one that only imports."""
-    script = "import torch, torchvision, rftools as rf, resource\nfrom safetensors.torch import load_file\n"
-    tail = "\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    script = "import torch, torchvision, rftools as rf\nfrom safetensors.torch import load_file\n"
+    tail = "\nprint(next(int(line.split()[1]) / 1024 for line in open('/proc/self/status') if 'VmHWM' in line))"
     both = [subprocess.check_output([sys.executable, "-c", script + part + tail], text=True) for part in (code, "")]
     return float(both[0]) - float(both[1])
 
