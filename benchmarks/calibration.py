@@ -1,11 +1,14 @@
-"""Are the orientation tests' p-values true? False alarms on random layers, and power against planted anisotropy.
+"""Are p-values uniform where there is no direction, do they find one, and do intervals hold what they are for?
 
-    python benchmarks/calibration.py [--layers 2000] [--quick]
+    python benchmarks/calibration.py [--layers 300] [--part nulls|shared|power|intervals] [--most 65536]
 
-Layers of 3 x 3 kernels whose taps are drawn at random, their number kept, as pruning without a preference would leave
-them. p_lattice should be uniform (Kolmogorov-Smirnov) and reject 5 % at 5 %; Rayleigh comes near; Kuiper's and Rao's
-tests take angles to be continuous and reject what is perfectly random. Power: a share of the kernels gets its taps
-along x.
+Layers of random masks, end to end as `rftools.orientation` takes them: of every kernel size, with one number of taps, a
+mixture, or what magnitude pruning of Gaussian weights leaves (90 %), taps one or two steps apart, 12 to 65,536 kernels,
+at ten seeds of the null. p_lattice should reject 5 % at 5 % and be uniform (Kolmogorov-Smirnov), or be on the safe side
+where a handful of layers is all that there can be; Kuiper's and Rao's tests, which take angles to be continuous, reject
+what is perfectly random. Shared masks: each filter has one for all its 16
+inputs. Power: a share of the kernels gets its taps along x. Intervals: the share of them that hold the true value. Of
+4,096 kernels and more a quarter of the layers are drawn.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Iterator
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -20,113 +24,167 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 from scipy import stats  # noqa: E402
 
-from rftools.weights.statistics.axial import rayleigh  # noqa: E402
-from rftools.weights.statistics.continuous import kuiper, rao  # noqa: E402
-from rftools.weights.statistics.lattice import lattice_test, sphere_test  # noqa: E402
-from rftools.weights.statistics.null import Null, SphereNull  # noqa: E402
+from rftools.weights.kernels import Kernels  # noqa: E402
+from rftools.weights.orientation import Directing  # noqa: E402
+from rftools.weights.results import LayerOrientation  # noqa: E402
 from rftools.weights.statistics.shapes import coordinates, inertia  # noqa: E402
-from rftools.weights.statistics.sphere import longest_axes, products, symmetric, tensors  # noqa: E402
 
-STEP = (1.0, 1.0)
-NULL = Null((3, 3), STEP)  # exact: the same for all layers
-MIXTURES = {**{str(t): (t,) for t in range(2, 9)}, "2-4": (2, 3, 4), "1-8": tuple(range(1, 9))}
-SIZES = (20, 200, 20_000)
+SEEDS = 10
+NUMBERS = (12, 200, 4096, 65_536)
+SQUARE = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0))
+LATTICES = {
+    (2, 2): SQUARE, (3, 3): SQUARE, (4, 4): SQUARE, (5, 5): SQUARE, (6, 6): SQUARE, (7, 7): SQUARE,
+    (3, 7): SQUARE, (3, 3, 3): ((1.0, 1.0, 1.0), (1.0, 2.0, 2.0)),
+}  # fmt: skip
 ALL = ((np.arange(512)[:, None] >> np.arange(9)) & 1).astype(bool)  # every mask of 3 x 3
-ANGLE = inertia(ALL.astype(float), coordinates((3, 3))).angle
-Z = np.where(np.isnan(ANGLE), 0, np.exp(2j * np.nan_to_num(ANGLE)))
-BY_TAPS = [np.flatnonzero(ALL.sum(1) == taps) for taps in range(10)]
-ALONG_X = np.abs(np.nan_to_num(ANGLE, nan=9.0)) < 1e-9
+Draw = np.random.Generator
 
 
-def layer(draw: np.random.Generator, taps: np.ndarray, planted: float = 0.0) -> np.ndarray:
-    """How many kernels have each of the 512 masks; a share ``planted`` has one whose axis is x."""
-    counts = np.zeros(512, dtype=np.int64)
-    lined = draw.random(len(taps)) < planted
-    for t, number in zip(*np.unique(taps[~lined], return_counts=True), strict=True):
-        counts[BY_TAPS[t]] += draw.multinomial(number, np.full(len(BY_TAPS[t]), 1 / len(BY_TAPS[t])))
-    for t, number in zip(*np.unique(taps[lined], return_counts=True), strict=True):
-        own = BY_TAPS[t][ALONG_X[BY_TAPS[t]]]
-        own = own if len(own) else BY_TAPS[t]
-        counts[own] += draw.multinomial(number, np.full(len(own), 1 / len(own)))
-    return counts
+def masks(draw: Draw, kernel: tuple[int, ...], taps: str, number: int) -> np.ndarray:
+    """Random masks ``(number, taps)``: of ``2`` taps, of ``2-5``, or what pruning by ``magnitude`` leaves."""
+    size = int(np.prod(kernel))
+    weights = draw.random((number, size), dtype=np.float32)
+    if taps == "magnitude":
+        return np.asarray(weights >= np.partition(weights.ravel(), int(0.9 * weights.size))[int(0.9 * weights.size)])
+    few, _, many = taps.partition("-")
+    own = draw.integers(int(few), int(many or few) + 1, number)
+    return np.asarray(weights.argsort(axis=1).argsort(axis=1) < own[:, None])
 
 
-def p_values(counts: np.ndarray, seed: int, draws: int) -> tuple[float, float, float, float]:
-    """p of a layer by the lattice's null, Rayleigh, Kuiper and Rao; a seed a layer, so that no draw's error repeats."""
-    has = (Z != 0) & (counts > 0)
-    n = int(counts[has].sum())
-    length = abs((counts[has] * Z[has]).sum()) / n
-    taps = np.bincount(ALL.sum(1), weights=counts, minlength=10).astype(np.int64)
-    present = np.flatnonzero(taps)
-    test = lattice_test((3, 3), present, taps[present], length, step=STEP, draws=draws, seed=seed, null=NULL)
-    assert test is not None
-    return test.p, rayleigh(n, length), kuiper(ANGLE[has], counts[has])[1], rao(ANGLE[has], counts[has])[1]
+def row_of(
+    directing: Directing, alive: np.ndarray, kernel: tuple[int, ...], step: tuple[float, ...], filters: int = 0
+) -> LayerOrientation:
+    """A layer of masks as `orientation` has it; ``filters`` 0 is one kernel a filter."""
+    directing.jumps = {"layer": step}
+    weight = alive.astype(np.float32).reshape(filters or len(alive), -1, *kernel)
+    return directing.layer(Kernels("layer", weight, None, (1,) * len(kernel)))
 
 
-def many(
-    draw: np.random.Generator, taps: tuple[int, ...], n: int, layers: int, planted: float, draws: int
-) -> np.ndarray:
-    found = []
-    for number in range(layers):
-        found.append(p_values(layer(draw, draw.choice(taps, n), planted), number, draws))
-    return np.array(found)
+def lattices(most: int) -> Iterator[tuple[tuple[int, ...], tuple[float, ...], str, int]]:
+    for kernel, steps in LATTICES.items():
+        mixture = "2-3" if kernel == (2, 2) else "2-7"
+        for step in steps:
+            for taps in ("2", mixture, "magnitude"):
+                for number in NUMBERS:
+                    if number <= (4096 if len(kernel) == 3 else most):
+                        yield kernel, step, taps, number
 
 
-def false_alarms(layers: int, draws: int) -> None:
-    print(f"False alarms at 5 % on {layers} random layers (in %), and p_lattice's uniformity")
-    print("| taps | kernels | p_lattice | Rayleigh | Kuiper | Rao | KS p of p_lattice |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for name, taps in MIXTURES.items():
-        for n in SIZES:
-            p = many(np.random.default_rng((n, len(name), taps[0])), taps, n, layers, 0.0, draws)
-            rates = 100 * (p < 0.05).mean(0)
-            uniform = stats.kstest(p[:, 0], "uniform").pvalue
-            print(f"| {name} | {n} | " + " | ".join(f"{r:.1f}" for r in rates) + f" | {uniform:.3f} |", flush=True)
+def nulls(layers: int, most: int, only: tuple[str, ...]) -> None:
+    print(f"Random layers ({layers}, a quarter from 4,096 kernels): rejected at 5 %, in %")
+    print("| kernel | steps | taps | kernels | p lattice | KS p | Rayleigh | Kuiper | Rao | seconds |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for kernel, step, taps, number in lattices(most):
+        if only and "x".join(map(str, kernel)) not in only:
+            continue
+        directings = [Directing(seed=seed, independent="kernels") for seed in range(SEEDS)]
+        draw, began = np.random.default_rng((number, len(taps), *kernel)), time.process_time()
+        rows = []
+        for place in range(layers if number < 4096 else layers // 4):
+            alive = masks(draw, kernel, taps, number)
+            rows.append(row_of(directings[place % SEEDS], alive, kernel, step))
+        p = np.array([row.p_lattice for row in rows if row.p_lattice is not None])
+        others = [[getattr(r, name) for r in rows if getattr(r, name) is not None] for name in CONTINUOUS]
+        rates = " | ".join(f"{100 * (np.array(o) < 0.05).mean():.0f}" if o else "" for o in others)
+        uniform = stats.kstest(p, "uniform").pvalue if len(p) else np.nan
+        words = ("x".join(map(str, kernel)), ",".join(f"{s:g}" for s in step), taps, str(number))
+        seconds = time.process_time() - began
+        print(
+            f"| {' | '.join(words)} | {100 * (p < 0.05).mean():.1f} | {uniform:.3f} | {rates} | {seconds:.0f} |",
+            flush=True,
+        )
 
 
-def power(layers: int, draws: int) -> None:
-    print(
-        f"\nPower at 5 % of p_lattice (share of {layers} layers in %): a share of kernels of 2 to 4 taps lies along x"
-    )
+CONTINUOUS = ("p_rayleigh", "p_kuiper", "p_rao")
+
+
+def shared(layers: int, *_: object) -> None:
+    print(f"\nOne mask for all 16 inputs of a filter ({layers} random layers): rejected at 5 %, in %")
+    print("| kernel | steps | filters | by kernels | by auto | KS p of auto |\n| --- | --- | --- | --- | --- | --- |")
+    for kernel, step in (((3, 3), (1.0, 1.0)), ((3, 3), (2.0, 1.0)), ((5, 5), (1.0, 1.0)), ((3, 7), (1.0, 1.0))):
+        ways = {how: Directing(independent=how) for how in ("kernels", "auto")}
+        for filters in (12, 64, 512):
+            draw = np.random.default_rng((filters, *kernel))
+            found: dict[str, list[float]] = {how: [] for how in ways}
+            for _place in range(layers):
+                alive = np.repeat(masks(draw, kernel, "2-5", filters), 16, axis=0)
+                for how, directing in ways.items():
+                    found[how].append(row_of(directing, alive, kernel, step, filters).p_lattice or 1.0)
+            rates = " | ".join(f"{100 * (np.array(p) < 0.05).mean():.1f}" for p in found.values())
+            uniform = stats.kstest(found["auto"], "uniform").pvalue
+            print(f"| {kernel} | {step} | {filters} | {rates} | {uniform:.3f} |", flush=True)
+
+
+def planted(draw: Draw, number: int, share: float) -> np.ndarray:
+    """Masks of 2 to 4 taps, a share of them with its axis along x."""
+    angle = inertia(ALL.astype(float), coordinates((3, 3))).angle
+    along = np.flatnonzero((np.abs(np.nan_to_num(angle, nan=9.0)) < 1e-9) & (ALL.sum(1) < 5))
+    alive = masks(draw, (3, 3), "2-4", number)
+    chosen = draw.random(number) < share
+    alive[chosen] = ALL[draw.choice(along, int(chosen.sum()))]
+    return alive
+
+
+def power(layers: int, *_: object) -> None:
     shares = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
-    print("| kernels | " + " | ".join(f"{100 * s:g} %" for s in shares) + " |")
-    print("| --- |" + " --- |" * len(shares))
-    for n in (20, 200, 2000, 20_000):
-        draw = np.random.default_rng((n, 77))
-        found = [100 * (many(draw, (2, 3, 4), n, layers, s, draws)[:, 0] < 0.05).mean() for s in shares]
-        print(f"| {n} | " + " | ".join(f"{f:.0f}" for f in found) + " |", flush=True)
+    print(f"\nPower at 5 % (share of {layers} layers in %): a share of kernels of 3 x 3 lies along x")
+    print("| kernels | " + " | ".join(f"{100 * s:g} %" for s in shares) + " |\n| --- |" + " --- |" * len(shares))
+    directing = Directing(independent="kernels")
+    for number in (12, 200, 2000, 20_000):
+        draw, found = np.random.default_rng((number, 77)), []
+        for share in shares:
+            rows = [row_of(directing, planted(draw, number, share), (3, 3), (1.0, 1.0)) for _place in range(layers)]
+            found.append(100 * np.mean([(row.p_lattice or 1.0) < 0.05 for row in rows]))
+        print(f"| {number} | " + " | ".join(f"{f:.0f}" for f in found) + " |", flush=True)
 
 
-def in_three_dimensions(layers: int, draws: int) -> None:
-    print(f"\np_lattice of {layers} random layers of 3 x 3 x 3 kernels: rejects at 5 % (in %), KS p")
-    print("| taps | kernels | p_lattice | KS p |\n| --- | --- | --- | --- |")
-    positions, null = coordinates((3, 3, 3)), SphereNull((3, 3, 3), (1.0,) * 3)
-    for taps in ((2,), (5,), (2, 3, 9)):
-        for n in (30, 200, 2000):
-            draw = np.random.default_rng((n, *taps))
-            p = []
-            for number in range(layers):
-                own = draw.choice(taps, n)
-                alive = draw.random((n, 27)).argsort(1) < own[:, None]
-                has, axis = longest_axes(tensors(alive.astype(float), positions))
-                order = (3 * np.linalg.eigvalsh(symmetric(products(axis[has]).mean(0)))[2] - 1) / 2
-                counts = np.bincount(own, minlength=28)
-                present = np.flatnonzero(counts)
-                test = sphere_test(null, present, counts[present], order, draws=draws, seed=number)
-                assert test is not None
-                p.append(test.p)
-            rate, uniform = 100 * (np.array(p) < 0.05).mean(), stats.kstest(p, "uniform").pvalue
-            print(f"| {','.join(map(str, taps))} | {n} | {rate:.1f} | {uniform:.3f} |", flush=True)
+def intervals(layers: int, *_: object) -> None:
+    """The truth is that of a layer of 200,000 kernels."""
+    print(f"\nIntervals of {layers} layers that hold the true value, in % (3 x 3, a share of the kernels along x)")
+    print("| share | true R | independent | R | mean angle | anisotropy | pooled anisotropy |\n" + "| --- " * 7 + "|")
+    directing = Directing(independent="kernels")
+    by_filter = Directing(independent="filters")
+    for share in (0.0, 0.1, 0.3, 0.6, 0.9, 0.95, 0.99):
+        draw = np.random.default_rng(int(100 * share))
+        truth = row_of(directing, planted(draw, 200_000, share), (3, 3), (1.0, 1.0))
+        for number in (5, 12, 30, 100, 400, 4000):
+            rows = [row_of(directing, planted(draw, number, share), (3, 3), (1.0, 1.0)) for _place in range(layers)]
+            print(f"| {share} | {truth.resultant:.3f} | {number} kernels | {held(rows, truth, share)} |", flush=True)
+        rows = []
+        for _place in range(layers):
+            alive = np.repeat(planted(draw, 30, share), 16, axis=0)
+            rows.append(row_of(by_filter, alive, (3, 3), (1.0, 1.0), 30))
+        print(f"| {share} | {truth.resultant:.3f} | 30 filters of 16 | {held(rows, truth, share)} |", flush=True)
 
+
+def held(rows: list[LayerOrientation], truth: LayerOrientation, share: float) -> str:
+    assert truth.pooled is not None
+    r, pooled = (0.0, 0.0) if share == 0 else (truth.resultant, truth.pooled.anisotropy)
+    found = [inside(r, [(row.resultant_low, row.resultant_high) for row in rows])]
+    turned = [(row.angle_low, row.angle_high, row.mean_angle) for row in rows]
+    axes = [(a - 180 * round(m / 180), b - 180 * round(m / 180)) for a, b, m in turned if a is not None]  # type: ignore[arg-type, operator]
+    found.append(inside(0.0, axes) if share else "")
+    found.append(inside(truth.anisotropy, [(row.anisotropy_low, row.anisotropy_high) for row in rows]))
+    found.append(inside(pooled, [(row.pooled.low, row.pooled.high) for row in rows if row.pooled is not None]))
+    return " | ".join(found)
+
+
+def inside(value: float | None, ends: list[tuple[float | None, float | None]]) -> str:
+    known = [(a, b) for a, b in ends if a is not None and b is not None]
+    assert value is not None
+    return f"{100 * np.mean([a <= value + 1e-9 <= b + 2e-9 for a, b in known]):.1f}" if known else ""
+
+
+PARTS = {"nulls": nulls, "shared": shared, "power": power, "intervals": intervals}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--layers", type=int, default=2000)
-    parser.add_argument("--quick", action="store_true", help="A tenth of the layers.")
+    parser.add_argument("--layers", type=int, default=300)
+    parser.add_argument("--most", type=int, default=65_536, help="Kernels of a layer.")
+    parser.add_argument("--kernel", action="append", default=[], help="Only of this size (3x3), of the nulls.")
+    parser.add_argument("--part", choices=PARTS, action="append")
     given = parser.parse_args()
-    number = given.layers // 10 if given.quick else given.layers
     began = time.perf_counter()
-    false_alarms(number, 999)
-    power(max(50, number // 4), 999)
-    in_three_dimensions(max(50, number // 10), 499)
+    for part in given.part or PARTS:
+        PARTS[part](given.layers, given.most, tuple(given.kernel))
     print(f"\n{time.perf_counter() - began:.0f} s")

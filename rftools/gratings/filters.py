@@ -25,6 +25,7 @@ from rftools.trf import LayerField
 from rftools.weights.statistics.axial import rayleigh, resultant
 
 Floats = NDArray[np.float64]
+NEAR_NYQUIST = 0.4  # cycles a pixel, above which a grating and its image in the pixel grid are hard to tell apart
 
 
 def describe(row: LayerField, place: Place, sweep: Sweep, outputs: Floats, response: str, seed: int) -> LayerTuning:
@@ -56,8 +57,16 @@ def describe(row: LayerField, place: Place, sweep: Sweep, outputs: Floats, respo
         p_rayleigh=None if length is None else rayleigh(len(selective), length),
         medians={key: _median(tuned, key) for key in ("global_osi", "osi", "half_width", "frequency", "modulation")},
         responses=responses,
-        note=None if responding else "no filter answers to any grating",
+        note=_note(tuned, responding),
     )
+
+
+def _note(tuned: tuple[FilterTuning, ...], responding: int) -> str | None:
+    """Why there is nothing, or of how many filters the orientation is not to be trusted to the degree."""
+    if not responding:
+        return "no filter answers to any grating"
+    near = sum(one.frequency is not None and one.frequency > NEAR_NYQUIST for one in tuned)
+    return f"{near} prefer over {NEAR_NYQUIST:g} cycles a pixel: aliasing turns their angles" if near else None
 
 
 def _median(tuned: tuple[FilterTuning, ...], key: str) -> float | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rftools.weights.results import Examples, FilterOrientation, Histogram, LayerOrientation, Pooled
 from rftools.weights.statistics.axial import rayleigh, resultant
 from rftools.weights.statistics.continuous import kuiper, rao
-from rftools.weights.statistics.resampling import LEAST, ends, length_interval, resampled_sums
+from rftools.weights.statistics.resampling import LEAST, ends, length_interval, mean_interval, resampled_sums
 from rftools.weights.statistics.shapes import Inertia
 from rftools.weights.statistics.sphere import Axes
 
@@ -64,18 +64,23 @@ def describe(
     z = _means(sums, 0, 4)
     if length is not None and number[rows[:, 4] > 0].sum() >= LEAST:
         low, high = length_interval(z, length)
-        if mean is not None:
+        if mean is not None and low > 0:  # else there may be no direction
             turned = np.angle(z * np.exp(-2j * mean)) / 2
             angle_low, angle_high = (math.degrees(mean + end) for end in ends(turned))
     enough = int(number[rows[:, 7] > 0].sum()) >= LEAST
-    spread = ends(sums[:, 6] / np.maximum(sums[:, 7], 1e-300)) if enough else (None, None)
+    anisotropy = float(weights @ shapes.anisotropy / weights.sum())
+    spread = (
+        (None, None)
+        if not enough
+        else mean_interval(sums[:, 6] / np.maximum(sums[:, 7], 1e-300), anisotropy, int(number[rows[:, 7] > 0].sum()))
+    )
     return LayerOrientation(
         name=name,
         kernels=int(counts.sum()),
         oriented=oriented,
         mean_angle=None if mean is None else math.degrees(mean),
         resultant=length,
-        anisotropy=float(weights @ shapes.anisotropy / weights.sum()),
+        anisotropy=anisotropy,
         p_rayleigh=None if length is None else rayleigh(oriented, length),
         p_lattice=None,
         q=None,

@@ -251,7 +251,7 @@ def test_continuous_tests_reject_random_layers_on_a_lattice() -> None:
 def test_orientation_gives_the_continuous_tests_and_effect_sizes_with_intervals() -> None:
     conv = nn.Conv2d(16, 16, 3)
     generator = np.random.default_rng(3)
-    masks = ALL[ALL.sum(1) == 2][generator.choice(36, 256, p=np.r_[np.full(9, 2), np.full(27, 1)] / 45)]
+    masks = ALL[ALL.sum(1) == 2][generator.choice(36, 256, p=np.r_[np.full(9, 8), np.full(27, 1)] / 99)]
     conv.weight.data = torch.tensor(masks.reshape(16, 16, 3, 3), dtype=torch.float32)
     rows = [rf.orientation(nn.Sequential(conv), independent="kernels", seed=n)["0"] for n in range(5)]
     row = rows[0]

@@ -42,14 +42,18 @@ def expected_histogram(
     """
     from scipy import stats
 
-    shares = np.array([_shares(null[int(t)], np.asarray(edges)) for t in taps])
+    shares = np.array([_kept(null, t, tuple(edges)) for t in taps.tolist()])
     mean = kernels @ shares
     if kernels.sum() > EXACT_UP_TO:
         spread = np.sqrt(kernels @ (shares * (1 - shares)))
         low, high = (np.maximum(mean + stats.norm.ppf(tail) * spread, 0.0) for tail in TAILS)
     else:
-        low, high = np.array([_quantiles(kernels, column) for column in shares.T], dtype=np.float64).T
+        low, high = _quantiles(kernels, shares).T
     return Expected(*(tuple(map(float, values)) for values in (mean, low, high)))
+
+
+def _kept(null: Null, taps: int, edges: tuple[float, ...]) -> Floats:
+    return null.kept((taps, *edges), lambda: _shares(null[taps], np.asarray(edges)))
 
 
 def _shares(moments: Moments, edges: Floats) -> Floats:
@@ -62,12 +66,22 @@ def _shares(moments: Moments, edges: Floats) -> Floats:
     return np.minimum(found.astype(np.float64), 1.0)
 
 
-def _quantiles(kernels: NDArray[np.int64], shares: Floats) -> tuple[float, float]:
-    """The 2.5 and 97.5 % quantiles of a sum of binomial numbers, by convolution."""
-    from scipy import stats
+def _quantiles(kernels: NDArray[np.int64], shares: Floats) -> Floats:
+    """The 2.5 and 97.5 % quantiles ``(bins, 2)`` of sums of binomial numbers, ``shares`` ``(terms, bins)``."""
+    found = []
+    for terms in zip(*(_binomial(int(number), own) for number, own in zip(kernels, shares, strict=True)), strict=True):
+        pmf = np.ones(1)
+        for term in terms:
+            pmf = np.convolve(pmf, term)
+        found.append(np.minimum(np.searchsorted(pmf.cumsum(), TAILS), len(pmf) - 1))
+    return np.array(found, dtype=np.float64)
 
-    pmf = np.ones(1)
-    for number, share in zip(kernels, shares, strict=True):
-        pmf = np.convolve(pmf, stats.binom.pmf(np.arange(number + 1), number, share))
-    low, high = np.minimum(np.searchsorted(pmf.cumsum(), TAILS), len(pmf) - 1)
-    return float(low), float(high)
+
+def _binomial(number: int, shares: Floats) -> Floats:
+    """The probabilities ``(shares, number + 1)`` of 0, 1, ... ``number``."""
+    from scipy.special import gammaln, xlog1py, xlogy
+
+    k = np.arange(number + 1)
+    ways = gammaln(number + 1) - gammaln(k + 1) - gammaln(number - k + 1)
+    found: Floats = np.exp(ways + xlogy(k, shares[:, None]) + xlog1py(number - k, -shares[:, None]))
+    return found

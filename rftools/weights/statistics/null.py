@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -91,6 +92,7 @@ class Null:
         self.masks = MaskSums(kernel)
         self._known: dict[int, Moments] = {}
         self._sizes: dict[int, int] = {}  # of samples
+        self._kept: dict[tuple[float, ...], Floats] = {}
 
     def __getitem__(self, taps: int) -> Moments:
         """The null of one kernel with so many taps."""
@@ -106,6 +108,12 @@ class Null:
             return False
         self._known[taps] = self._sampled(taps, wanted)
         return True
+
+    def kept(self, key: tuple[float, ...], work: Callable[[], Floats]) -> Floats:
+        """What ``work`` gives, worked out once for all layers that share the null."""
+        if key not in self._kept:
+            self._kept[key] = work()
+        return self._kept[key]
 
     def sampled(self, taps: int) -> int:
         """How many masks were drawn; 0 where all were counted."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 HARMONICS = 5
-NODES = {False: (16, 16, 5), True: (32, 24, 7)}  # angles, lengths, numbers directed; True: with a mean
+NODES = {False: (12, 12, 5), True: (32, 24, 7)}  # angles, lengths, numbers directed; True: with a mean
 QUANTILE_STEPS = 6
 FAR = 8.5  # standard deviations, beyond which nothing is left
 SAME = 1e-9  # of a kernel: variances below are none
