@@ -18,6 +18,7 @@ from rftools.weights.statistics.sphere import Axes
 
 EDGES = tuple(float(e) for e in np.linspace(-7.5, 172.5, 13))
 Floats = NDArray[np.float64]
+Ends = tuple[float | None, float | None]  # of an interval
 
 
 def blank(name: str, kernels: int, note: str) -> LayerOrientation:
@@ -58,22 +59,14 @@ def describe(
     length, mean = resultant(angle[has], weights[has]) if oriented else (None, None)
     rows, number = (parts_of(shapes), counts) if filters is None else (filters, np.ones(len(filters), dtype=np.int64))
     sums = resampled_sums(rows, number, np.random.default_rng((seed, 3)))
-    low = high = angle_low = angle_high = p_kuiper = p_rao = None
+    p_kuiper = p_rao = None
     if length is not None and oriented > 1:
         p_kuiper, p_rao = kuiper(angle[has], counts[has])[1], rao(angle[has], counts[has], seed)[1]
-    z = _means(sums, 0, 4)
-    if length is not None and number[rows[:, 4] > 0].sum() >= LEAST:
-        low, high = length_interval(z, length)
-        if mean is not None and low > 0:  # else there may be no direction
-            turned = np.angle(z * np.exp(-2j * mean)) / 2
-            angle_low, angle_high = (math.degrees(mean + end) for end in ends(turned))
-    enough = int(number[rows[:, 7] > 0].sum()) >= LEAST
-    anisotropy = float(weights @ shapes.anisotropy / weights.sum())
-    spread = (
-        (None, None)
-        if not enough
-        else mean_interval(sums[:, 6] / np.maximum(sums[:, 7], 1e-300), anisotropy, int(number[rows[:, 7] > 0].sum()))
-    )
+    ends_, turned = _of_direction(sums, int(number[rows[:, 4] > 0].sum()), length, mean)
+    anisotropy, living = float(weights @ shapes.anisotropy / weights.sum()), int(number[rows[:, 7] > 0].sum())
+    spread: Ends = (None, None)
+    if living >= LEAST:
+        spread = mean_interval(sums[:, 6] / np.maximum(sums[:, 7], 1e-300), anisotropy, living)
     return LayerOrientation(
         name=name,
         kernels=int(counts.sum()),
@@ -84,18 +77,30 @@ def describe(
         p_rayleigh=None if length is None else rayleigh(oriented, length),
         p_lattice=None,
         q=None,
-        pooled=_pooled(shapes, weights, sums if enough else None),
+        pooled=_pooled(shapes, weights, sums if living >= LEAST else None),
         histogram=_histogram(np.degrees(angle[has]), counts[has]),
         units=units,
-        resultant_low=low,
-        resultant_high=high,
-        angle_low=angle_low,
-        angle_high=angle_high,
+        resultant_low=ends_[0],
+        resultant_high=ends_[1],
+        angle_low=turned[0],
+        angle_high=turned[1],
         anisotropy_low=spread[0],
         anisotropy_high=spread[1],
         p_kuiper=p_kuiper,
         p_rao=p_rao,
     )
+
+
+def _of_direction(sums: Floats, number: int, length: float | None, mean: float | None) -> tuple[Ends, Ends]:
+    """The intervals of R and of the mean angle; none of the angle where that of R reaches 0, since it may have none."""
+    if length is None or number < LEAST:
+        return (None, None), (None, None)
+    z = _means(sums, 0, 4)
+    low, high = length_interval(z, length)
+    if mean is None or not low:
+        return (low, high), (None, None)
+    left, right = ends(np.angle(z * np.exp(-2j * mean)) / 2)
+    return (low, high), (math.degrees(mean + left), math.degrees(mean + right))
 
 
 def _means(sums: Floats, real: int, total: int) -> NDArray[np.complex128]:
