@@ -138,7 +138,8 @@ class Loop:
 
     def _as_input(self, batch: torch.Tensor) -> torch.Tensor:
         x = batch.to(torch.float32) / 255
-        return x.contiguous(memory_format=torch.channels_last) if self.options.channels_last else x
+        planes = x.dim() == 4  # what channels-last is a format of
+        return x.contiguous(memory_format=torch.channels_last) if planes and self.options.channels_last else x
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.amp)

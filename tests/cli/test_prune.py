@@ -508,7 +508,7 @@ BAD: list[tuple[tuple[str, ...], str]] = [
         "--sparsity 0.9 and --keep 0.1 say the same thing twice; give one of them",
     ),
     ((), "nothing says how much to prune; give --sparsity 0.9, --keep 0.1 or --taps 2"),
-    (("--taps", "0"), "--taps is 0; it takes a whole number from 1"),
+    (("--taps", "0"), "Invalid value for '--taps': 0 is not in the range 1<=x<=2147483647."),
     (
         ("--sparsity", "0.5", "--method", "magnitud"),
         "no method 'magnitud' (closest: magnitude); there are magnitude, random, per-kernel, gradient, wanda",
