@@ -17,7 +17,7 @@ from rftools.trf.asked import check_any, check_index, mapped_unit, spatial_dims,
 from rftools.trf.axis import Axis, Part
 from rftools.trf.engine import walk
 from rftools.trf.field import Field
-from rftools.trf.law import worst
+from rftools.trf.law import STATUSES, worst
 from rftools.trf.layer_field import AxisField, LayerField, Phase
 from rftools.trf.rules import Answer, Rule
 from rftools.trf.sets import EMPTY, holes, hull
@@ -120,7 +120,7 @@ def _row(
     return LayerField(
         **head,
         axes=axes,
-        status=worst(axis.status for axis in part),
+        status=worst(axis.status for axis in part) if part else STATUSES[0],  # of no axis nothing is claimed
         cause=None,
         aligned=all(axis.aligned for axis in part),
         productive=None if needs is None else any(n <= axis.length for n, axis in zip(needs, part, strict=True)),

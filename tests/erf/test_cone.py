@@ -370,9 +370,10 @@ class Segmenter(nn.Module):
 
 
 WIDE = [name for name in NETS if "wide" in name or "resnet" in name]
+WINDOWED = [name for name in NETS if name != "sequence-recurrent"]  # its layer gives a tuple, and sees all steps
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in WIDE else n for n in NETS])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in WIDE else n for n in WINDOWED])
 def test_the_articles_nets(name: str) -> None:
     model = rf.load(f"rftools:{name}", input_size=(1, 300) if name == "wavenet" else None)
     for precision, allowed in ((torch.float32, 1e-5), (torch.float64, 1e-10)):

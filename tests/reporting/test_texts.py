@@ -18,8 +18,8 @@ NOT_SHOWN = {".depth-chart circle", ".figures figure", "tbody tr", "Enter"}  # w
 SPEAKING = [
     path for path in sorted(FOLDER.rglob("*.py")) if path.stem not in ("texts", "gate", "pdf", "typed", "saved")
 ]
-#: a style sheet's font, and the names of the rules, which are keys of their texts
-ALLOWED = {"'DejaVu Sans'[^;]*", *TEXTS["rules"]}
+#: a style sheet's font, the names of the rules, which are keys of their texts, and a refusal of saved files
+ALLOWED = {"'DejaVu Sans'[^;]*", *TEXTS["rules"], "can't be drawn: values in it contradict each other"}
 WORDS = re.compile(r"[A-Za-z]{2,}[,.:;]? +[A-Za-z(]{2,}|^[A-Z][a-z]+$")
 
 

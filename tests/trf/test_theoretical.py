@@ -401,3 +401,8 @@ def test_padding_by_hand_keeps_the_law() -> None:
     theirs = rf.theoretical(nn.Sequential(nn.Conv2d(1, 1, 3, 2, padding=1)), (1, 16, 16))["0"]
     ours = rf.theoretical(ByHand(), (1, 16, 16))["conv"]
     assert (ours.status, ours.axes) == ("exact", theirs.axes)
+
+
+def test_a_net_over_no_axis_has_rows_without_axes() -> None:
+    rows = rf.theoretical(nn.Sequential(nn.Linear(8, 4), nn.ReLU()), input_size=(8,))
+    assert [(row.axes, row.unit) for row in rows] == [((), ())] * 3
