@@ -53,7 +53,7 @@ class AxisField:
     def unit_centre(self) -> float | None:
         """The unit's own place along the axis, in input pixels; None where it has none, such as after a global pool.
 
-        It is the middle of its window; of a unit that looks back only (causal: no window of unit ``o`` reaches beyond
+        It is the middle of its window; of a unit that looks back only (causal: the window of unit ``o`` ends at
         ``o * stride``) that place itself, at the window's end.
         """
         if self.window is not None and self.causal and self.start is not None:
@@ -64,9 +64,11 @@ class AxisField:
 
     @property
     def causal(self) -> bool:
-        """Whether nothing after a unit's own place reaches it."""
+        """Whether a unit's own place is the last that reaches it. A window that ends before it is that of a net whose
+        padding is wider than its kernels, and of nothing that looks back.
+        """
         known = self.start is not None and self.size is not None and len(self.phases or ()) == 1 and not self.global_
-        return known and (self.size or 0) > 1 and (self.start or 0) + (self.size or 0) - 1 <= 0
+        return known and (self.size or 0) > 1 and (self.start or 0) + (self.size or 0) - 1 == 0
 
     @property
     def support(self) -> tuple[int, ...] | None:
