@@ -141,3 +141,20 @@ PRUNED = {
 @pytest.mark.parametrize("name", PRUNED)
 def test_zeros_of_parameters_close_paths_of_the_surviving_field(name: str) -> None:
     assert surviving(PRUNED[name]) == moved_by(PRUNED[name].double(), (2, N), (4,), 0)
+
+
+def test_the_spread_of_one_element_is_a_constant() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv1d(1, 1, 3, padding=1)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            y = self.conv(x)
+            return (y.var(1, keepdim=True, correction=0), *torch.var_mean(y, 1, keepdim=True, correction=0), y.std(-1))
+
+    alone, spread, mean, whole = (rf.theoretical(Net(), input_size=(1, 16))[f"[{k}]"] for k in range(4))
+    assert [row.axes[0].support for row in (alone, spread)] == [(), ()]
+    assert mean.axes[0].size == 3
+    assert whole.axes[0].global_
+    assert {row.status for row in (alone, spread, mean, whole)} == {"exact"}

@@ -89,7 +89,8 @@ def compare(model: rf.Model, axis: int) -> int:
 @pytest.mark.parametrize("name", FAST)
 def test_every_layer_sees_what_the_engine_says(name: str) -> None:
     model = rf.load(f"rftools:{name}", input_size=(1, 1100) if name == "wavenet" else None)
-    assert sum(compare(model, axis) for axis in range(len(model.require_input_size()) - 1)) > 5
+    least = 1 if name == "sequence-recurrent" else 5  # of whose modules one hands on several tensors
+    assert sum(compare(model, axis) for axis in range(len(model.require_input_size()) - 1)) > least
 
 
 @pytest.mark.parametrize("name", ["vgg-dilated", "fcn-dilated", pytest.param("resnet-dilated", marks=pytest.mark.slow)])

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
+
+from rftools.capture import op_name
+from rftools.trf.field import Field
 from rftools.trf.joins import join_fields
 from rftools.trf.rules.registry import Answer, Call, rule
 
@@ -47,7 +53,15 @@ def reduction(call: Call) -> Answer:
     every = range(len(field.shape))
     chosen = list(every) if dims is None or dims == [] else [dims] if isinstance(dims, int) else list(dims)
     reduced = field.reduce(*chosen).reshape(call.shape)
+    if "var" in op_name(call.node) or "std" in op_name(call.node):
+        return _spread(call, reduced, alone=math.prod(field.shape[d] for d in chosen) == 1)
     return call.every(reduced)
+
+
+def _spread(call: Call, reduced: Field, *, alone: bool) -> Answer:
+    """Of one element the spread is 0 (or no number), whatever it is; its mean is itself."""
+    spread = reduced.closed(torch.ones(reduced.shape, dtype=torch.bool)) if alone else reduced
+    return [spread, reduced] if op_name(call.node).endswith("_mean") else spread
 
 
 @rule("aten.cumsum", "aten.cumprod", "aten.logcumsumexp", "aten.cummax", "aten.cummin")
