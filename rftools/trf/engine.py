@@ -102,6 +102,7 @@ class Evaluator(Known):
         self.graph = graph
         self.fields = fields if fields is not None else {}
         self.any_value = not surviving
+        self.parameters: dict[fx.Node, bool] = {}
         self.order = {node: number for number, node in enumerate(graph.nodes)}
         self.done = 0
 
@@ -116,9 +117,12 @@ class Evaluator(Known):
     def learned(self, node: fx.Node) -> bool:
         if self.reached(node):
             return False
-        if node.op != "call_function":
-            return isinstance(self.graph.constants.get(node.name), torch.nn.Parameter)
-        return any(self.learned(origin) for origin in node.all_input_nodes)
+        if node not in self.parameters:  # of a constant it never changes, and many ways lead back to the same ones
+            if node.op == "call_function":
+                self.parameters[node] = any(self.learned(origin) for origin in node.all_input_nodes)
+            else:
+                self.parameters[node] = isinstance(self.graph.constants.get(node.name), torch.nn.Parameter)
+        return self.parameters[node]
 
     def before(self, node: fx.Node) -> Iterator[fx.Node]:
         if node in self.patterns:

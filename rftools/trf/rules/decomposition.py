@@ -114,6 +114,7 @@ class _Values(Known):
         super().__init__()
         self.graph, self.outer, self.call, self.fields = graph, outer, call, fields
         self.any_value = getattr(call.evaluate, "any_value", True)
+        self.parameters: dict[fx.Node, bool] = {}
 
     def reached(self, node: fx.Node) -> bool:
         return self.fields.get(node) is not None
@@ -129,7 +130,9 @@ class _Values(Known):
         if node in self.outer:
             asked = getattr(self.call.evaluate, "learned", None)
             return asked is not None and bool(asked(self.outer[node]))
-        return any(self.learned(origin) for origin in node.all_input_nodes)
+        if node not in self.parameters:
+            self.parameters[node] = any(self.learned(origin) for origin in node.all_input_nodes)
+        return self.parameters[node]
 
     def before(self, node: fx.Node) -> tuple[fx.Node, ...]:
         return () if node in self.patterns or node in self.outer else (node,)
