@@ -16,6 +16,7 @@ from rftools.errors import RequestError, closest
 from rftools.loading import Model
 from rftools.loading.load import redrawn
 from rftools.runtime.randomness import seeded
+from rftools.runtime.state import held_tensors
 
 INITS = ("default", "xavier", "he", "orthogonal", "uniform-positive")
 
@@ -70,19 +71,23 @@ def _fresh(model: Model, seed: int) -> nn.Module:
     return module
 
 
+#: How a constant of the forward pass itself is named, by each way to capture.
+WRITTEN = {"trace": "constant_", "export": "lifted_tensor"}
+
+
 def rebound(graph: Graph, module: nn.Module, drawn: nn.Module) -> Graph | None:
     """The graph captured of ``module`` with the weights of ``drawn``, which is built alike.
 
     None where that is not sure: a graph that was recorded, whose way may hang on the weights, or a constant that is
-    neither a parameter nor a buffer nor written in the forward pass itself.
+    neither a parameter nor a buffer nor written in the forward pass itself (a tensor that the module holds aside).
     """
-    if graph.method == "record":
+    if graph.method not in WRITTEN:
         return None
     names = {id(tensor): name for name, tensor in _tensors(module).items()}
-    others, constants = _tensors(drawn), {}
+    others, constants, aside = _tensors(drawn), {}, held_tensors(module)
     for key, tensor in graph.constants.items():
         other = others.get(names.get(id(tensor), ""))
-        if other is None and "lifted_tensor" not in key:
+        if other is None and (id(tensor) in aside or WRITTEN[graph.method] not in key):
             return None
         constants[key] = tensor if other is None else other
         if constants[key].shape != tensor.shape:

@@ -26,6 +26,11 @@ def unchanged(module: nn.Module) -> Iterator[None]:
         kept.put_back()
 
 
+def held_tensors(module: nn.Module) -> frozenset[int]:
+    """The numbers (``id``) of the tensors that a module holds, in whatever containers and objects."""
+    return frozenset(number for number, value in _Kept(module).seen.items() if isinstance(value, torch.Tensor))
+
+
 class _Kept:
     """What modules, and the containers and objects in their attributes, hold."""
 

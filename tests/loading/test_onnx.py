@@ -510,7 +510,7 @@ def test_an_input_beyond_the_limit_is_not_tried(tmp_path: Path) -> None:
         rf.load(path)
 
 
-@pytest.mark.parametrize("place", ["../outside.bin", "/etc/hostname", "a/../../outside.bin"])
+@pytest.mark.parametrize("place", ["../outside.bin", "/elsewhere/weights.bin", "a/../../outside.bin"])
 def test_external_data_outside_the_folder_is_refused(tmp_path: Path, place: str) -> None:
     (tmp_path / "outside.bin").write_bytes(W.tobytes())
     (tmp_path / "net" / "a").mkdir(parents=True)
@@ -523,5 +523,5 @@ def test_external_data_outside_the_folder_is_refused(tmp_path: Path, place: str)
     entry = tensor.external_data.add()
     entry.key, entry.value = "location", place
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(rf.RequestError, match="is not a whole ONNX file"):
+    with pytest.raises(rf.RequestError, match="which is not in its own folder; it is not opened"):
         rf.load(path)

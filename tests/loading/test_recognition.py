@@ -133,7 +133,7 @@ def changed_head(spec: str, classes: int = 3) -> dict[str, int]:
     return {word: classes}
 
 
-QUICK = [f"torchvision:{n}" for n in OF_EVERY_FAMILY] + ["rftools:wavenet", "rftools:gap-plain", "timm:test_vit"]
+QUICK = [f"torchvision:{n}" for n in OF_EVERY_FAMILY] + ["rftools:vgg-large", "rftools:gap-plain", "timm:test_vit"]
 
 
 @pytest.mark.parametrize("spec", QUICK)

@@ -45,8 +45,8 @@ SECTION = register(
 """
 
 
-def net() -> nn.Module:
-    return nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Conv2d(2, 2, 3, padding=1))
+def net(outputs: int = 2) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Conv2d(2, outputs, 3, padding=1))
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_both_are_on_a_page(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("added")
 def test_the_section_is_compared_too(tmp_path: Path) -> None:
-    page = rf.report([net(), net()], tmp_path / "r.html", input_size=(1, 8, 8), effective=False).read_text()
+    page = rf.report([net(), net(3)], tmp_path / "r.html", input_size=(1, 8, 8), effective=False).read_text()
     assert "Weights of a layer; layers are aligned by name." in page
 
 
