@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -161,8 +161,11 @@ def held(rows: list[LayerOrientation], truth: LayerOrientation, share: float) ->
     assert truth.pooled is not None
     r, pooled = (0.0, 0.0) if share == 0 else (truth.resultant, truth.pooled.anisotropy)
     found = [inside(r, [(row.resultant_low, row.resultant_high) for row in rows])]
-    turned = [(row.angle_low, row.angle_high, row.mean_angle) for row in rows]
-    axes = [(a - 180 * round(m / 180), b - 180 * round(m / 180)) for a, b, m in turned if a is not None]  # type: ignore[arg-type, operator]
+    axes: list[tuple[float | None, float | None]] = []
+    for row in rows:
+        if row.angle_low is not None and row.angle_high is not None and row.mean_angle is not None:
+            turns = 180 * round(row.mean_angle / 180)
+            axes.append((row.angle_low - turns, row.angle_high - turns))
     found.append(inside(0.0, axes) if share else "")
     found.append(inside(truth.anisotropy, [(row.anisotropy_low, row.anisotropy_high) for row in rows]))
     found.append(inside(pooled, [(row.pooled.low, row.pooled.high) for row in rows if row.pooled is not None]))
@@ -175,7 +178,12 @@ def inside(value: float | None, ends: list[tuple[float | None, float | None]]) -
     return f"{100 * np.mean([a <= value + 1e-9 <= b + 2e-9 for a, b in known]):.1f}" if known else ""
 
 
-PARTS = {"nulls": nulls, "shared": shared, "power": power, "intervals": intervals}
+PARTS: dict[str, Callable[[int, int, tuple[str, ...]], None]] = {
+    "nulls": nulls,
+    "shared": shared,
+    "power": power,
+    "intervals": intervals,
+}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

@@ -85,8 +85,9 @@ def probe(
         RequestError: no data, data of another size or other classes, a method that does not suit them.
 
     >>> from torch import nn
-    >>> net = nn.Sequential(nn.Conv2d(3, 4, 5), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
-    >>> probe(as_model(net, (3, 32, 32)), method="pairs", count=4).reach
+    >>> seed = torch.manual_seed(0)
+    >>> net = nn.Sequential(nn.Conv2d(3, 8, 5), nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    >>> probe(as_model(net, (3, 32, 32)), method="pairs", count=8).reach
     5
 
     Source: occlusion after Zeiler and Fergus 2014, arXiv:1311.2901; intervals by the percentile bootstrap.

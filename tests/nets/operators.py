@@ -64,12 +64,19 @@ PAIRS: dict[str, Function] = {
     "where": lambda x: torch.where(x > 0, x.tanh(), -x) + x.masked_fill(x > 1, 1.0),
     "glu": lambda x: torch.cat([F.glu(x, 1)] * 2, 1),
 }
+
+
+def _graded(x: torch.Tensor) -> torch.Tensor:
+    """Each channel with a factor of its own, so that a spread over channels is none of equal ones."""
+    return x * torch.linspace(1, 2, x.shape[1], dtype=x.dtype).reshape(-1, *[1] * (x.dim() - 2))
+
+
 #: elements that move
 MOVES: dict[str, Function] = {
     "flat": lambda x: torch.ravel(x).reshape(x.shape).flatten(2).unflatten(2, x.shape[2:]),
     "squeezed": lambda x: torch.atleast_3d(x.unsqueeze(2).squeeze(2)).view_as(x),
     "axes": lambda x: x.movedim(1, -1).swapaxes(-1, 1).swapaxes(1, -1).movedim(-1, 1).permute(*range(x.dim())),
-    "expanded": lambda x: x[:, :1].expand_as(x) + x[:, 1:2].repeat(1, CHANNELS, *[1] * (x.dim() - 2)),
+    "expanded": lambda x: x[:, :1].expand_as(x) + _graded(x[:, 1:2].repeat(1, CHANNELS, *[1] * (x.dim() - 2))),
     "tiled": lambda x: x[:, :2].tile(1, 2, *[1] * (x.dim() - 2)) + x[:, :2].repeat_interleave(2, 1),
     "narrow": lambda x: x.narrow(-1, 1, x.shape[-1] - 1),
     "channel shuffle": lambda x: F.channel_shuffle(x, 2),
