@@ -31,6 +31,7 @@ def build(kind: Any, value: Any, place: str = "") -> Any:
     (1.0, 2.5)
     """
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    origin = typing.get_origin(getattr(origin, "__value__", None)) or origin  # of an alias (NDArray of numpy 2.5)
     if kind is Any:
         return value
     if origin in (types.UnionType, typing.Union):
