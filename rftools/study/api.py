@@ -46,7 +46,7 @@ def study(
     found = found if data is None else dataclasses.replace(found, data=data)
     own = found.scale(scale)
     _check_data(found, data_dir)
-    folder = _prepared(Path(output), plan)
+    folder = _prepared(Path(output), plan, found.title)
     root = None if data_dir is None else str(data_dir)
     runs = [Run(row, seed, found.data, own, root, device) for row in found.at(scale) for seed in range(own.seeds)]
     records = carry_out_all(runs, folder, workers or Workers(), told)
@@ -79,16 +79,16 @@ def _check_data(plan: StudyPlan, root: str | Path | None) -> None:
         raise RequestError(f"the nets of {plan.name} take data with {takes}; {plan.data} has others")
 
 
-def _prepared(folder: Path, plan: str | Path) -> Path:
-    """The folder with the plan in it.
+def _prepared(folder: Path, plan: str | Path, title: str) -> Path:
+    """The folder with the plan of that title in it.
 
     Raises:
         RequestError: it holds another study, or can't be written.
     """
     text, _ = plan_text(plan)
     kept = folder / PLAN
-    if kept.is_file() and read_plan(kept).title != read_plan(plan).title:
-        raise RequestError(f"{folder} holds another study ({read_plan(kept).title!r}); name another folder with -o")
+    if kept.is_file() and (there := read_plan(kept).title) != title:
+        raise RequestError(f"{folder} holds another study ({there!r}); name another folder with -o")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -13,18 +13,20 @@ from rftools.models.tasks import IGNORED, TASKS
 from rftools.probing import probe
 from rftools.runtime.evaluation import evaluating
 from rftools.trf import theoretical
-from rftools.weights import orientation, sparsity
-from rftools.weights.results import LayerOrientation, LayerSparsity
+from rftools.weights import orientation
+from rftools.weights.results import LayerOrientation, LayerSparsity, SparsityResult
 
 NEAR = 2  # pixels: what counts as being at a border between classes
 
 
-def of_model(model: Model, held_out: Dataset, count: int, seed: int) -> dict[str, Any]:
-    """The row of a net. Field sizes are diameters in input pixels (samples)."""
+def of_model(model: Model, left: SparsityResult, held_out: Dataset, count: int, seed: int) -> dict[str, Any]:
+    """The row of a net, of whose weights ``left`` says what is left. Field sizes are diameters in input pixels
+    (samples).
+    """
     method = "distance" if held_out.name in TASKS else "occlusion"
     told = probe(model, held_out, method=method, count=count, seed=seed)
     does = told.effective
-    zeros = sparsity(model).total
+    zeros = left.total
     found = {
         "parameters": model.parameters,
         "macs": multiply_adds(model),
@@ -69,18 +71,17 @@ def border_accuracy(model: Model, held_out: Dataset) -> float:
     return float((answers == held_out.labels)[near].double().mean())
 
 
-def of_layers(model: Model, seed: int) -> list[dict[str, Any]]:
+def of_layers(model: Model, left: SparsityResult, seed: int) -> list[dict[str, Any]]:
     """The rows of a net's convolutions: of a pruned net what is left of their kernels and which way it points, of a
     whole one how many weights are near zero.
     """
-    whole = sparsity(model)
-    if whole.total.zeros == 0:
+    if left.total.zeros == 0:
         return [
             {"layer": row.name, "near_zero": row.near_zero.share, "near_zero_below": row.near_zero.threshold}
-            for row in whole
+            for row in left
             if len(row.shape) > 2
         ]
-    shapes = {row.name: row for row in whole}
+    shapes = {row.name: row for row in left}
     return [_layer(row, shapes[row.name]) for row in orientation(model, seed=seed)]
 
 

@@ -27,6 +27,7 @@ from rftools.results import plain
 from rftools.study.measures import of_layers, of_model
 from rftools.study.plan import PlannedRow, PlanScale
 from rftools.training import prepare
+from rftools.weights import sparsity
 
 RESULT = "result.json"
 AFTER = 0.1  # of the training, with the masks of ``taps`` as they are
@@ -158,8 +159,9 @@ def _made(run: Run, place: Path) -> Record:
         model, after = _left_with(run.row.taps, model, sets, options)
         last, epochs = after, [*epochs, _epoch(after) | {"epoch": len(epochs) + 1}]
     found = {"accuracy": last.val_accuracy, "loss": last.val_loss}
-    found |= of_model(model, sets[1], run.scale.count, run.seed)
-    return head(run) | found | {"epochs": epochs, "layers": of_layers(model, run.seed)}
+    left = sparsity(model)
+    found |= of_model(model, left, sets[1], run.scale.count, run.seed)
+    return head(run) | found | {"epochs": epochs, "layers": of_layers(model, left, run.seed)}
 
 
 def _left_with(taps: int, model: Model, sets: tuple[Dataset, Dataset], options: Options) -> tuple[Model, Epoch]:
