@@ -75,12 +75,15 @@ def orientation(
         jumps: input pixels between neighbouring taps at dilation 1, by layer and axis, where they are at hand
             (`input_jumps`); a layer that is not among them has its angles between taps.
         seed: of the bootstrap, and of the null's draws and sampled masks, where it has them.
-        independent: what the test and the intervals take for independent: ``kernels``, ``filters``, or ``auto``:
-            filters where kernels of one filter share masks or lean the same way, more than chance makes them
+
+    Options, each with its default:
+        independent ("auto"): what the test and the intervals take for independent: ``kernels``, ``filters``, or
+            ``auto``: filters where kernels of one filter share masks or lean the same way, more than chance makes them
             (``row.design_effect``); ``row.independent`` says which. 3-D kernels are always taken for independent.
-        signs: also what the weights' signs say (``row.signed``): blobs, edges or lines, and which way kernels rise.
-        examples: also keep so many kernels of each layer (``row.examples``), evenly through their orientations, to be
-            drawn.
+        signs (False): also what the weights' signs say (``row.signed``): blobs, edges or lines, and which way kernels
+            rise.
+        examples (0): also keep so many kernels of each layer (``row.examples``), evenly through their orientations, to
+            be drawn.
 
     Raises:
         RequestError: an unknown mass; a model without weights; a pattern that matches no layer.
