@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,6 @@ from rftools.errors import RequestError, one_line
 
 if TYPE_CHECKING:
     from rftools.checks import CheckResult, Limit
-    from rftools.checks.api import Measured
 
 FORMATS = ("text", "json", "github", "junit")
 NOTHING = "nothing has changed"
@@ -52,26 +51,7 @@ class Asked:
         return for_layers(found, self.layers)
 
 
-@dataclass(frozen=True)
-class Running:
-    """What runs through the net where a limit asks for effective fields."""
-
-    images: str | None
-    count: int | None
-    batch_size: int
-    device: str
-
-    def options(self, seed: int) -> Measured:
-        """The same for `rftools.checks.keep`."""
-        return {
-            "images": self.images,
-            "count": self.count,
-            "batch_size": self.batch_size,
-            "device": self.device,
-            "seed": seed,
-        }
-
-
+#: What runs through the net where a limit asks for effective fields.
 RUNNING = (options.images, options.count(None), options.batch_size(8), options.device)
 WORDS = (
     options.layers,
@@ -89,11 +69,11 @@ WORDS = (
 @click.command("check", short_help="Exit 1 when a net breaks a limit.")
 @subject.one
 @options.packed(Asked, "asked", *WORDS)
-@options.packed(Running, "running", *RUNNING)
+@options.packed(dict, "running", *RUNNING)
 @json_word
 @force_word
 @talk_options
-def command(subject: Specs, asked: Asked, running: Running, json: str | None, force: bool) -> None:
+def command(subject: Specs, asked: Asked, running: dict[str, Any], json: str | None, force: bool) -> None:
     """Check SPEC against limits; one line for each that is broken. LAYERS is a name or a pattern, as in --layers, which
     is for the limits that name none.
 
@@ -103,12 +83,12 @@ def command(subject: Specs, asked: Asked, running: Running, json: str | None, fo
     Example:
       rftools check best.pt --min-field 24 --max-holes 0 --no-unproductive
     """
-    reads = [path for path in (*subject.files, asked.base, asked.limits_file, running.images) if path is not None]
+    reads = [path for path in (*subject.files, asked.base, asked.limits_file, running["images"]) if path is not None]
     check_targets([json] if json not in (None, "-") and json else [], reads, force=force)
     limits = asked.limits()
     from rftools.checks import keep
 
-    found = keep(subject.load(), limits, asked.base, **running.options(subject.seed))
+    found = keep(subject.load(), limits, asked.base, seed=subject.seed, **running)
     if write_json(found.to_json, json):
         click.echo(FORMATTERS[asked.form](found), nl=False)
     if not found.ok:

@@ -5,10 +5,9 @@ The parsed values of a command's own words come as one frozen object, see `packe
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -39,9 +38,11 @@ FINITE = Finite()
 
 
 def packed(kind: type[Any], name: str, *options: Callable[[Any], Any]) -> Callable[[F], F]:
-    """Add options to a command, which gets their values as one ``kind`` (a dataclass with their names) under ``name``.
+    """Add options to a command, which gets their values as one ``kind`` under ``name``: a dataclass with their names,
+    or a dict where they only go on.
 
-    >>> @dataclasses.dataclass(frozen=True)
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
     ... class Size:
     ...     width: int
     >>> @click.command()
@@ -51,7 +52,7 @@ def packed(kind: type[Any], name: str, *options: Callable[[Any], Any]) -> Callab
     >>> command.main([], standalone_mode=False)
     Size(width=3)
     """
-    names = [field.name for field in dataclasses.fields(kind)]
+    names = _named(options)
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
@@ -65,6 +66,17 @@ def packed(kind: type[Any], name: str, *options: Callable[[Any], Any]) -> Callab
         return wrapped
 
     return decorate
+
+
+def _named(options: Sequence[Callable[[Any], Any]]) -> list[str]:
+    """What parameters call the values of options."""
+
+    def bare() -> None: ...
+
+    for option in options:
+        option(bare)
+    given: list[click.Parameter] = bare.__click_params__  # type: ignore[attr-defined]
+    return [parameter.name for parameter in given if parameter.name and parameter.expose_value]
 
 
 def by_commas(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

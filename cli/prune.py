@@ -19,32 +19,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """How much is pruned of what, by which method."""
-
-    sparsity: str | None
-    keep: str | None
-    taps: int | None
-    method: str
-    scope: str | None
-    layers: tuple[str, ...]
-    depthwise: bool
-    keep_field: str | None
-    balance: bool
-    allow_dead_layers: bool
-
-    def request(self, seed: int) -> Request:
-        """The same for `rftools.pruning`, checked."""
-        from rftools.pruning import Request
-
-        own = ("taps", "method", "scope", "layers", "depthwise", "keep_field", "balance", "allow_dead_layers")
-        given: dict[str, Any] = {name: getattr(self, name) for name in own}
-        request = Request(sparsity=share_of(self.sparsity, self.keep), seed=seed, **given)
-        request.check()
-        return request
-
-
-@dataclass(frozen=True)
 class Material:
     """The pictures that scores are taken from, and what is trained on afterwards."""
 
@@ -104,12 +78,12 @@ TARGET = click.option(
 
 @click.command("prune", short_help="Prune a trained net and write what is left.")
 @subject.one
-@options.packed(Asked, "asked", *WORDS)
+@options.packed(dict, "asked", *WORDS)
 @options.packed(Material, "data", *DATA)
 @TARGET
 @files
 @talk_options
-def command(subject: Specs, asked: Asked, data: Material, output: tuple[str, ...], outputs: Files) -> None:
+def command(subject: Specs, asked: dict[str, Any], data: Material, output: tuple[str, ...], outputs: Files) -> None:
     """Prune SPEC, a checkpoint or an architecture, and write the checkpoint that is left.
 
     \b
@@ -120,13 +94,13 @@ def command(subject: Specs, asked: Asked, data: Material, output: tuple[str, ...
     from rftools.pruning.request import NEED_PICTURES
     from rftools.pruning.write import check_target
 
-    request = asked.request(subject.seed)
+    request = requested(seed=subject.seed, **asked)
     for path in output:
         check_target(path)
     outputs.check([*subject.files, data.images], *output)
     loaded = subject.load()
     loaded.require_input_size()
-    pictures = data.pictures(loaded, subject.seed) if asked.method in NEED_PICTURES else None
+    pictures = data.pictures(loaded, subject.seed) if request.method in NEED_PICTURES else None
     cut = prune(loaded, request, pictures)
     if data.epochs is not None:
         cut = finetuned(cut, loaded, data, subject.seed)
@@ -135,6 +109,15 @@ def command(subject: Specs, asked: Asked, data: Material, output: tuple[str, ...
     for line in [*said(cut, request), *(f"wrote {path}" for path in output)]:
         say(line)
     emit(cut.result, outputs)
+
+
+def requested(*, sparsity: str | None, keep: str | None, **asked: Any) -> Request:
+    """The command's words as a request, checked."""
+    from rftools.pruning import Request
+
+    request = Request(sparsity=share_of(sparsity, keep), **asked)
+    request.check()
+    return request
 
 
 def share_of(sparsity: str | None, keep: str | None) -> float | None:

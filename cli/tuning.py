@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import click
@@ -12,29 +11,6 @@ from rftools.cli.formats import Outputs, emit, outputs
 from rftools.cli.parsing import parse_frequencies
 from rftools.cli.subject import Specs
 from rftools.cli.talk import progress_bar, talk_options
-
-
-@dataclasses.dataclass(frozen=True)
-class Asked:
-    """Which gratings are shown to which layers, and what a row is."""
-
-    layers: tuple[str, ...]
-    orientations: int
-    frequencies: str | None
-    phases: int
-    contrast: float
-    size: float
-    temporal: float | None
-    response: str
-    batch_size: int
-    device: str
-    group_by: str
-
-    def options(self) -> dict[str, Any]:
-        """The arguments of `rftools.tuning` beside the model."""
-        given = vars(self) | {"layers": list(self.layers) or None, "frequencies": parse_frequencies(self.frequencies)}
-        return {name: value for name, value in given.items() if name != "group_by"}
-
 
 WORDS = (
     options.layers,
@@ -59,16 +35,16 @@ WORDS = (
     click.option("--response", default="F0", show_default=True, help="F0 (mean rectified) or F1 (first harmonic)."),
     options.batch_size(32),
     options.device,
-    options.group_by("layer", "filter"),
 )
 
 
 @click.command("tuning", short_help="Orientation tuning of filters, from gratings.")
 @subject.one
-@options.packed(Asked, "asked", *WORDS)
+@options.packed(dict, "asked", *WORDS)
+@options.group_by("layer", "filter")
 @outputs("curves, polar, sheet, map or depth")
 @talk_options
-def command(subject: Specs, asked: Asked, outputs: Outputs) -> None:
+def command(subject: Specs, asked: dict[str, Any], group_by: str, outputs: Outputs) -> None:
     """Which orientations and spatial frequencies of gratings SPEC's filters prefer, and how sharply.
 
     \b
@@ -77,10 +53,10 @@ def command(subject: Specs, asked: Asked, outputs: Outputs) -> None:
     """
     outputs.check(subject.files)
     outputs.check_drawing("rftools.tuning")
-    given = asked.options()
+    asked |= {"layers": list(asked["layers"]) or None, "frequencies": parse_frequencies(asked["frequencies"])}
     model = subject.load()
     from rftools.gratings import tuning
 
     with progress_bar("gratings") as progress:
-        result = tuning(model, seed=subject.seed, progress=progress, **given)
-    emit(result, outputs, result.by_filter() if asked.group_by == "filter" else None)
+        result = tuning(model, seed=subject.seed, progress=progress, **asked)
+    emit(result, outputs, result.by_filter() if group_by == "filter" else None)

@@ -18,7 +18,7 @@ SENTENCES = frozenset({"note", "about"})
 #: The answer: these leave last, the others before them from the right.
 ANSWERS = frozenset(
     {"size", "stride", "holes", "status", "theoretical", "radius_50", "low", "high", "ratio", "difference", "holds"}
-    | {"weights", "zeros", "sparsity", "kernels", "oriented", "mean angle", "R", "q", "field", "selective", "kept"}
+    | {"weights", "zeros", "sparsity", "kernels", "oriented", "R", "q", "field", "selective", "kept"}
     | {"global OSI", "orientation", "parameters", "operations", "surviving field", "share left"}
     | {"surviving", "sees object"}
 )

@@ -223,6 +223,26 @@ def draw_net(seed: int) -> RandomNet:
     return RandomNet(rank, [draw_step(r) for _ in range(r.randint(1, 6))])
 
 
+def check_seed(seed: int, check: Callable[[RandomNet], None]) -> None:
+    """Check the net of a seed; where that fails, the message is that of the smallest net in it that does."""
+    net = draw_net(seed)
+
+    def fails(net: RandomNet) -> bool:
+        try:
+            check(net)
+        except Exception:
+            return True
+        return False
+
+    if fails(net):
+        small = smallest(net, fails)
+        try:
+            check(small)
+        except Exception as error:
+            raise AssertionError(f"seed {seed}, rank {small.rank}, steps {small.steps}: {error}") from error
+        raise AssertionError(f"seed {seed} failed once, and not again")
+
+
 def smallest(net: RandomNet, fails: Callable[[RandomNet], bool]) -> RandomNet:
     """Drop steps as long as the net still fails."""
     steps = list(net.steps)

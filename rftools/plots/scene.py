@@ -6,7 +6,7 @@ numbers and arrays only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -220,6 +220,19 @@ def numbers(values: Any) -> Numbers:
     (1.0, nan)
     """
     return tuple(float("nan") if value is None else float(value) for value in values)
+
+
+def banded(x: Numbers, colour: str, label: str | None, found: Iterable[Sequence[float | None]]) -> list[Mark]:
+    """A line of values over the band of their intervals: of each step its value, lower and upper limit.
+
+    >>> [type(mark).__name__ for mark in banded((0.0,), "series-1", "R", [(0.5, 0.4, 0.6)])]
+    ['Band', 'Line']
+    """
+    values, low, high = (numbers(own) for own in zip(*found, strict=True))
+    return [
+        Band(colour=colour, x=x, low=low, high=high),
+        Line(colour=colour, label=label, x=x, y=values, markers=True),
+    ]
 
 
 def short(name: str, most: int = 28) -> str:

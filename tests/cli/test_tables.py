@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 
 import pytest
@@ -10,6 +11,7 @@ import rftools as rf
 from rftools.cli.tables import print_rows
 from rftools.cli.talk import say
 from rftools.tables import lines
+from tests import drawn
 
 COLUMNS = ("layer", "operator", "output", "size", "stride", "start", "centre", "holes", "status", "productive")
 ROWS = [
@@ -151,3 +153,18 @@ def test_notes_fit_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: p
     say("wrote a/folder/with-a-name/that-is-longer-than-the-terminal-is-wide.png and said so")
     shown = capsys.readouterr().err
     assert shown == "wrote\na/folder/with-a-name/that-is-longer-than-the-terminal-is-wide.png\nand said so\n"
+
+
+def test_rayleighs_p_stays_where_it_is_the_test_to_read() -> None:
+    """Effective fields know no lattice: at 80 columns their p stands beside R, in its own column."""
+    own = drawn.orientation()
+    row = dataclasses.replace(own.layers[0], name="features.block1.conv", p_lattice=None, q=None, p_rayleigh=0.25)
+    ellipses = dataclasses.replace(own, layers=(row,), of="effective")
+    assert set(ellipses.columns()) == set(own.columns())
+    assert dict(zip(ellipses.columns(), ellipses.records()[0], strict=True)) == dict(
+        zip(own.columns(), dataclasses.replace(own, layers=(row,)).records()[0], strict=True)
+    )
+    cells = [[str(cell or "-") for cell in record] for record in ellipses.records()]
+    shown = " ".join(lines(ellipses.columns(), cells, None, 80)[:2]).split()
+    assert "Rayleigh" in shown
+    assert "pooled" not in shown

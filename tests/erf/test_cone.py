@@ -24,7 +24,7 @@ from rftools.trf.asked import spatial_dims
 from rftools.trf.engine import walk
 from rftools.trf.field import Field
 from rftools.units import Unit, choose, unit_of
-from tests.random_nets import INPUT, RandomNet, draw_net, smallest
+from tests.random_nets import INPUT, RandomNet, check_seed
 
 CPU = torch.device("cpu")
 
@@ -279,28 +279,10 @@ def check_random(net: RandomNet) -> None:
     check(net, size, places=(0.0, 0.4, 1.0))
 
 
-def fails(net: RandomNet) -> bool:
-    try:
-        check_random(net)
-    except Exception:
-        return True
-    return False
-
-
-def check_seed(seed: int) -> None:
-    net = draw_net(seed)
-    if fails(net):
-        small = smallest(net, fails)
-        try:
-            check_random(small)
-        except Exception as error:
-            raise AssertionError(f"seed {seed}, rank {small.rank}, steps {small.steps}: {error}") from error
-
-
 @pytest.mark.parametrize("block", range(4))
 def test_random_nets(block: int) -> None:
     for seed in range(5 * block, 5 * block + 5):
-        check_seed(seed)
+        check_seed(seed, check_random)
 
 
 @pytest.mark.slow
@@ -308,7 +290,7 @@ def test_random_nets(block: int) -> None:
 @pytest.mark.parametrize("block", range(20))
 def test_many_random_nets(block: int) -> None:
     for seed in range(3000 + 25 * block, 3025 + 25 * block):
-        check_seed(seed)
+        check_seed(seed, check_random)
 
 
 def maps_both_ways(

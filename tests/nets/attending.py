@@ -9,12 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.nets.base import CHANNELS, Apply, kind
+from tests.nets.base import CHANNELS, Apply, as_map, kind, tokens_of
 from tests.nets.constants import LONG, drawn_mask
-
-
-def _tokens(x: torch.Tensor) -> torch.Tensor:
-    return x.flatten(2).transpose(1, 2)
 
 
 @kind(1, 2, weight=2)
@@ -24,7 +20,7 @@ def old_attention(r: random.Random, rank: int) -> nn.Module:
     how = r.choice(["minus 1e4", "times and minus", "before a scale", "twice", "bias", "low", "renormalised", "parts"])
 
     def function(step: Any, x: torch.Tensor) -> torch.Tensor:
-        tokens = _tokens(x)
+        tokens = tokens_of(x)
         n = tokens.shape[1]
         open_ = step.mask[:n, :n].to(x.dtype)
         scores = tokens @ tokens.transpose(1, 2)
@@ -47,7 +43,7 @@ def old_attention(r: random.Random, rank: int) -> nn.Module:
         else:
             weights = scores.masked_fill(open_ == 0, -1e30).softmax(-1)
             weights = torch.cat([weights[..., : n // 2], torch.zeros_like(weights[..., n // 2 :])], -1)
-        return (weights @ tokens).transpose(1, 2).reshape(x.shape)
+        return as_map(weights @ tokens, x)
 
     return Apply(function, f"{name} {how}", mask=mask, bias=torch.randn(LONG, LONG) * 0.1)
 
@@ -60,7 +56,7 @@ def masked_by_head(r: random.Random, rank: int) -> nn.Module:
     net = nn.MultiheadAttention(CHANNELS, 2, batch_first=True)
 
     def function(step: Any, x: torch.Tensor) -> torch.Tensor:
-        tokens = _tokens(x)
+        tokens = tokens_of(x)
         n = tokens.shape[1]
         masks = step.masks[:, :n, :n]
         if how == "module":
@@ -77,7 +73,7 @@ def masked_by_head(r: random.Random, rank: int) -> nn.Module:
         else:
             heads = tokens.unflatten(-1, (2, CHANNELS // 2)).transpose(1, 2)
             y = F.scaled_dot_product_attention(heads, heads, heads, attn_mask=masks).transpose(1, 2).flatten(2)
-        return y.transpose(1, 2).reshape(x.shape)
+        return as_map(y, x)
 
     return Apply(function, how, masks=masks, net=net)
 
@@ -88,11 +84,11 @@ def linear_attention(r: random.Random, rank: int) -> nn.Module:
     causal = r.random() < 0.5
 
     def function(x: torch.Tensor) -> torch.Tensor:
-        tokens = _tokens(x)
+        tokens = tokens_of(x)
         q, k = tokens.softmax(-1), tokens.sigmoid()
         outer = k.unsqueeze(-1) * tokens.unsqueeze(-2)
         total = outer.cumsum(1) if causal else outer.sum(1, keepdim=True)
-        return (q.unsqueeze(-2) @ total).squeeze(-2).transpose(1, 2).reshape(x.shape)
+        return as_map((q.unsqueeze(-2) @ total).squeeze(-2), x)
 
     return Apply(function, f"causal {causal}")
 
@@ -104,7 +100,7 @@ def with_class_token(r: random.Random, rank: int) -> nn.Module:
     net = nn.MultiheadAttention(CHANNELS, 1, batch_first=True)
 
     def function(step: Any, x: torch.Tensor) -> torch.Tensor:
-        tokens = torch.cat([step.token.to(x.dtype), _tokens(x)], 1)
+        tokens = torch.cat([step.token.to(x.dtype), tokens_of(x)], 1)
         n = tokens.shape[1]
         closed = torch.ones(n, n, dtype=torch.bool).triu(2) if how == "mask" else None
         y = step.net(tokens, tokens, tokens, attn_mask=closed)[0] + tokens
@@ -122,7 +118,7 @@ def decoder(r: random.Random, rank: int) -> nn.Module:
     whole = r.random() < 0.5
 
     def function(step: Any, x: torch.Tensor) -> torch.Tensor:
-        tokens = _tokens(x)
+        tokens = tokens_of(x)
         mask = nn.Transformer.generate_square_subsequent_mask(x.shape[-1], dtype=x.dtype)
         memory = tokens if whole else tokens[:, :3].tanh()
         own = None if whole else torch.zeros(x.shape[-1], 3, dtype=torch.bool).index_fill(1, torch.tensor([1]), True)

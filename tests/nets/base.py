@@ -172,3 +172,13 @@ def smallest(net: Net, fails: Callable[[Net], bool]) -> Net:
         else:
             position += 1
     return Net(net.rank, steps, pruned=net.pruned)
+
+
+def tokens_of(x: torch.Tensor) -> torch.Tensor:
+    """A map's positions as tokens, ``(n, tokens, channels)``."""
+    return x.flatten(2).transpose(1, 2)
+
+
+def as_map(tokens: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Tokens back in the places of ``x``."""
+    return tokens.transpose(1, 2).reshape(x.shape)

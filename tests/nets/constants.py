@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.nets.base import CHANNELS, CONV, Apply, kind
+from tests.nets.base import CHANNELS, CONV, Apply, as_map, kind, tokens_of
 
 LONG = 64
 
@@ -28,10 +28,6 @@ def drawn_mask(r: random.Random, n: int = LONG) -> tuple[str, torch.Tensor]:
     return name, masks[name]
 
 
-def _tokens(x: torch.Tensor) -> torch.Tensor:
-    return x.flatten(2).transpose(1, 2)
-
-
 @kind(1, 2, weight=3)
 def masked_attention(r: random.Random, rank: int) -> nn.Module:
     """Attention written out; weights that underflow to zero close the path."""
@@ -39,7 +35,7 @@ def masked_attention(r: random.Random, rank: int) -> nn.Module:
     how = r.choice(["-inf", "-1e9", "dtype", "added", "added large", "where", "after", "log"])
 
     def function(step: Any, x: torch.Tensor) -> torch.Tensor:
-        tokens = _tokens(x)
+        tokens = tokens_of(x)
         n = tokens.shape[1]
         open_, scores = step.mask[:n, :n], tokens @ tokens.transpose(1, 2) / 2
         if how in {"-inf", "-1e9", "dtype"}:
@@ -55,7 +51,7 @@ def masked_attention(r: random.Random, rank: int) -> nn.Module:
         weights = scores.softmax(-1)
         if how == "after":
             weights = weights * open_
-        return (weights @ tokens).transpose(1, 2).reshape(x.shape)
+        return as_map(weights @ tokens, x)
 
     return Apply(function, f"{name} {how}", mask=mask)
 
@@ -66,7 +62,7 @@ def masked_fused_attention(r: random.Random, rank: int) -> nn.Module:
     how = r.choice(["bool", "float", "causal"])
 
     def function(step: Any, x: torch.Tensor) -> torch.Tensor:
-        tokens = _tokens(x).unsqueeze(1)
+        tokens = tokens_of(x).unsqueeze(1)
         n = tokens.shape[2]
         open_ = step.mask[:n, :n]
         given: dict[str, object] = {"is_causal": True}
@@ -75,7 +71,7 @@ def masked_fused_attention(r: random.Random, rank: int) -> nn.Module:
         elif how == "float":
             given = {"attn_mask": torch.zeros(n, n, dtype=x.dtype).masked_fill(~open_, -1e9)}
         y = F.scaled_dot_product_attention(tokens, tokens, tokens, **given)  # type: ignore[arg-type]
-        return y.squeeze(1).transpose(1, 2).reshape(x.shape)
+        return as_map(y.squeeze(1), x)
 
     return Apply(function, f"{name} {how}", mask=mask)
 
@@ -86,7 +82,7 @@ def unequal_causal(r: random.Random, rank: int) -> nn.Module:
     fewer = r.choice(["queries", "keys"])
 
     def function(x: torch.Tensor) -> torch.Tensor:
-        tokens = _tokens(x).unsqueeze(1)
+        tokens = tokens_of(x).unsqueeze(1)
         half = tokens[:, :, ::2]
         q, k = (half, tokens) if fewer == "queries" else (tokens, half)
         return F.scaled_dot_product_attention(q, k, k, is_causal=True).squeeze(1).transpose(1, 2)
@@ -101,7 +97,7 @@ def masked_module_attention(r: random.Random, rank: int) -> nn.Module:
     net = nn.MultiheadAttention(CHANNELS, 2, batch_first=True)
 
     def function(step: Any, x: torch.Tensor) -> torch.Tensor:
-        tokens = _tokens(x)
+        tokens = tokens_of(x)
         n = tokens.shape[1]
         closed = ~step.mask[:n, :n]
         given: dict[str, object] = {"attn_mask": closed}
@@ -112,7 +108,7 @@ def masked_module_attention(r: random.Random, rank: int) -> nn.Module:
         elif how == "causal":
             given = {"attn_mask": torch.ones(n, n, dtype=torch.bool).triu(1), "is_causal": True}
         y = step.net(tokens, tokens, tokens, need_weights=how == "weights", **given)[0]
-        return y.transpose(1, 2).reshape(x.shape)
+        return as_map(y, x)
 
     return Apply(function, f"{name} {how}", mask=mask, net=net)
 
@@ -123,7 +119,7 @@ def masked_encoder(r: random.Random, rank: int) -> nn.Module:
 
     def function(step: Any, x: torch.Tensor) -> torch.Tensor:
         mask = nn.Transformer.generate_square_subsequent_mask(x.shape[-1], dtype=x.dtype)
-        return step.layer(_tokens(x), src_mask=mask, is_causal=True).transpose(1, 2)
+        return step.layer(tokens_of(x), src_mask=mask, is_causal=True).transpose(1, 2)
 
     return Apply(function, layer=layer)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +11,6 @@ from rftools.plots import plot, save
 from rftools.plots.theme import THEMES
 from tests import drawn
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 SEEN = """() => {
   const figure = document.getElementById("figure");
   const line = figure._fullData.find(trace => trace.name === "field, height");
@@ -20,28 +19,23 @@ SEEN = """() => {
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found (apt-get install chromium)")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_page_follows_the_system_and_fills_the_window(scheme: str, tmp_path: Path) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright (pip install playwright)")
+def test_a_page_follows_the_system_and_fills_the_window(browser: Any, scheme: str, tmp_path: Path) -> None:
     save(drawn.theoretical(), tmp_path / "a.html")
     save(drawn.theoretical(), tmp_path / "b.html", theme="light")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(color_scheme=scheme, viewport={"width": 1100, "height": 700})
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto((tmp_path / "a.html").as_uri())
-        colour = THEMES[scheme].colour
-        page.wait_for_function("() => document.getElementById('figure')._fullLayout")
-        ground, line, width = page.evaluate(SEEN)
-        assert (ground, line) == (colour("background"), colour("series-1"))
-        assert 1000 < width <= 1100
-        page.goto((tmp_path / "b.html").as_uri())
-        page.wait_for_function("() => document.getElementById('figure')._fullLayout")
-        assert page.evaluate(SEEN)[0] == THEMES["light"].colour("background")  # asked for: whatever the system says
-        assert errors == []
-        browser.close()
+    page = browser.new_page(color_scheme=scheme, viewport={"width": 1100, "height": 700})
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto((tmp_path / "a.html").as_uri())
+    colour = THEMES[scheme].colour
+    page.wait_for_function("() => document.getElementById('figure')._fullLayout")
+    ground, line, width = page.evaluate(SEEN)
+    assert (ground, line) == (colour("background"), colour("series-1"))
+    assert 1000 < width <= 1100
+    page.goto((tmp_path / "b.html").as_uri())
+    page.wait_for_function("() => document.getElementById('figure')._fullLayout")
+    assert page.evaluate(SEEN)[0] == THEMES["light"].colour("background")  # asked for: whatever the system says
+    assert errors == []
 
 
 @pytest.mark.parametrize("kind", ["map", "growth", "profile"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ from rftools.plots.saving import save
 from tests import drawn
 from tests.plots.test_plots import ALL, RESULTS
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 HELD = (sc.Line, sc.Points, sc.Band, sc.Bars, sc.ReferenceLine, sc.Text)  # windows and ellipses may leave the picture
 
 
@@ -59,15 +56,6 @@ def test_matplotlib_shows_all_that_a_drawing_holds(make: Any, kind: str) -> None
     assert missing(scene, ranges[: sum(not p.polar for p in scene.panels)]) == []
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright (pip install playwright)")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser.new_page()
-        browser.close()
-
-
 RANGES = """() => {
   const layout = document.querySelector(".js-plotly-plot")._fullLayout;
   return layout._subplots.cartesian.map(id => {
@@ -82,10 +70,10 @@ RANGES = """() => {
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found (apt-get install chromium)")
-def test_plotly_shows_all_that_a_drawing_holds(page: Any, tmp_path: Path) -> None:
+def test_plotly_shows_all_that_a_drawing_holds(browser: Any, tmp_path: Path) -> None:
     """In a browser, since plotly.js settles an axis's range itself from all that the figure holds."""
     lost: dict[str, Any] = {}
+    page = browser.new_page()
     for case in CASES:
         result, kind = case.values[0](), case.values[1]
         save(result, tmp_path / "a.html", kind=kind)

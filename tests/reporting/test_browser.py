@@ -6,7 +6,6 @@ import base64
 import dataclasses
 import itertools
 import re
-import shutil
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -23,13 +22,7 @@ from rftools.reporting.drawing.units import decoded
 from rftools.reporting.findings import Thresholds
 from tests import drawn
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found (apt-get install chromium)"),
-]
+pytestmark = pytest.mark.browser
 with torch.random.fork_rng():
     torch.manual_seed(0)
     NET = nn.Sequential(
@@ -56,15 +49,6 @@ def inherited() -> nn.Module:
     """A net whose layers are named like what every object of JavaScript has."""
     names = ("constructor", "__proto__", "toString", "hasOwnProperty", "valueOf")
     return nn.Sequential(OrderedDict((name, nn.Conv2d(3, 3, 3, padding=1)) for name in names))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright (pip install playwright)")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +20,7 @@ from torch import nn
 import rftools as rf
 from tests import drawn
 
-CHROMIUM = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found (apt-get install chromium)"),
-]
+pytestmark = pytest.mark.browser
 FOLDER = Path(__file__).parent / "looks"
 TAKEN = os.environ.get("RFTOOLS_TAKE_LOOKS") == "1"
 SMALL = 96  # pixels that a picture is wide when it is compared
@@ -67,15 +61,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "module": rf.report(net, folder / "module.html", input_size=(3, 40, 56), effective=False),
         "compared": rf.report([*results, *other], folder / "compared.html"),
     }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright (pip install playwright)")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 def opened(browser: Any, address: str, scheme: str, change: str = "") -> Any:

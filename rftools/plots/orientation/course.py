@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rftools.plots.kinds import kind
+from rftools.plots.orientation.reading import mean_anisotropy, pooled_anisotropy, resultant
 from rftools.plots.scene import (
-    Band,
-    Line,
     Mark,
     Panel,
     PlotAxis,
     Scene,
+    banded,
     even,
     numbers,
     of_all,
@@ -23,9 +23,8 @@ from rftools.plots.several import labels, shared_layers
 from rftools.plots.theme import SERIES
 
 if TYPE_CHECKING:
-    from rftools.weights.results import LayerOrientation, OrientationResult
+    from rftools.weights.results import OrientationResult
 
-Interval = tuple[float | None, float | None, float | None]  # value, low, high
 LINES = 6  # layers in one panel
 
 
@@ -46,10 +45,10 @@ def course(results: Sequence[OrientationResult], layers: Sequence[str] | None = 
     single: list[Mark] = []
     lengths: list[Mark] = []
     for place, name in enumerate(picked):
-        rows, colour = [result[name] for result in results], SERIES[place]
-        pooled += _curve(x, colour, name, [_pooled(row) for row in rows])
-        single += _curve(x, colour, name, [(r.anisotropy, r.anisotropy_low, r.anisotropy_high) for r in rows])
-        lengths += _curve(x, colour, name, [(r.resultant, r.resultant_low, r.resultant_high) for r in rows])
+        rows, colour, label = [result[name] for result in results], SERIES[place], short(name, 24)
+        pooled += banded(x, colour, label, map(pooled_anisotropy, rows))
+        single += banded(x, colour, label, map(mean_anisotropy, rows))
+        lengths += banded(x, colour, label, map(resultant, rows))
     return Scene(
         panels=(
             Panel("All kernels pooled", axis, PlotAxis("anisotropy, 0 isotropic", zero=True), tuple(pooled)),
@@ -78,15 +77,3 @@ def _numbered(names: list[str]) -> tuple[str, list[str]]:
     if len(names) < 2 or None in heads or len(heads) > 1:
         return "model", names
     return (heads.pop() or "model").rpartition("/")[2], [match[2] for match in found if match]
-
-
-def _pooled(row: LayerOrientation) -> Interval:
-    return (None, None, None) if row.pooled is None else (row.pooled.anisotropy, row.pooled.low, row.pooled.high)
-
-
-def _curve(x: tuple[float, ...], colour: str, name: str, found: Sequence[Interval]) -> list[Mark]:
-    values, low, high = (numbers(own) for own in zip(*found, strict=True))
-    return [
-        Band(colour=colour, x=x, low=low, high=high),
-        Line(colour=colour, label=short(name, 24), x=x, y=values, markers=True),
-    ]

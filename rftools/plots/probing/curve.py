@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rftools.plots.kinds import kind
-from rftools.plots.scene import Band, Line, Mark, Panel, PlotAxis, ReferenceLine, Scene, numbers, short
+from rftools.plots.scene import Mark, Panel, PlotAxis, ReferenceLine, Scene, banded, numbers, short
 
 if TYPE_CHECKING:
     from rftools.probing.result import Probed
@@ -22,11 +22,9 @@ SHOWN = {
 def curve(result: Probed) -> Scene:
     """The share told right over sizes with its interval, chance, and the fields beside: used, can see, does see."""
     x = numbers(row.size for row in result)
-    shares = numbers(100 * row.share for row in result)
-    low, high = numbers(100 * row.low for row in result), numbers(100 * row.high for row in result)
+    shares = [(100 * row.share, 100 * row.low, 100 * row.high) for row in result]
     marks: list[Mark] = [
-        Band(colour="series-1", x=x, low=low, high=high),
-        Line(colour="series-1", x=x, y=shares, markers=True, label="told right, 95 % interval"),
+        *banded(x, "series-1", "told right, 95 % interval", shares),
         ReferenceLine(colour="muted", value=100 * result.chance, dash="dot", label="chance"),
     ]
     most = max(x)
@@ -40,7 +38,7 @@ def curve(result: Probed) -> Scene:
         (Panel(_message(result), *axes, tuple(marks)),),
         title=f"Behavioural field of {short(result.model.name, 40)}",
         caption=" ".join(f"{line[0].upper()}{line[1:]}." for line in (result.shown, *result.remarks())),
-        alt=f"Share of answers told right over {len(x)} sizes, from {shares[0]:.0f} to {shares[-1]:.0f} %.",
+        alt=f"Share of answers told right over {len(x)} sizes, from {shares[0][0]:.0f} to {shares[-1][0]:.0f} %.",
     )
 
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from rftools.errors import RequestError
 from rftools.plots.kinds import kind
 from rftools.plots.scene import (
-    Band,
     Line,
     Mark,
     Panel,
     PlotAxis,
     Scene,
+    banded,
     layer_axis,
     numbers,
     short,
@@ -67,5 +67,4 @@ def depth(result: TuningResult) -> Scene:
 
 
 def _quartiles(x: tuple[float, ...], values: list[NDArray[np.float64]], colour: str) -> tuple[Mark, ...]:
-    low, middle, high = (numbers(np.quantile(v, q) for v in values) for q in (0.25, 0.5, 0.75))
-    return Band(colour=colour, x=x, low=low, high=high), Line(colour=colour, x=x, y=middle, markers=True)
+    return tuple(banded(x, colour, None, [tuple(np.quantile(own, (0.5, 0.25, 0.75))) for own in values]))

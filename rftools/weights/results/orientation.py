@@ -114,6 +114,10 @@ class LayerOrientation(ShownRow):
     chance: Expected | None = field(default=None, repr=False, compare=False)  # the lattice's histogram; not in the JSON
 
 
+COLUMNS = ("layer", "kernels", "oriented", "angle", "R", "low", "high", "anisotropy", "p lattice", "q",
+           "p Rayleigh", "p Kuiper", "p Rao", "pooled anisotropy", "pooled angle", "rank", "note")  # fmt: skip
+
+
 @dataclass(frozen=True, repr=False)
 class OrientationResult(Result[LayerOrientation]):
     """The orientation of every layer with spatial kernels."""
@@ -153,8 +157,12 @@ class OrientationResult(Result[LayerOrientation]):
         return body
 
     def columns(self) -> tuple[str, ...]:
-        return ("layer", "kernels", "oriented", "angle", "R", "low", "high", "anisotropy", "p lattice", "q",
-                "p Rayleigh", "p Kuiper", "p Rao", "pooled anisotropy", "pooled angle", "rank", "note")  # fmt: skip
+        return self._placed(COLUMNS)
+
+    def _placed(self, cells: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Of effective fields, which know no lattice, Rayleigh's p is the one to read: it stands beside R."""
+        p, r = COLUMNS.index("p Rayleigh"), COLUMNS.index("anisotropy")
+        return cells if self.of == "weights" else (*cells[:r], cells[p], *cells[r:p], *cells[p + 1 :])
 
     def records(self) -> Sequence[Sequence[Any]]:
         rows = []
@@ -162,7 +170,7 @@ class OrientationResult(Result[LayerOrientation]):
             pooled = (None,) * 3 if row.pooled is None else (row.pooled.anisotropy, row.pooled.angle, row.pooled.rank)
             size = (row.mean_angle, row.resultant, row.resultant_low, row.resultant_high, row.anisotropy)
             tests = (row.p_lattice, row.q, row.p_rayleigh, row.p_kuiper, row.p_rao)
-            rows.append((row.name, row.kernels, row.oriented, *size, *tests, *pooled, row.note or ""))
+            rows.append(self._placed((row.name, row.kernels, row.oriented, *size, *tests, *pooled, row.note or "")))
         return rows
 
     def by_sign(self) -> Grouped:
