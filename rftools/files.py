@@ -11,6 +11,8 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -113,6 +115,29 @@ def sha256_of(path: str | Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """A file as it was when it was read, by its size and time; its SHA-256 is worked out when it is first asked for."""
+
+    path: Path
+    size: int
+    written: int  # nanoseconds
+
+    @classmethod
+    def of(cls, path: Path) -> Hashed:
+        found = path.stat()
+        return cls(path.absolute(), found.st_size, found.st_mtime_ns)
+
+    @cached_property
+    def sha256(self) -> str | None:
+        """None where the file has gone or changed since: the sum would be another file's."""
+        try:
+            digest = sha256_of(self.path)
+            return digest if Hashed.of(self.path) == self else None
+        except OSError:
+            return None
 
 
 def _umask() -> int:

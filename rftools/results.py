@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which model a result speaks of; ``sha256`` is that of its file, null where there was none.
+    """Which model a result speaks of; ``sha256`` is that of its file, null where there was none or it
+    had changed since it was read.
 
     ``weights`` says where weights that are from no file came from: ``random, seed 0``. ``left_out`` names operators of
     an ONNX file that are not read; the net ends before them. ``fit`` says how a file's tensors fit the net, where that

@@ -136,7 +136,9 @@ def _from_path(path: Path, model: Model, count: int | None, some: int, strict: b
             f"no such file or folder: {path}{closest(str(path), known)}; noise is white or pink, data {', '.join(DATA)}"
         )
     if path.suffix.lower() in {".npy", ".npz"}:
-        return _first(torch.from_numpy(real_numbers(read_array(path), path.name)), path.name, model, count, path.name)
+        return _first(
+            torch.from_numpy(real_numbers(read_array(path, count), path.name)), path.name, model, count, path.name
+        )
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
         if not files:

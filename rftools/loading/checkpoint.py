@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
-from rftools.files import sha256_of
+from rftools.files import Hashed
 from rftools.loading import factories
 from rftools.loading.arguments import checked
 from rftools.loading.model import Model, Normalisation
@@ -40,7 +40,7 @@ def from_checkpoint(path: Path, content: Mapping[str, Any], model: str | None) -
         spec=str(path),
         name=f"{arch['name']} ({path.name})",
         input_size=size,
-        sha256=sha256_of(path),
+        file=Hashed.of(path),
         normalisation=None if not norm else Normalisation(tuple(norm["mean"]), tuple(norm["std"])),
         classes=tuple(content["classes"]),
         metadata={

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
-from rftools.files import sha256_of
+from rftools.files import Hashed
 from rftools.loading import factories
 from rftools.loading.evidence import CONFIG, Config, config_beside, names_in
 from rftools.loading.lean import without_numbers
@@ -154,7 +154,7 @@ def _described(model: Model, path: Path, match: Match | None, found: bool, how: 
     if said:
         metadata |= {"fit": said, "chosen": f"{path.name}: {said}"}
     return dataclasses.replace(
-        model, spec=str(path) if found else model.spec, sha256=sha256_of(path), name=f"{model.name} ({path.name})",
+        model, spec=str(path) if found else model.spec, file=Hashed.of(path), name=f"{model.name} ({path.name})",
         metadata=metadata, weights=None,
     )  # fmt: skip
 

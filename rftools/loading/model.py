@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rftools.errors import RequestError, shown
+from rftools.files import Hashed
 from rftools.reading.limits import check
 from rftools.results import ModelInfo
 
@@ -41,7 +42,7 @@ class Model:
     spec: str
     name: str
     input_size: tuple[int, ...] | None = None
-    sha256: str | None = None
+    file: Hashed | None = None
     normalisation: Normalisation | None = None
     classes: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -52,6 +53,13 @@ class Model:
         size = "unknown" if self.input_size is None else "x".join(map(str, self.input_size))
         weights = "" if self.weights is None else f", weights {self.weights}"
         return f"<Model {self.name}: {self.parameters} parameters, input {size}{weights}>"
+
+    @property
+    def sha256(self) -> str | None:
+        """That of the file that it was read from, worked out when it is first asked for; None where there was none, or
+        it has changed since.
+        """
+        return None if self.file is None else self.file.sha256
 
     @property
     def parameters(self) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.errors import RequestError
-from rftools.reading.archives import check_archive
+from rftools.reading.archives import bytes_of, check_archive
 from rftools.reading.door import door, regular
 from rftools.reading.limits import check
 
@@ -34,21 +34,21 @@ OTHER = {
 }
 
 
-def read_array(path: str | Path) -> NDArray[Any]:
-    """The array of an NPY file, or the only one of an NPZ.
+def read_array(path: str | Path, rows: int | None = None) -> NDArray[Any]:
+    """The array of an NPY file, or the only one of an NPZ; its first ``rows``, and no more is read.
 
     Raises:
         RequestError: no such file, a damaged one, several arrays, or one that is not of numbers.
     """
-    found = read_arrays(path)
+    found = read_arrays(path, rows=rows)
     if len(found) != 1:
         names = ", ".join(list(found)[:5]) + (", ..." if len(found) > 5 else "")
         raise RequestError(f"{Path(path).name} holds {len(found)} arrays ({names}); save the one that is meant alone")
     return next(iter(found.values()))
 
 
-def read_arrays(path: str | Path, words: str = NO_ARRAYS) -> Mapping[str, NDArray[Any]]:
-    """Every array of an NPZ by its name; that of an NPY under ``""``.
+def read_arrays(path: str | Path, words: str = NO_ARRAYS, *, rows: int | None = None) -> Mapping[str, NDArray[Any]]:
+    """Every array of an NPZ by its name; that of an NPY under ``""``. Of each the first ``rows`` where they are given.
 
     Raises:
         RequestError: no such file; a damaged one; arrays that are not of numbers.
@@ -57,23 +57,23 @@ def read_arrays(path: str | Path, words: str = NO_ARRAYS) -> Mapping[str, NDArra
     with door(file.name, words), file.open("rb") as stream:
         if stream.read(2) != b"PK":
             stream.seek(0)
-            return {"": _array(stream, file.stat().st_size, file.name)}
+            return {"": _array(stream, file.stat().st_size, file.name, rows)}
         with zipfile.ZipFile(stream) as archive:
-            return _members(archive, file.name)
+            return _members(archive, file.name, rows)
 
 
-def _members(archive: zipfile.ZipFile, where: str) -> dict[str, NDArray[Any]]:
+def _members(archive: zipfile.ZipFile, where: str, rows: int | None) -> dict[str, NDArray[Any]]:
     check_archive(archive, where)
     found = {}
     for entry in archive.infolist():
         with archive.open(entry) as stream:
             name = entry.filename.removesuffix(".npy")
-            found[name] = _array(stream, entry.file_size, f"{where}: {name}")
+            found[name] = _array(stream, entry.file_size, f"{where}: {name}", rows)
     return found
 
 
-def _array(stream: IO[bytes], size: int, where: str) -> NDArray[Any]:
-    """One array of ``size`` bytes with its header."""
+def _array(stream: IO[bytes], size: int, where: str, rows: int | None) -> NDArray[Any]:
+    """One array of ``size`` bytes with its header, or its first rows where these lie together."""
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(stream)
@@ -83,7 +83,11 @@ def _array(stream: IO[bytes], size: int, where: str) -> NDArray[Any]:
     held = size - stream.tell()
     if prod(shape) * dtype.itemsize != held or min(shape, default=0) < 0:
         raise RequestError(f"{where} is damaged: its header says {'x'.join(map(str, shape))}, and {held} bytes follow")
-    return np.frombuffer(stream.read(held), dtype).reshape(shape, order="F" if fortran else "C")
+    if rows is not None and shape and rows < shape[0] and not fortran:
+        shape = (rows, *shape[1:])
+        held = prod(shape) * dtype.itemsize
+    numbers = np.frombuffer(bytes_of(stream, held), dtype, prod(shape))
+    return numbers.reshape(shape, order="F" if fortran else "C")
 
 
 def real_numbers(array: Any, where: str) -> NDArray[Any]:

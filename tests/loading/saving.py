@@ -98,6 +98,53 @@ def _sharded(net: nn.Module, x: torch.Tensor, folder: Path) -> Path:
     return folder / "model.safetensors.index.json"
 
 
+KERAS_KINDS = {"weight": "kernel", "bias": "bias", "running_mean": "moving_mean", "running_var": "moving_variance"}
+
+
+def keras_places(net: nn.Module, version: int) -> dict[str, np.ndarray[Any, Any]]:
+    """The weights of a net in Keras' order, under the paths of its files; layers are called as torch calls them."""
+    found: dict[str, np.ndarray[Any, Any]] = {}
+    for name, module in net.named_modules():
+        weight = getattr(module, "weight", None)
+        if not isinstance(weight, torch.Tensor) or not isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)):
+            continue
+        depthwise = isinstance(module, nn.modules.conv._ConvNd) and module.groups == module.in_channels > 1
+        layer = name.replace(".", "-") + ("-depthwise" if depthwise else "")
+        kernel = weight.detach().numpy()
+        for part in ("weight", "bias"):
+            value = getattr(module, part)
+            kind = "depthwise_kernel" if depthwise and part == "weight" else KERAS_KINDS[part]
+            number = "01"[part == "bias"]
+            place = f"layers/{layer}/vars/{number}" if version == 3 else f"model_weights/{layer}/{layer}/{kind}:0"
+            if value is not None:
+                found[place] = in_keras_order(kernel, depthwise) if part == "weight" else value.detach().numpy()
+    return found
+
+
+def in_keras_order(kernel: np.ndarray[Any, Any], depthwise: bool) -> np.ndarray[Any, Any]:
+    """``(out, in, *kernel)`` as ``(*kernel, in, out)``; of a depthwise one ``(*kernel, in, multiplier)``."""
+    last = np.moveaxis(kernel, (0, 1), (-1, -2))
+    return last.reshape(*last.shape[:-2], last.shape[-1], 1) if depthwise else last
+
+
+def keras_file(net: nn.Module, path: Path, version: int) -> Path:
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        for place, value in keras_places(net, version).items():
+            file[place] = value
+    return path
+
+
+def onnx_file(net: nn.Module, x: torch.Tensor, path: Path) -> Path:
+    """With batch norms left as they are, so that weights are the module's own."""
+    torch.onnx.export(
+        net.eval(), (x,), str(path), dynamo=False, do_constant_folding=False,
+        training=torch.onnx.TrainingMode.PRESERVE,
+    )  # fmt: skip
+    return path
+
+
 @saver("NumPy")
 def _numpy(net: nn.Module, x: torch.Tensor, folder: Path) -> Path:
     np.savez(folder / "net.npz", **{name: value.numpy() for name, value in net.state_dict().items()})  # type: ignore[arg-type]

@@ -56,7 +56,40 @@ def test_kernels_of_keras_are_turned(tmp_path: Path) -> None:
     assert shapes == {name: value.shape for name, value in state.items()}
 
 
+def keras_layers(layers: Any) -> list[Any]:
+    """Of every kind that has kernels, under names that say nothing of the kind."""
+    inner: list[Any] = [
+        layers.Conv2D(8, (3, 5), padding="same", name="a"),
+        layers.BatchNormalization(name="b"),
+        layers.SeparableConv2D(8, 3, use_bias=False, name="c"),
+        layers.DepthwiseConv2D(3, depth_multiplier=2, use_bias=False, name="d"),
+        layers.Conv2DTranspose(6, 3, name="e"),
+        layers.Conv2D(4, (1, 3), groups=2, name="f"),
+        layers.Dense(5, name="g"),
+    ]
+    return inner
+
+
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["a.keras", "a.weights.h5", "a.h5"])
+def test_kernels_of_every_layer_that_keras_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """In a net inside a net, as with a backbone: the slices of each layer's kernel, and its sizes in torch's order."""
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    layers = keras_layers(keras.layers)
+    attention = keras.layers.MultiHeadAttention(2, 4, name="h")
+    net = keras.Sequential([keras.Input((16, 16, 3)), keras.Sequential(layers[:5], name="net"), *layers[5:]])
+    tokens = keras.Input((5, 6))
+    net = keras.Model([net.inputs[0], tokens], [net.outputs[0], attention(tokens, tokens)])
+    (net.save_weights if "weights" in name else net.save)(tmp_path / name)
+    shapes = sorted(row.shape for row in rf.sparsity(tmp_path / name))
+    wanted = [(8, 3, 3, 5), (8, 1, 3, 3), (8, 8, 1, 1), (16, 1, 3, 3), (6, 16, 3, 3), (4, 3, 1, 3), (5, 4)]
+    assert shapes == sorted([*wanted, *[(8, 6)] * 3, (6, 8)])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
 def test_files_that_keras_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A convolution's answer by Keras is torch's with the kernel that is read."""
     monkeypatch.setenv("KERAS_BACKEND", "torch")

@@ -13,7 +13,7 @@ from torch.nn.utils import prune
 
 import rftools as rf
 from rftools.loading import as_model
-from tests.loading.saving import SAVERS
+from tests.loading.saving import SAVERS, keras_file, onnx_file
 
 SOURCE = """
 from torch import nn
@@ -24,10 +24,12 @@ def volume():
 Made = tuple[nn.Module, tuple[int, ...], str | None]
 
 
-def _library(spec: str, size: tuple[int, ...]) -> Callable[[Path], Made]:
+def _library(spec: str, size: tuple[int, ...], *, named: bool = False) -> Callable[[Path], Made]:
+    """A library's net; ``named`` where others have the same tensors, and differ in dilation."""
+
     def make(folder: Path) -> Made:
         pytest.importorskip(spec.partition(":")[0])
-        return rf.load(spec, seed=1).module, size, None
+        return rf.load(spec, seed=1).module, size, spec.partition("?")[0] if named else None
 
     return make
 
@@ -53,7 +55,7 @@ NETS: dict[str, Callable[[Path], Made]] = {
     "pruned with masks": _pruned,
     "ResNet, one channel": _library("torchvision:resnet18?num_classes=3&in_chans=1", (1, 64, 64)),
     "depthwise": _library("torchvision:mobilenet_v3_small?num_classes=9", (3, 64, 64)),
-    "1-D": _library("rftools:wavenet?classes=3", (1, 256)),
+    "1-D": _library("rftools:wavenet?classes=3", (1, 256), named=True),
     "3-D": _volume,
 }
 QUICK = ("3-D",)
@@ -109,3 +111,68 @@ def test_the_same_fields_sparsity_and_map(tmp_path: Path, net: str, saver: str) 
     ours, theirs = (torch.as_tensor(rf.effective(each, images, layers=[layer])[layer].map) for each in (loaded, own))
     assert torch.allclose(ours, theirs, rtol=1e-5, atol=0)
     assert bool((theirs > 0).any())
+
+
+def quick(name: str) -> Any:
+    return pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow])
+
+
+def as_saved(net: str, folder: Path) -> tuple[nn.Module, tuple[int, ...]]:
+    """The net with its masks made permanent, as these formats have none."""
+    torch.manual_seed(3)
+    module, size, _ = NETS[net](folder)
+    for child in module.modules():
+        if prune.is_pruned(child) and isinstance(child, nn.Conv2d):
+            prune.remove(child, "weight")  # type: ignore[arg-type]
+    return module.eval(), size
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("net", [quick(name) for name in NETS])
+def test_an_onnx_file_is_the_same_net(tmp_path: Path, net: str) -> None:
+    """Its layers have other names and the same order: the fields of every convolution, its zeros, the output's map."""
+    pytest.importorskip("onnx")
+    module, size = as_saved(net, tmp_path)
+    own = as_model(module, size)
+    loaded = rf.load(onnx_file(module, torch.rand(1, *size), tmp_path / "net.onnx"))
+    assert loaded.input_size == size
+    theirs, ours = kernels_of(own), kernels_of(loaded)
+    assert [row.shape for row in theirs] == [row.shape for row in ours]
+    assert [(row.zeros, row.taps, row.shapes) for row in theirs] == [(row.zeros, row.taps, row.shapes) for row in ours]
+    fields, read = rf.theoretical(own), rf.theoretical(loaded)
+    for a, b in zip(theirs, ours, strict=True):
+        assert (fields[a.name].axes, fields[a.name].status) == (read[b.name].axes, read[b.name].status), a.name
+    images = torch.rand(2, *size)
+    maps = [
+        torch.as_tensor(rf.effective(each, images, layers=[rows[-1].name])[rows[-1].name].map)
+        for each, rows in ((own, theirs), (loaded, ours))
+    ]
+    assert torch.allclose(maps[1], maps[0], rtol=1e-5, atol=1e-5 * float(maps[0].max()))
+    assert bool((maps[0] > 0).any())
+
+
+def kernels_of(model: rf.Model) -> list[Any]:
+    """The rows of convolutions, in the order of the net."""
+    return [row for row in rf.sparsity(model) if len(row.shape) > 2]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("net", [quick(name) for name in NETS])
+def test_the_same_kernels_from_keras(tmp_path: Path, net: str, version: int) -> None:
+    """Zeros, and where kernels point: of ``(y, x, in, out)`` each is turned to its place."""
+    pytest.importorskip("h5py")
+    module, size = as_saved(net, tmp_path)
+    path = keras_file(module, tmp_path / "net.weights.h5", version)
+    model = as_model(module, size)
+    ours = {row.name.replace(".", "-"): row for row in rf.sparsity(model)}
+    read = {row.name.removesuffix("-depthwise"): row for row in rf.sparsity(path)}
+    ours = {name: row for name, row in ours.items() if name in read}
+    assert len(ours) == len(read) == sum(isinstance(m, (nn.Linear, nn.modules.conv._ConvNd)) for m in module.modules())
+    facts = ("shape", "weights", "zeros", "taps", "shapes", "full_box", "dead_filters", "dead_inputs")
+    for name, row in ours.items():
+        assert all(getattr(row, fact) == getattr(read[name], fact) for fact in facts), name
+    if any(len(row.shape) > 3 and min(row.shape[2:]) > 1 for row in ours.values()):
+        angles = {row.name.replace(".", "-"): row for row in rf.orientation(model, mass="abs")}
+        for row in rf.orientation(path, mass="abs"):
+            own = angles[row.name.removesuffix("-depthwise")]
+            assert (row.kernels, row.mean_angle, row.resultant) == (own.kernels, own.mean_angle, own.resultant)

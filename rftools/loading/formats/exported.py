@@ -17,7 +17,7 @@ from rftools.errors import RequestError
 from rftools.loading.formats import Contents, reader
 from rftools.loading.stub.archive import read_stub_bytes
 from rftools.loading.stub.tensors import Storage, tensor
-from rftools.reading import check, check_archive, door
+from rftools.reading import bytes_of, check, check_archive, door
 
 KIND = "exported program"
 CONFIG = "data/weights/model_weights_config.json"
@@ -75,7 +75,8 @@ def _tensor(
 
     def numbers() -> torch.Tensor:
         if member not in read:
-            read[member] = torch.frombuffer(bytearray(archive.read(member)), dtype=dtype)
+            with archive.open(member) as stream:
+                read[member] = torch.frombuffer(bytes_of(stream, size), dtype=dtype)
         return read[member]
 
     storage = Storage(dtype, size // dtype.itemsize, numbers if values and size else None)

@@ -25,8 +25,8 @@ def read_kernels(path: Path) -> Contents:
 
 
 def _tensor(array: NDArray[Any], name: str, where: str) -> torch.Tensor:
-    """A copy in the machine's byte order; whole numbers as int64."""
+    """In the machine's byte order; whole numbers as int64. Copied only where it is not so."""
     if array.dtype.kind == FLOATS and array.dtype.itemsize > WIDEST:
         raise RequestError(f"{where}: {name[:64] or 'its array'} is of {array.dtype}, which torch has not")
     kind = array.dtype.newbyteorder("=") if array.dtype.kind == FLOATS else np.dtype(np.int64)
-    return torch.from_numpy(np.array(array, kind, order="C"))
+    return torch.from_numpy(np.require(array, kind, ["C", "W"]))

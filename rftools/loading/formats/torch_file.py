@@ -24,19 +24,28 @@ def read_torch_header(path: Path) -> Contents:
 @reader(".pt", ".pth", ".ckpt", ".bin", ".jit", ".ts", ".torchscript", header=read_torch_header)
 def read_torch(path: Path) -> Contents:
     """Tensors and plain containers as PyTorch reads them; what it refuses is read with stand-ins for its classes."""
-    from rftools.models import read_torch_file
-    from rftools.models.checkpoint import MoreThanTensors
-
     _check_sizes(path)
-    try:
-        found = Found(read_torch_file(path), (), "PyTorch file")
-    except MoreThanTensors as refusal:
-        found = read_stub(path)
-        if not holds_tensors(found.content):
-            raise refusal from None
+    plain, refused = _as_pytorch_reads(path)
+    found = Found(plain, (), "PyTorch file") if refused is None else read_stub(path)
+    if refused is not None and not holds_tensors(found.content):
+        raise RequestError(refused)
     if not isinstance(found.content, dict):
         raise RequestError(f"{path.name} holds a {type(found.content).__name__}, not a state dict or a checkpoint")
     return Contents(found.content, found.kind, found.names)
+
+
+def _as_pytorch_reads(path: Path) -> tuple[Any, str | None]:
+    """What PyTorch makes of tensors and plain containers; of more than that nothing, and the line that refuses it.
+
+    The line alone: the error would keep the tensors that were read before it.
+    """
+    from rftools.models import read_torch_file
+    from rftools.models.checkpoint import MoreThanTensors
+
+    try:
+        return read_torch_file(path), None
+    except MoreThanTensors as refusal:
+        return None, str(refusal)
 
 
 def _check_sizes(path: Path) -> None:

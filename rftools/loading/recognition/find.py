@@ -98,7 +98,7 @@ def find(content: Mapping[str, Any], key: str | None = None, prefix: str | None 
     Nets that differ in nothing but what has no weights (dilation, padding) all are in the list. ``key`` and ``prefix``
     say where alone to look.
     """
-    found = all_matches(content, key, prefix)
+    found = list(_searched(content, key, prefix, 1))
     if not found:
         return []
     most = max((match.tensors, -match.of) for match in found)
@@ -110,11 +110,19 @@ def find(content: Mapping[str, Any], key: str | None = None, prefix: str | None 
 
 def all_matches(content: Mapping[str, Any], key: str | None = None, prefix: str | None = None) -> list[Match]:
     """Every net of the index that lies somewhere in ``content``."""
-    found: list[Match] = []
+    return list(_searched(content, key, prefix, 0))
+
+
+def _searched(content: Mapping[str, Any], key: str | None, prefix: str | None, least: int) -> Iterator[Match]:
+    """Every net of the index in ``content``, where one was found before of ``least`` of its tensors and more."""
+    first: Match | None = None
+    most = 0
     for part in parts(content, key, prefix):
-        if not found or part.key == found[0].key or part.prefix == found[0].prefix:
-            found += _matches(part)
-    return found
+        beside = first is None or part.key == first.key or part.prefix == first.prefix
+        if beside and len(part.shapes) >= least * most:
+            for match in _matches(part):
+                first, most = first or match, max(most, match.tensors)
+                yield match
 
 
 def listed(found: Sequence[Match], names: Sequence[str] = ()) -> list[Match]:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
 from rftools.errors import RequestError
 from rftools.loading.stub.inert import FUNCTIONS, Function, Inert, stand_in
 from rftools.loading.stub.plain import as_plain
-from rftools.loading.stub.scan import scan_limited
+from rftools.loading.stub.scan import scan
 from rftools.loading.stub.tensors import Storage, rebuild, storage_type
-from rftools.reading import check, check_archive, door
+from rftools.reading import bytes_of, check, check_archive, door
 
 MAGIC = 0x1950A86A20F9469CFC6C  # of the stream of pickles (torch.serialization)
 
@@ -90,10 +91,12 @@ def _of_type(function: Any = None, _: Any = None, arguments: Any = (), *__: Any)
     return function(*arguments) if known else Inert(function, arguments)
 
 
-def _read(data: bytes, where: str, storage: Callable[[Any], Any]) -> tuple[Any, tuple[str, ...], int]:
-    found = scan_limited(data, where)
-    value = _Unpickler(data[: found.end], where, storage).load()
-    return value, found.names, found.end
+def _read(stream: IO[bytes], where: str, storage: Callable[[Any], Any]) -> tuple[Any, tuple[str, ...]]:
+    """The pickle that begins here, and the names in it; the stream stands at its end then."""
+    begin = stream.tell()
+    found = scan(stream, where)
+    stream.seek(begin)
+    return _Unpickler(stream.read(found.length), where, storage).load(), found.names
 
 
 def _parts(given: Any) -> tuple[str, str, int] | None:
@@ -113,7 +116,7 @@ def _from_archive(file: Path | io.BytesIO, where: str, values: bool) -> Found:
         check("pickle", archive.getinfo(pickles[0]).file_size, where)
         folder = pickles[0].rpartition("/")[0]
         storage = _Stored(archive, f"{folder}/data/", where, values)
-        value, names, _ = _read(archive.read(pickles[0]), where, storage)
+        value, names = _read(io.BytesIO(archive.read(pickles[0])), where, storage)
         scripted = f"{folder}/constants.pkl" in archive.namelist()
         return Found(as_plain(value, where), names, "TorchScript archive" if scripted else "PyTorch archive")
 
@@ -139,32 +142,34 @@ class _Stored:
 
     def _numbers(self, key: str, size: int, dtype: torch.dtype) -> torch.Tensor:
         if key not in self.read:
-            self.read[key] = torch.frombuffer(bytearray(self.archive.read(self.folder + key)), dtype=torch.uint8)
+            with self.archive.open(self.folder + key) as stream:
+                self.read[key] = torch.frombuffer(bytes_of(stream, size), dtype=torch.uint8)
         return self.read[key][: size // dtype.itemsize * dtype.itemsize].view(dtype)
 
 
 def _from_stream(path: Path, values: bool) -> Found:
     """The stream of old: a number, a version, the machine, the object, the storages' keys, the storages."""
-    data = path.read_bytes()
-    first, names, end = _read(data, path.name, Inert)
-    if first != MAGIC:
-        return Found(as_plain(first, path.name), names, "pickle")
-    for _ in range(2):
-        end += scan_limited(data[end:], path.name).end
-    keys: dict[str, int] = {}
-    begin = end
-    end += scan_limited(data[end:], path.name).end
-    after, _, length = _read(data[end:], path.name, Inert)
-    place = end + length
-    sizes = _sizes(data, begin, path.name)
-    for key in after if isinstance(after, list) else []:
-        keys[str(key)] = place + 8
-        place += 8 + sizes.get(str(key), 0)
-    value, names, _ = _read(data[begin:], path.name, _InStream(data, keys, path.name, values))
-    return Found(as_plain(value, path.name), names, "PyTorch file of before 1.6")
+    where = path.name
+    with path.open("rb") as stream:
+        first, names = _read(stream, where, Inert)
+        if first != MAGIC:
+            return Found(as_plain(first, where), names, "pickle")
+        for _ in range(2):
+            scan(stream, where)
+        begin = stream.tell()
+        scan(stream, where)
+        keys, _names = _read(stream, where, Inert)
+        places, place = {}, stream.tell()
+        sizes = _sizes(stream, begin, where)
+        for key in keys if isinstance(keys, list) else []:
+            places[str(key)] = place + 8
+            place += 8 + sizes.get(str(key), 0)
+        stream.seek(begin)
+        value, names = _read(stream, where, _InStream(stream, places, where, values))
+        return Found(as_plain(value, where), names, "PyTorch file of before 1.6")
 
 
-def _sizes(data: bytes, begin: int, where: str) -> dict[str, int]:
+def _sizes(stream: IO[bytes], begin: int, where: str) -> dict[str, int]:
     """The bytes of each storage that the object asks for."""
     found: dict[str, int] = {}
 
@@ -175,15 +180,18 @@ def _sizes(data: bytes, begin: int, where: str) -> dict[str, int]:
             found[parts[1]] = max(0, parts[2]) * dtype.itemsize
         return Inert(given)
 
-    _read(data[begin:], where, note)
+    stream.seek(begin)
+    _read(stream, where, note)
     return found
 
 
 class _InStream:
-    """The storages of a stream, by where each begins."""
+    """The storages of a stream, by where each begins; each is read once, when it is first asked for."""
 
-    def __init__(self, data: bytes, places: dict[str, int], where: str, values: bool) -> None:
-        self.data, self.places, self.where, self.values = bytearray(data) if values else data, places, where, values
+    def __init__(self, stream: IO[bytes], places: dict[str, int], where: str, values: bool) -> None:
+        self.stream, self.places, self.where, self.values = stream, places, where, values
+        self.size = os.fstat(stream.fileno()).st_size
+        self.read: dict[str, torch.Tensor] = {}
 
     def __call__(self, given: Any) -> Any:
         parts = _parts(given)
@@ -191,7 +199,13 @@ class _InStream:
         if parts is None or dtype is None:
             return Inert(given)
         place, count = self.places.get(parts[1]), parts[2]
-        if place is None or count < 0 or place + count * dtype.itemsize > len(self.data):
+        if place is None or count < 0 or place + count * dtype.itemsize > self.size:
             raise RequestError(f"{self.where} is truncated: the numbers of a tensor are missing")
-        read = lambda: torch.frombuffer(self.data, dtype=dtype, count=count, offset=place)  # noqa: E731
+        read = lambda: self._numbers(parts[1], count * dtype.itemsize).view(dtype)  # noqa: E731
         return Storage(dtype, count, read if self.values and count else None)
+
+    def _numbers(self, key: str, size: int) -> torch.Tensor:
+        if key not in self.read or len(self.read[key]) != size:
+            self.stream.seek(self.places[key])
+            self.read[key] = torch.frombuffer(bytes_of(self.stream, size), dtype=torch.uint8)
+        return self.read[key]

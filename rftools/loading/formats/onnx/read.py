@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from rftools.errors import RequestError, missing_package
-from rftools.files import sha256_of
+from rftools.files import Hashed
 from rftools.loading.formats import reader
 from rftools.loading.formats.onnx.external import fill_external
 from rftools.loading.formats.onnx.folding import Constants, folded
@@ -59,7 +59,7 @@ def _from_graph(graph: Any, opset: int, path: Path) -> Model:
         spec=str(path),
         name=path.name,
         input_size=size,
-        sha256=sha256_of(path),
+        file=Hashed.of(path),
         other_inputs=tuple(other for other in others if other is not None),
         metadata={"left_out": left_out} if left_out else {},
     )
