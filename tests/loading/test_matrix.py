@@ -136,7 +136,9 @@ def test_an_onnx_file_is_the_same_net(tmp_path: Path, net: str) -> None:
     own = as_model(module, size)
     loaded = rf.load(onnx_file(module, torch.rand(1, *size), tmp_path / "net.onnx"))
     assert loaded.input_size == size
-    theirs, ours = kernels_of(own), kernels_of(loaded)
+    module(torch.rand(1, *size)).sum().backward()
+    used = {name for name, child in module.named_modules() if getattr(child, "weight", torch.ones(1)).grad is not None}
+    theirs, ours = [row for row in kernels_of(own) if row.name in used], kernels_of(loaded)
     assert [row.shape for row in theirs] == [row.shape for row in ours]
     assert [(row.zeros, row.taps, row.shapes) for row in theirs] == [(row.zeros, row.taps, row.shapes) for row in ours]
     fields, read = rf.theoretical(own), rf.theoretical(loaded)
@@ -175,4 +177,5 @@ def test_the_same_kernels_from_keras(tmp_path: Path, net: str, version: int) -> 
         angles = {row.name.replace(".", "-"): row for row in rf.orientation(model, mass="abs")}
         for row in rf.orientation(path, mass="abs"):
             own = angles[row.name.removesuffix("-depthwise")]
-            assert (row.kernels, row.mean_angle, row.resultant) == (own.kernels, own.mean_angle, own.resultant)
+            assert row.kernels == own.kernels
+            assert (row.mean_angle, row.resultant) == pytest.approx((own.mean_angle, own.resultant), rel=1e-9)
