@@ -157,6 +157,18 @@ class Result(Generic[R]):
         """
         return importlib.import_module("rftools.plots").plot(self, backend=backend, **options)
 
+    def explore(self, *others: Result[Any], picture: str | Path | None = None) -> Any:
+        """The report's explorer as the output of a notebook's cell: any unit's field, under the mouse or the keyboard.
+
+        ``others`` are further results of the same model that belong onto it: ``fields.explore(effective)`` shows what
+        units can see and what they do see. ``picture`` is an image file to draw fields on. What is returned has
+        ``.save("explorer.html")`` too. Looked up by name, as `plot` is.
+
+        Raises:
+            RequestError: results of several models, or nothing that can be explored.
+        """
+        return importlib.import_module("rftools.reporting").explore([self, *others], picture=picture)
+
     def _repr_html_(self) -> str:
         return self._shown().to_html(index=False, border=0, escape=True)
 

@@ -9,24 +9,23 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from rftools._version import __version__
 from rftools.arguments import checked
-from rftools.erf.noise import NOISES
 from rftools.erf.request import Options as EffectiveOptions
 from rftools.errors import RequestError
 from rftools.files import check_writable, write_text
 from rftools.loading import load
-from rftools.plots.picture import load_picture, neutral_picture, waveform_picture
 from rftools.reading import door
-from rftools.reporting.drawing.pictures import plane
+from rftools.reporting.drawing.backdrop import backdrop
 from rftools.reporting.findings import Thresholds, findings
 from rftools.reporting.page.alignment import check_count
 from rftools.reporting.page.comparison import comparison
 from rftools.reporting.page.contents import contents
 from rftools.reporting.page.markdown import markdown
 from rftools.reporting.page.method import Provenance
+from rftools.reporting.page.notebook import Page
 from rftools.reporting.page.pdf import find_browser, write_pdf
 from rftools.reporting.page.render import render
 from rftools.reporting.sections import parts
@@ -41,11 +40,7 @@ from rftools.runtime.listening import Listener
 if TYPE_CHECKING:
     from typing import Unpack
 
-    import numpy as np
-    from numpy.typing import NDArray
-
 SUFFIXES = (".html", ".htm")
-LONGEST = 1024  # pixels of the waveform that a sequence is drawn as
 #: the measures of effective fields that a page shows; its JSON holds all of them
 SHOWN = ("radius_50", "relative_size", "ellipse_major", "ellipse_minor", "ellipse_angle")
 
@@ -90,7 +85,7 @@ class ReportDefaults:
             find_browser()
 
 
-@checked
+@overload
 def report(
     models_or_results: Any,
     path: str | Path,
@@ -99,7 +94,27 @@ def report(
     picture: str | Path | None = None,
     limits: Thresholds | None = None,
     **options: Unpack[Options],
-) -> Path:
+) -> Path: ...
+@overload
+def report(
+    models_or_results: Any,
+    path: None = None,
+    *,
+    images: Any = None,
+    picture: str | Path | None = None,
+    limits: Thresholds | None = None,
+    **options: Unpack[Options],
+) -> Page: ...
+@checked
+def report(
+    models_or_results: Any,
+    path: str | Path | None = None,
+    *,
+    images: Any = None,
+    picture: str | Path | None = None,
+    limits: Thresholds | None = None,
+    **options: Unpack[Options],
+) -> Path | Page:
     """Write one self-contained HTML page about a model: findings, tables, drawings, an explorer, and how it was made.
 
     Several models, twelve at most, are compared: their layers aligned, with differences where there are two.
@@ -108,7 +123,7 @@ def report(
         models_or_results: a loaded model or module, the folder of a run, a list of them, a list of results of their
             analyses, or of the files that ``--json`` and ``--npz`` wrote of one model. The folder of one run is shown
             with what changed from epoch to epoch.
-        path: the page, ``.html``.
+        path: the page, ``.html``. Without one nothing is written: a notebook shows the page as the cell's output.
         images: what the effective field is measured on, as `rftools.effective` takes it: by default the held-out part
             of the data that a checkpoint was trained on, white noise where there is none. The page says which.
         picture: an image file to draw fields on; by default the first picture that the effective field is measured on,
@@ -118,7 +133,7 @@ def report(
             options of `rftools.effective`: see `Options`.
 
     Returns:
-        The path that was written.
+        The path that was written; without one the page, which a notebook shows and ``save`` writes.
 
     Raises:
         RequestError: a path that is not HTML or can't be written, no model at all, too many, no browser for the PDF.
@@ -132,7 +147,8 @@ def report(
     """
     given: dict[str, Any] = dict(options)
     outputs = ReportDefaults(**{name: given.pop(name) for name in ReportDefaults.__dataclass_fields__ if name in given})
-    check_page(path)
+    if path is not None:
+        check_page(path)
     outputs.check()
     begin = time.perf_counter()
     size, listener = given.pop("input_size", None), given.pop("listener", None) or Listener()
@@ -147,11 +163,11 @@ def report(
         if len(subjects) > 1:
             content = comparison(subjects, asked, provenance)
         else:
-            content = contents(subjects[0], _picture(subjects[0], picture), asked, provenance)
-    _write(content, path, outputs)
+            content = contents(subjects[0], backdrop(subjects[0], picture), asked, provenance)
+    text = _write(content, path, outputs)
     if outputs.json_path is not None:
         write_text(outputs.json_path, as_json(subjects, asked))
-    return Path(path)
+    return Page(text, content["heading"]) if path is None else Path(path)
 
 
 def _of_files(given: Any) -> contextlib.AbstractContextManager[None]:
@@ -161,13 +177,16 @@ def _of_files(given: Any) -> contextlib.AbstractContextManager[None]:
     return door(", ".join(files), "can't be drawn: values in it contradict each other") if files else nullcontext()
 
 
-def _write(content: dict[str, Any], path: str | Path, outputs: ReportDefaults) -> None:
+def _write(content: dict[str, Any], path: str | Path | None, outputs: ReportDefaults) -> str:
+    """The page's text, written where there is a path, and what was asked for beside it."""
     text = render(content)
-    write_text(path, text)
+    if path is not None:
+        write_text(path, text)
     if outputs.markdown_path is not None:
         write_text(outputs.markdown_path, markdown(content))
     if outputs.pdf_path is not None:
         write_pdf(text, outputs.pdf_path)
+    return text
 
 
 def as_json(subjects: Sequence[Subject], limits: Thresholds) -> str:
@@ -232,23 +251,3 @@ def _is_folder(item: Any) -> bool:
 
 def _is_file(item: Any) -> bool:
     return isinstance(item, (str, Path)) and is_saved(item)
-
-
-def _picture(subject: Subject, path: str | Path | None) -> NDArray[np.uint8] | None:
-    """What fields are drawn on: the picture asked for, else the first that was measured on, else a neutral one."""
-    if subject.input_size is None or len(subject.input_size) < 2:
-        return None
-    height, width = plane(subject.input_size)
-    if path is not None:
-        return load_picture(path, height, width)
-    if len(subject.input_size) == 2:
-        return waveform_picture(height, min(width, LONGEST))
-    own = None if subject.effective is None else subject.effective.pictures.get("first")
-    seen = own is not None and own.shape[:2] == (height, width) and not _is_noise(subject)
-    return own if seen else neutral_picture(height, width)
-
-
-def _is_noise(subject: Subject) -> bool:
-    """Whether the effective field was measured on noise, which nobody wants to look at."""
-    source = "" if subject.effective is None else subject.effective.source or ""
-    return source in ("", "tensor", "array") or source.startswith(tuple(NOISES))

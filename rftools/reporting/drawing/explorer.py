@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rftools.erf.result import EffectiveResult
 from rftools.reporting.subject.supports import Run, Supports, runs
+from rftools.reporting.texts import say
 from rftools.trf.layer_field import AxisField, LayerField, Phase
 from rftools.trf.result import TheoreticalResult
 
@@ -22,6 +24,35 @@ def footprints(result: TheoreticalResult, exact: Supports | None = None) -> list
     """
     sides = (result.input_size or ())[1:]
     return [entry for row in result if (entry := _entry(row, sides, (exact or {}).get(row.name))) is not None]
+
+
+def measured_units(result: EffectiveResult) -> list[dict[str, Any]]:
+    """As `footprints`, of effective fields alone: one entry a measured unit, which keeps its own window.
+
+    A window of which nothing else is known may have holes: what it says is an upper bound.
+    """
+    rank = len(result.input_size or ()) - 1
+    known = [(row, axes) for row in result if len(axes := row.theoretical.get("axes", ())) == rank]
+    return [
+        {
+            "name": row.key,
+            "op": say("script.unit_named", unit=row.unit_name),
+            "status": row.theoretical.get("status", "unknown"),
+            "axes": [_fixed(axis) for axis in axes],
+            "unit": list(row.unit) if len(row.unit) == rank else [0] * rank,
+            "movable": False,
+            "exact": False,
+        }
+        for row, axes in known
+        if all(axis.get("clipped") for axis in axes)
+    ]
+
+
+def _fixed(axis: Mapping[str, Any]) -> dict[str, Any]:
+    clipped = list(axis["clipped"])
+    window = list(axis.get("window") or clipped)
+    whole = bool(axis.get("global"))
+    return {"n": 1, "phases": [], "jump": None, "global": whole, "window": window, "runs": [clipped], "special": {}}
 
 
 def _entry(

@@ -25,6 +25,7 @@ def comparison(subjects: Sequence[Subject], limits: Thresholds, provenance: Prov
     image = float(sides[0]) if len(set(sides)) == 1 else None
     sizes = align(next(quantity for quantity in quantities() if quantity.key == "effective-size"), subjects)
     return {
+        "alone": False,
         "kind": say("page.kind_compared"),
         "heading": " / ".join(names),
         "sequence": False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ def contents(
     """What a report of one model says and shows, whatever it is written as."""
     sequence = subject.input_size is not None and len(subject.input_size) == 2
     found = {
+        "alone": False,
         "kind": say("page.kind"),
         "sequence": sequence,
         "heading": subject.model.name,
@@ -93,3 +94,18 @@ def _graph(subject: Subject) -> dict[str, Any] | None:
     data = netmap(subject.architecture, subject)
     sheet = cells(words("graph.columns"), rows, "graph-table", say("graph.caption"))
     return {"json": embedded(data), "figures": data["figures"], "colours": colours(), "table": sheet}
+
+
+def alone(subject: Subject, picture: NDArray[np.uint8] | None, places: Collection[str]) -> dict[str, Any]:
+    """Parts of the page without the rest: the explorer, and the sections at these ``places``."""
+    return dict.fromkeys(("kind", "models", "no_graph", "opening", "beside", "graph")) | {
+        "alone": True,
+        "sequence": subject.input_size is not None and len(subject.input_size) == 2,
+        "heading": subject.model.name,
+        "banners": banners([subject]),
+        "findings": [],
+        "summary": [],
+        "method": [],
+        "sections": [_section(section, subject) for section in SECTIONS if section.place in places],
+        "explorer": explorer(subject, picture, ()),
+    }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rftools.reporting.drawing.explorer import footprints
+from rftools.reporting.drawing.explorer import footprints, measured_units
 from rftools.reporting.drawing.pictures import colours, picture_url, plane, surviving_masks
 from rftools.reporting.drawing.units import DECADES, stored
 from rftools.reporting.page.render import embedded
@@ -19,16 +20,15 @@ if TYPE_CHECKING:
 def explorer(
     subject: Subject, picture: NDArray[np.uint8] | None, objects: Sequence[tuple[int, int]]
 ) -> dict[str, Any] | None:
-    if subject.theoretical is None or subject.input_size is None or picture is None:
+    if subject.input_size is None or picture is None:
         return None
-    layers = footprints(subject.theoretical, subject.supports)
+    layers = _layers(subject)
     if not layers:
         return None
     height, width = plane(subject.input_size)
     local = [i for i, layer in enumerate(layers) if layer["movable"] and not any(a["global"] for a in layer["axes"])]
-    masks = surviving_masks(subject.theoretical)
-    central = [] if subject.effective is None else subject.effective.central()
-    maps = stored(central, subject.part("units") or ())
+    masks = {} if subject.theoretical is None else surviving_masks(subject.theoretical)
+    maps = _maps(subject)
     telling = next((own for known in (maps, masks) if (own := [i for i in local if layers[i]["name"] in known])), local)
     start = telling[-1] if telling else len(layers) - 1
     data = {
@@ -47,3 +47,18 @@ def explorer(
     names = {layer["name"] for layer in layers}
     shown = {key: data[key] for key in ("height", "width", "colours", "parting")}
     return {"json": embedded(data), "picture": picture_url(picture), "names": names, **shown}
+
+
+def _layers(subject: Subject) -> list[dict[str, Any]]:
+    """Every layer's footprint; without theoretical fields the units that were measured, each with its own window."""
+    if subject.theoretical is not None:
+        return footprints(subject.theoretical, subject.supports)
+    return [] if subject.effective is None else measured_units(subject.effective)
+
+
+def _maps(subject: Subject) -> dict[str, dict[str, Any]]:
+    if subject.effective is None:
+        return {}
+    if subject.theoretical is None:
+        return stored(replace(row, name=row.key, channel=None) for row in subject.effective)
+    return stored(subject.effective.central(), subject.part("units") or ())

@@ -25,6 +25,9 @@ const views = [];
 const view = (setUp) => views.push(setUp);
 const rest = () => new Promise((done) => setTimeout(done));
 
+// A frame in a notebook has no address of its own: nothing is kept there, and links to parts of the page are followed by hand.
+const framed = location.protocol === "about:";
+
 // The choice: a layer, a unit of it, what the map is coloured by. The address keeps it.
 const state = { layer: null, unit: null, by: null };
 const followers = [];
@@ -34,7 +37,7 @@ const remember = () => {
   if (state.layer !== null) kept.set("layer", state.layer);
   if (state.unit !== null) kept.set("unit", state.unit.join(","));
   if (state.by !== null) kept.set("by", state.by);
-  history.replaceState(null, "", "#" + String(kept).replaceAll("%2C", ","));
+  if (!framed) history.replaceState(null, "", "#" + String(kept).replaceAll("%2C", ","));
 };
 const choose = (change, origin = null) => {
   const other = change.layer !== undefined && change.layer !== state.layer;
@@ -42,8 +45,8 @@ const choose = (change, origin = null) => {
   remember();
   for (const each of followers) if (each !== origin) each(state);
 };
-const asked = () => {
-  const found = new URLSearchParams(location.hash.slice(1));
+const asked = (address) => {
+  const found = new URLSearchParams(address.slice(1));
   if (!found.has("layer") && !found.has("by")) return null;
   const unit = found.has("unit") ? found.get("unit").split(",").map(Number) : null;
   return { layer: found.get("layer"), unit, by: found.get("by") };

@@ -6,15 +6,23 @@
       await setUp();
     }
     await rest();
-    const open = () => {
-      const wanted = asked();
+    const open = (address) => {
+      const wanted = asked(address);
       if (!wanted) return;
       choose({ ...wanted, by: wanted.by || state.by });
       const explorer = $("explorer");
       if (wanted.layer !== null && explorer) explorer.scrollIntoView();
     };
-    open();
-    window.addEventListener("hashchange", open);
+    open(location.hash);
+    window.addEventListener("hashchange", () => open(location.hash));
+    if (framed) document.addEventListener("click", (event) => {
+      const link = event.target.closest('a[href^="#"]');
+      if (!link) return;
+      event.preventDefault();
+      const part = document.getElementById(link.getAttribute("href").slice(1));
+      if (part) part.scrollIntoView();
+      else open(link.getAttribute("href"));
+    });
   } finally {
     document.documentElement.dataset.ready = "";
   }

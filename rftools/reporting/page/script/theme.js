@@ -2,6 +2,7 @@
 view(() => {
   const themes = ["system", "light", "dark"];
   const button = $("theme");
+  if (!button) return;
   const label = (theme) => { button.textContent = say("theme", { theme: say("theme_" + theme) }); };
   button.hidden = false;
   label("system");
