@@ -54,8 +54,9 @@ gallery: setup-dev  ## run the gallery; its pictures go to docs/gallery
 looks: setup-dev  ## take the small pictures anew that the page's drawings are compared with
 	RFTOOLS_TAKE_LOOKS=1 $(VENV)/bin/python -m pytest -q tests/reporting/test_looks.py -k as_it_did
 
-library:  ## the report's JavaScript library anew, by npm: versions and hashes are those of its lock file
+library:  ## the pages' JavaScript libraries anew, by npm: versions and hashes are those of their lock files
 	cd rftools/reporting/page/library && npm ci && npm run build && rm -rf node_modules
+	cd rftools/plots/library && npm ci --ignore-scripts && npm run build && rm -rf node_modules
 
 bench: setup-dev  ## run every benchmark
 	set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script; done

@@ -106,7 +106,7 @@ def command(subject: Specs, asked: Asked, outputs: Outputs) -> None:
     subject = subject.expanded()
     outputs.check([*subject.files, asked.images], asked.npz)
     outputs.check_drawing("rftools.erf", "rftools.erf-comparison", models=len(subject.specs))
-    if outputs.kind == "grid" and asked.grid is None:
+    if "grid" in outputs.kinds and asked.grid is None:
         raise RequestError("--kind grid draws a grid of units; say how many (--grid 3x3)")
     given = asked.options(subject)
     models = [subject.load_one(spec) for spec in subject.specs]

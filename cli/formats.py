@@ -75,6 +75,13 @@ class Outputs(Files):
     def written(self) -> list[str]:
         return [*super().written, *self.pictures]
 
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds that are asked for: several stand on one page."""
+        from rftools.plots.saving import several
+
+        return several(self.kind)
+
     def check_drawing(self, schema: str, several: str | None = None, *, models: int = 1) -> None:
         """Raise `RequestError` for a picture of no format that is drawn, or a kind that there is not.
 
@@ -93,8 +100,8 @@ class Outputs(Files):
                 check_format(path)
         if self.theme is not None:
             theme(self.theme)
-        if self.kind is not None:
-            _check_kind(self.kind, {"one SPEC": schema, "several SPECs": several}, models)
+        for kind in self.kinds:
+            _check_kind(kind, {"one SPEC": schema, "several SPECs": several}, models)
 
 
 def _check_kind(kind: str, schemas: dict[str, str | None], models: int) -> None:
@@ -116,7 +123,7 @@ def files(function: F) -> F:
 
 def outputs(kinds: str) -> Callable[[F], F]:
     """As `files`, and ``-o``, ``--kind`` (what it draws: ``kinds``) and ``--theme``."""
-    kind = click.option("--kind", metavar="KIND", help=f"What -o draws: {kinds}.")
+    kind = click.option("--kind", metavar="KIND", help=f"What -o draws: {kinds}; several by commas on one .html.")
     words = (csv_word, json_word, pictures_word, kind, theme_word, wide_word, force_word)
     return packed(Outputs, "outputs", *words)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -42,13 +43,13 @@ class Asked:
         if self.of == "weights" and self.images is not None:
             raise RequestError("--images speaks of effective fields; add --of effective")
 
-    def directed(self, subject: Specs, spec: str, kind: str | None) -> OrientationResult:
+    def directed(self, subject: Specs, spec: str, kinds: Sequence[str]) -> OrientationResult:
         """Which way one model's kernels point, or the effective fields of its channels."""
         if self.of == "effective":
             return self._of_effective_fields(subject.load_one(spec), subject.seed)
         from rftools.weights import orientation
 
-        examples = EXAMPLES if kind == "kernels" else 0
+        examples = EXAMPLES if "kernels" in kinds else 0
         found = subject.weights_of(spec)
         how = {
             "mass": self.mass,
@@ -116,7 +117,7 @@ def command(subject: Specs, asked: Asked, outputs: Outputs) -> None:
     asked.check()
     if len(subject.specs) > 1:
         outputs = dataclasses.replace(outputs, kind=outputs.kind or "course")
-    results = [asked.directed(subject, spec, outputs.kind) for spec in subject.specs]
+    results = [asked.directed(subject, spec, outputs.kinds) for spec in subject.specs]
     by_filter = asked.group_by == "filter"
     tables = [r.by_filter() if by_filter else r.by_sign() if asked.signs else None for r in results]
     emit_all(results, outputs, tables)

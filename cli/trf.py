@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -104,7 +105,7 @@ def command(subject: Specs, asked: Asked, outputs: Outputs) -> None:
     shown = asked.listed(result)
     drawn: dict[str, Any] = {}
     if outputs.pictures:
-        shown, drawn = _drawing(subject, asked, outputs.kind, (model, shown))
+        shown, drawn = _drawing(subject, asked, outputs.kinds, (model, shown))
     if asked.settings:
         _show_what_if(model, asked, outputs, (result, shown, drawn))
     else:
@@ -112,14 +113,14 @@ def command(subject: Specs, asked: Asked, outputs: Outputs) -> None:
 
 
 def _drawing(
-    subject: Specs, asked: Asked, kind: str | None, found: tuple[Model, TheoreticalResult]
+    subject: Specs, asked: Asked, kinds: Sequence[str], found: tuple[Model, TheoreticalResult]
 ) -> tuple[TheoreticalResult, dict[str, Any]]:
     """The result that is drawn, with what drawings of one unit need, and the options of the drawing."""
     model, shown = found
-    drawn = _of_unit(asked, shown) if kind in ("window", "paths") else {}
+    drawn = _of_unit(asked, shown) if {"window", "paths"} & set(kinds) else {}
     if not drawn and asked.picture is not None:
         raise RequestError("--picture goes under a unit's field; ask for one with --kind window or --kind paths")
-    if kind == "paths":
+    if "paths" in kinds:
         counted = asked.analysed(model, paths=[drawn["layer"]])
         shown = dataclasses.replace(shown, layers=tuple(counted[row.name] for row in shown))
     if asked.beside is not None:

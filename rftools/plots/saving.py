@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from rftools.errors import RequestError
 from rftools.files import atomic_write, check_writable
 from rftools.plots.api import built, render
 from rftools.plots.film import Film, gif
-from rftools.plots.kinds import schema_of
+from rftools.plots.kinds import drawings, schema_of
 from rftools.plots.page import page
 from rftools.plots.scene import Scene
 from rftools.plots.theme import theme
@@ -30,10 +32,18 @@ def check_format(path: str | Path) -> None:
         raise RequestError(f"cannot draw {path}: {given}; the formats are {', '.join(FORMATS)}")
 
 
-def save(result: Any, path: str | Path, *, kind: str | None = None, theme: str | None = None, **options: Any) -> None:
+def save(
+    result: Any,
+    path: str | Path,
+    *,
+    kind: str | Sequence[str] | None = None,
+    theme: str | None = None,
+    **options: Any,
+) -> None:
     """Draw ``result`` into a file: ``.png .svg .pdf`` by matplotlib, ``.html`` (interactive, self-contained) by plotly.
 
-    Without a ``theme``, pictures are light, and a page is light or dark as the reader's system is.
+    Without a ``theme``, pictures are light, and a page is light or dark as the reader's system is. Several kinds, in a
+    list or by commas, stand under each other on one page; each takes those options that are its own.
 
     Raises:
         RequestError: another suffix, a path that cannot be written, or what `plot` raises.
@@ -43,9 +53,35 @@ def save(result: Any, path: str | Path, *, kind: str | None = None, theme: str |
     if not moving:
         check_format(path)
     check_writable(path)
-    content = _content(built(result, kind or _usual(result, suffix), **options), suffix, theme)
+    asked = several(kind) or [_usual(result, suffix)]
+    if len(asked) > 1 and suffix != ".html":
+        raise RequestError(f"several drawings ({', '.join(map(str, asked))}) need a page, .html; {path} holds one")
+    drawn = [built(result, each, **_own(result, each, options, asked)) for each in asked]
+    content = page(drawn, theme) if suffix == ".html" else _content(drawn[0], suffix, theme)
     with atomic_write(path) as stream:
         stream.write(content)
+
+
+def several(kind: str | Sequence[str] | None) -> list[str]:
+    """The kinds that are asked for, in a list or by commas.
+
+    >>> several("map, growth"), several(None)
+    (['map', 'growth'], [])
+    """
+    asked = kind.split(",") if isinstance(kind, str) else kind or ()
+    return list(dict.fromkeys(each.strip() for each in asked))
+
+
+def _own(result: Any, kind: str | None, options: dict[str, Any], asked: Sequence[str | None]) -> dict[str, Any]:
+    """The options of a drawing: of several each takes its own, and none may belong to no drawing."""
+    if len(asked) == 1:
+        return options
+    known = drawings(schema_of(result))
+    takes = {each: inspect.signature(known[each]).parameters for each in asked if each in known}
+    for name in options:
+        if not any(name in each for each in takes.values()):
+            raise RequestError(f"none of the plots {', '.join(map(str, asked))} has an option {name!r}")
+    return {name: value for name, value in options.items() if name in takes.get(kind, ())}
 
 
 def _usual(result: Any, suffix: str) -> str | None:
@@ -58,8 +94,6 @@ def _usual(result: Any, suffix: str) -> str | None:
 
 
 def _content(scene: Scene | Film, suffix: str, name: str | None) -> bytes:
-    if suffix == ".html":
-        return page(scene, name)
     name = name or "light"
     if suffix != ".gif":
         return _static(scene.side_by_side() if isinstance(scene, Film) else scene, name, suffix)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -20,7 +19,6 @@ from rftools.reporting import Page, explore
 from rftools.reporting.page.notebook import REPORT
 from tests import drawn
 
-CHROMIUM = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
 
 
 class Frame(HTMLParser):
@@ -108,9 +106,8 @@ def test_what_can_not_be_explored_is_said() -> None:
 
 
 @pytest.fixture(scope="module")
-def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def notebook(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A page as a notebook would be, with an explorer, a section of kernels, and a whole report."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright (pip install playwright)")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.Conv2d(4, 4, 3, stride=2, padding=1))
@@ -120,26 +117,20 @@ def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     path = tmp_path_factory.mktemp("notebook") / "cells.html"
     body = "".join(f"<div>{page._repr_html_()}</div>" for page in cells)
     path.write_text(f"<!doctype html><html lang=en><title>cells</title><h1>Cells</h1><main>{body}</main>", "utf-8")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1000, "height": 900}, reduced_motion="reduce")
-        troubles: list[str] = []
-        page.on("console", lambda message: troubles.append(message.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", lambda request: troubles.append(request.url) if request.url.startswith("http") else None)
-        page.goto(path.as_uri())
-        for frame in page.frames[1:]:
-            frame.locator("html[data-ready]").wait_for(state="attached")
-        yield page
-        assert troubles == []
-        browser.close()
-
-
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found (apt-get install chromium)")
+    page = browser.new_page(viewport={"width": 1000, "height": 900}, reduced_motion="reduce")
+    troubles: list[str] = []
+    page.on("console", lambda message: troubles.append(message.text))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("request", lambda request: troubles.append(request.url) if request.url.startswith("http") else None)
+    page.goto(path.as_uri())
+    for frame in page.frames[1:]:
+        frame.locator("html[data-ready]").wait_for(state="attached")
+    yield page
+    assert troubles == []
+    page.close()
 
 
 @pytest.mark.browser
-@needs_browser
 def test_a_unit_is_chosen_within_a_cell(notebook: Any) -> None:
     frame = notebook.frames[1]
     facts = frame.locator("#ex-facts")
@@ -151,7 +142,6 @@ def test_a_unit_is_chosen_within_a_cell(notebook: Any) -> None:
 
 
 @pytest.mark.browser
-@needs_browser
 def test_links_lead_within_the_frame_and_further_columns_are_asked_for(notebook: Any) -> None:
     frame = notebook.frames[3]
     frame.locator('nav a[href="#method"]').click()
@@ -166,7 +156,6 @@ def test_links_lead_within_the_frame_and_further_columns_are_asked_for(notebook:
 
 
 @pytest.mark.browser
-@needs_browser
 def test_cells_are_accessible(notebook: Any) -> None:
     axe = pytest.importorskip("axe_playwright_python", reason="no axe-core (pip install axe-playwright-python)")
     source = (Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8")

@@ -62,7 +62,8 @@ class _Room:
         second = 16 * max(panel.title.count("\n") for panel in scene.panels)  # lines of a panel's title
         gap = 100 if polar else (90 if labelled else 44) + second
         self.width = scene.columns * scene.size[0] + 60
-        self.shared = len(scene.panels) > 1
+        barred = any(mark.bar is not None for mark in scene.marks(sc.Heatmap))  # its bar stands where a legend would
+        self.shared = len(scene.panels) > 1 or barred
         self.title = 52 if scene.title else 12
         self.top = self.title + 22 * self._legend_lines(scene) + (62 if polar else 32 + second)
         area = scene.rows * scene.size[1] - (100 if scene.rows == 1 else 60)

@@ -169,7 +169,8 @@ class Marks:
         left, right, top, bottom = mark.extent
         line = {"color": self.theme.colour(mark.colour), "width": 2.5, "dash": mark.dash}
         x, y = [left, right, right, left, left], [top, top, bottom, bottom, top]
-        self._add("Scatter", mark, x=x, y=y, mode="lines", line=line, hoverinfo="name")
+        place = f"{_between(self.panel.x, left, right)}, {_between(self.panel.y, top, bottom)}"
+        self._add("Scatter", mark, x=x, y=y, mode="lines", line=line, **self._outlined(mark, place))
 
     @mark.register
     def _(self, mark: sc.Ellipse) -> None:
@@ -179,7 +180,13 @@ class Marks:
         y = mark.centre[1] - (along * math.sin(turn) + across * math.cos(turn))  # y points down
         self._rim(mark, x.tolist(), y.tolist())
         line = {"color": self.theme.colour(mark.colour), "width": 2.5}
-        self._add("Scatter", mark, x=x.tolist(), y=y.tolist(), mode="lines", line=line, hoverinfo="name")
+        place = f"half axes {mark.radii[0]:.4g} and {mark.radii[1]:.4g} {self.panel.x.unit or ''} at {mark.angle:.0f}°"
+        self._add("Scatter", mark, x=x.tolist(), y=y.tolist(), mode="lines", line=line, **self._outlined(mark, place))
+
+    def _outlined(self, mark: sc.Mark, place: str) -> dict[str, Any]:
+        """What an outline says: its name and where it lies, in units."""
+        named = "" if mark.label is None else f"{plain_text(mark.label)}: "
+        return {"hovertemplate": f"{named}{place}<extra></extra>"}
 
     def _rim(self, mark: sc.Mark, x: list[float], y: list[float]) -> None:
         """What tells a line from any colour of the map under it: dark around white ones, white around ellipses."""
@@ -244,6 +251,17 @@ def _said(axis: sc.PlotAxis, value: str) -> str:
     'side 7 px'
     """
     return " ".join(part for part in (plain_text(axis.label), value, axis.unit or "") if part)
+
+
+def _between(axis: sc.PlotAxis, low: float, high: float) -> str:
+    """A stretch of an axis in words.
+
+    >>> _between(sc.PlotAxis("input row", "px"), 2.5, 9.5)
+    'input row 3 to 9 px'
+    """
+    whole = low % 1 == 0.5 and high % 1 == 0.5  # from border to border of pixels
+    ends = f"{low + 0.5:.4g} to {high - 0.5:.4g}" if whole else f"{low:.4g} to {high:.4g}"
+    return _said(axis, ends)
 
 
 def _step(values: list[float]) -> float:
