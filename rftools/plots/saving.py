@@ -53,7 +53,7 @@ def save(
     if not moving:
         check_format(path)
     check_writable(path)
-    asked = several(kind) or [_usual(result, suffix)]
+    asked: list[str | None] = [*several(kind)] or [_usual(result, suffix)]
     if len(asked) > 1 and suffix != ".html":
         raise RequestError(f"several drawings ({', '.join(map(str, asked))}) need a page, .html; {path} holds one")
     drawn = [built(result, each, **_own(result, each, options, asked)) for each in asked]
@@ -77,11 +77,11 @@ def _own(result: Any, kind: str | None, options: dict[str, Any], asked: Sequence
     if len(asked) == 1:
         return options
     known = drawings(schema_of(result))
-    takes = {each: inspect.signature(known[each]).parameters for each in asked if each in known}
+    takes = {each: inspect.signature(known[each]).parameters for each in asked if each and each in known}
     for name in options:
         if not any(name in each for each in takes.values()):
             raise RequestError(f"none of the plots {', '.join(map(str, asked))} has an option {name!r}")
-    return {name: value for name, value in options.items() if name in takes.get(kind, ())}
+    return {name: value for name, value in options.items() if name in takes.get(kind or "", ())}
 
 
 def _usual(result: Any, suffix: str) -> str | None:

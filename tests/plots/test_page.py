@@ -80,7 +80,7 @@ def test_one_file_holds_several_drawings(tmp_path: Path) -> None:
     first, second = json.loads(found.group(1))
     assert "heatmap" in [trace["type"] for trace in first["data"]]
     assert {trace["type"] for trace in second["data"]} == {"scatter"}
-    assert text.count("Plotly=(") + text.count("var Plotly=") == 1
+    assert text.count("@plotly/d3 3.") == 1  # the library, once
     with pytest.raises(rf.RequestError, match=r"several drawings \(map, growth\) need a page, .html"):
         save(drawn.effective(), tmp_path / "a.png", kind=["map", "growth"])
     with pytest.raises(rf.RequestError, match="none of the plots map, growth has an option 'depth'"):
