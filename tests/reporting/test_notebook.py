@@ -20,7 +20,6 @@ from rftools.reporting.page.notebook import REPORT
 from tests import drawn
 
 
-
 class Frame(HTMLParser):
     """The attributes of the one element that a cell's output is."""
 
