@@ -7,7 +7,7 @@ tensor, a shape that data decide end the trace, and the net is exported instead,
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,11 @@ from rftools.runtime.evaluation import without_gradients
 PLAIN = (torch.Tensor, nn.Parameter, nn.Buffer)  # other classes of tensors have ways of their own
 
 
+#: Operators that ask, where torch is old, whether the values of an argument are in range before they do anything.
+CHECKING = {getattr(packet, name) for packet in (torch.ops.aten.quantile, torch.ops.aten.nanquantile)
+            for name in packet.overloads()}  # fmt: skip
+
+
 class Untraceable(Exception):
     """The net is to be captured another way."""
 
@@ -45,7 +50,7 @@ def trace(module: nn.Module, example: Example) -> Graph:
             zip(example.kwargs, inputs[len(example.args) :], strict=True)
         ))  # fmt: skip
         tracer = _Tracer(empty, originals, dict(zip(map(id, inputs), example.tensors, strict=True)))
-        fakes.tell = tracer.ran
+        fakes.tracer = tracer
         with fakes, enable_python_dispatcher(), of_shapes() as recurrences:
             graph = recorded_by(tracer, module, empty)
     if sum(recurrences.values()) != tracer.recurrences:
@@ -56,12 +61,14 @@ def trace(module: nn.Module, example: Example) -> Graph:
 class _Fakes(FakeTensorMode):
     """Tensors without values; tells of each operator that runs on them."""
 
-    tell: Callable[..., None] | None = None
+    tracer: _Tracer | None = None
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.equal.default and self.tracer is not None and self.tracer.inside in CHECKING:
+            return True
         result = super().__torch_dispatch__(func, types, args, kwargs)
-        if self.tell is not None:
-            self.tell(func, args, result)
+        if self.tracer is not None:
+            self.tracer.ran(func, args, result)
         return result
 
 
@@ -97,10 +104,11 @@ class _Tracer(Recorder, ProxyTorchDispatchMode):
     def __init__(self, example: Example, originals: dict[int, torch.Tensor], inputs: dict[int, torch.Tensor]) -> None:
         self.originals = originals
         self.recurrences = 0
+        self.inside: Any = None  # the operator that runs below this mode
         TorchDispatchMode.__init__(self, torch._C.DispatchKey.PreDispatch)
         self._mode_key = torch._C._TorchDispatchModeKey.PROXY
         self.pre_dispatch = True
-        self.plain, self.failed, self.inside = _autocasts(), False, False
+        self.plain, self.failed = _autocasts(), False
         self.prepare(example)
         for node in self.inputs:
             if node.name in self.constants:
@@ -124,7 +132,7 @@ class _Tracer(Recorder, ProxyTorchDispatchMode):
         raise Untraceable(f"a value leaves by {func}")
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.inside = True
+        self.inside = func
         try:
             self._check(func)
             return self.noted(func, args, kwargs or {})
@@ -132,11 +140,11 @@ class _Tracer(Recorder, ProxyTorchDispatchMode):
             self.failed = True
             raise
         finally:
-            self.inside = False
+            self.inside = None
 
     def ran(self, func: Any, args: Any, result: Any) -> None:
         """Below this mode, what makes a tensor of numbers alone (``full``, ``arange``) returns another name of it."""
-        if not self.inside and func is torch.ops.aten.detach.default:
+        if self.inside is None and func is torch.ops.aten.detach.default:
             node = self.nodes.get(id(args[0]))
             if node is not None and node.op == "call_function" and not node.all_input_nodes:
                 self._map(result, node)

@@ -31,7 +31,7 @@ class Slow(nn.Module):
         self.scale = nn.Parameter(torch.ones(4, 4))
 
     def forward(self, x):
-        if not torch.compiler.is_exporting() and x.device.type == "cpu":
+        if not torch.compiler.is_compiling() and x.device.type == "cpu":
             print("image", flush=True)
             time.sleep(0.4)
         return self.conv(x)

@@ -33,7 +33,8 @@ def expected_histogram(
     there; a bin's count is a sum of binomial numbers ``B(n_t, p_t)``.
 
     Args:
-        taps, kernels: how many kernels (``kernels``) have how many taps (``taps``).
+        taps: the numbers of taps that there are.
+        kernels: how many kernels have each of them.
         edges: of the bins, degrees, 180 apart from end to end.
 
     >>> found = expected_histogram(Null((3, 3), (1.0, 1.0)), np.array([2]), np.array([36]), np.arange(-7.5, 180, 15.0))

@@ -62,8 +62,10 @@ def lattice_test(
     long) / (1 + draws)``, ten times as often where fewer than 100 were.
 
     Args:
-        taps, kernels: how many kernels (``kernels``) have how many taps (``taps``).
-        draws, seed: where R is drawn; the seed is also that of sampled masks.
+        taps: the numbers of taps that there are.
+        kernels: how many kernels have each of them.
+        draws: how many layers, where R is drawn.
+        seed: of these, and of sampled masks.
         null: that of the lattice, if it is at hand.
 
     >>> test = lattice_test((3, 3), np.array([2]), np.array([100]), 0.05, step=(1.0, 1.0))
