@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import textwrap
@@ -39,8 +40,8 @@ def _asked(word: str) -> bool:
 
 
 def quiet() -> bool:
-    """Whether ``--quiet`` was asked for."""
-    return _asked("quiet")
+    """Whether ``--quiet`` was asked for, or another process of torchrun speaks for this one."""
+    return _asked("quiet") or os.environ.get("RANK", "0") != "0"
 
 
 def say(line: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from rftools.cli import options
 from rftools.cli.talk import quiet, say, shows_progress, talk_options
@@ -14,6 +15,7 @@ from rftools.errors import RequestError, one_line
 
 if TYPE_CHECKING:
     from rftools.models.data import Dataset
+    from rftools.models.training.options import Options
     from rftools.models.training.progress import Epoch, Watcher
     from rftools.models.training.schedules import Pruning
 
@@ -43,6 +45,7 @@ class Data:
 class Learning:
     """How long, how fast and where it is trained."""
 
+    recipe: str | None
     epochs: int
     batch_size: int
     lr: float
@@ -52,6 +55,15 @@ class Learning:
     amp: bool
     channels_last: bool
     compile: bool
+
+    def options(self, pruning: Pruning | None) -> Options:
+        """The same for the training loop: the recipe's values, but for those that were given."""
+        from rftools.models.training.options import RECIPES, Options
+
+        own = {name: value for name, value in vars(self).items() if name != "recipe"} | {"pruning": pruning}
+        source = click.get_current_context().get_parameter_source
+        recipe = RECIPES[self.recipe] if self.recipe else {}
+        return Options(**own | {name: value for name, value in recipe.items() if source(name) in UNSAID})
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,13 @@ DATA = (
     click.option("--download", is_flag=True, help="Fetch cifar's files into --data-dir first."),
     click.option("--size", type=options.whole(1), help="Resize the pictures of folder to this side."),
 )
+UNSAID = (None, ParameterSource.DEFAULT)
 COURSE = (
+    click.option(
+        "--recipe",
+        type=click.Choice(["article"]),
+        help="Values of what isn't given. article: 80 epochs of 1000 steps of 32, Adam 1e-3, decay 1e-5.",
+    ),
     click.option("--epochs", default=80, show_default=True, type=options.whole(1)),
     options.batch_size(32),
     click.option("--lr", default=1e-3, show_default=True, type=options.FINITE, help="Adam's rate at the first step."),
@@ -144,11 +162,11 @@ def command(spec: str, data: Data, run: str, course: Learning, pruned: Pruned, r
     Example:
       rftools train rftools:vgg-dilated --data patches --epochs 5 -o runs/dilated
     """
-    from rftools.models.training.options import Options
+    from rftools.models.training.group import here
     from rftools.models.training.runs import prepare_run
     from rftools.training import prepare
 
-    how = Options(**vars(course), pruning=pruned.asked())
+    how = course.options(pruned.asked())
     how.check()
     prepare_run(run, resume=resume)  # told before pictures are fetched
     training = prepare(spec, data.sets(), run, how, resume=resume)
@@ -159,7 +177,8 @@ def command(spec: str, data: Data, run: str, course: Learning, pruned: Pruned, r
     except KeyboardInterrupt:
         say(f"stopped; every whole epoch is in {run}: go on with --resume")
         raise
-    click.echo(_result(history, len(learnt.classes), run))
+    if here().first:
+        click.echo(_result(history, len(learnt.classes), run))
 
 
 def _result(history: Sequence[Epoch], classes: int, run: str) -> str:

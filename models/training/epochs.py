@@ -14,6 +14,7 @@ from torch import nn
 from rftools.errors import RequestError
 from rftools.models.data import Dataset, augment
 from rftools.models.tasks import IGNORED
+from rftools.models.training.group import Processes, spread
 from rftools.models.training.masks import Pruner
 from rftools.models.training.options import Options
 from rftools.models.training.progress import Epoch, Progress, Watcher
@@ -36,6 +37,7 @@ class State:
     steps: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     gives_shares: bool = False  # the net ends in a softmax
+    group: Processes = field(default_factory=Processes)
 
 
 class Loop:
@@ -50,7 +52,9 @@ class Loop:
         watcher: Watcher,
     ) -> None:
         self.state, self.options, self.device, self.watcher = state, options, device, watcher
-        self.runner: Callable[..., Any] = torch.compile(state.module) if options.compile else state.module
+        self.group = state.group
+        spreading = spread(state.module, self.group, device)
+        self.runner: Callable[..., Any] = torch.compile(spreading) if options.compile else spreading
         train_set, test_set = data
         self.images, self.labels = train_set.images.to(device), train_set.labels.to(device)
         self.test = (test_set.images.to(device), test_set.labels.to(device))
@@ -107,18 +111,26 @@ class Loop:
         """The mean loss of a batch, how many of its labels were told right, and how many it has."""
         if self.state.pruner is not None:
             self.state.pruner.before_step(self.state.steps)
-        batch = self._augmented(self.images[index], generator)
-        labels = self.labels[index]
+        batch = self._augmented(self.images[index], generator)  # drawn for the whole batch, in every process
+        labels = self.group.part(self.labels[index])
+        labelled = _labelled(self.labels[index])
         with self._precision():
-            scores = self.runner(self._as_input(batch))
-            loss = self._loss(scores, labels)
+            scores = self.runner(self._as_input(self.group.part(batch)))
+            loss = self._mean_loss(scores, labels, labelled)
         for group in self.state.optimizer.param_groups:
             group["lr"] = self._rate()
         self.state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.state.optimizer.step()
         self.state.steps += 1
-        return loss.detach(), (scores.argmax(1) == labels).sum(), _labelled(labels)
+        loss = self.group.total(loss.detach() / self.group.size)
+        return loss, self.group.total((scores.argmax(1) == labels).sum()), labelled
+
+    def _mean_loss(self, scores: torch.Tensor, labels: torch.Tensor, labelled: int) -> torch.Tensor:
+        """The batch's mean; of a process's part such a share of it that the mean over processes is the batch's."""
+        if self.group.size == 1:
+            return self._loss(scores, labels)
+        return self._loss(scores, labels, reduction="sum") / labelled * self.group.size
 
     def _augmented(self, batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         if not self.flips and not self.shift:
@@ -159,10 +171,11 @@ class Loop:
     def evaluate(self) -> tuple[float, float]:
         """Loss and accuracy on the held-out pictures, means over all that have a label."""
         self.state.module.eval()
+        judged = self.runner if self.group.size == 1 else self.state.module  # every process, the whole of them
         images, labels = self.test
         loss, hits = 0.0, 0
         for start in range(0, len(images), 256):
-            scores = self.runner(self._as_input(images[start : start + 256]))
+            scores = judged(self._as_input(images[start : start + 256]))
             own = labels[start : start + 256]
             loss += float(self._loss(scores, own, reduction="sum"))
             hits += int((scores.argmax(1) == own).sum())

@@ -13,7 +13,7 @@ from rftools.errors import RequestError
 from rftools.models.checkpoint import save_checkpoint
 from rftools.models.data import Dataset
 from rftools.models.training.epochs import Loop, Recipe, State
-from rftools.models.training.lock import alone
+from rftools.models.training.group import Processes, here, shared_norms, together, wait
 from rftools.models.training.options import Options
 from rftools.models.training.progress import Epoch, Watcher, log, tensorboard
 from rftools.models.training.pruning import frozen_pruner, make_pruner, plan, with_masks, without_masks
@@ -46,17 +46,16 @@ def train(
     options.check()
     _check_alike(train_set, test_set)
     folder = prepare_run(run, resume=resume)
-    device = pick_device(options.device)
-    with alone(folder), randomness.seeded(options.seed):
-        state = _begin(recipe, train_set, options, device)
+    device = here().device(pick_device(options.device))
+    with together(folder, device) as group, randomness.seeded(options.seed):
+        state = _begin(recipe, train_set, options, device, group)
         describe = _describer(recipe, train_set, options)
         if resume:
             content = last_checkpoint(folder, recipe.arch, train_set.name, options.recorded())
             with door(folder, "cannot be resumed: its last checkpoint is damaged"):
                 _restore(state, content)
-                publish(folder, state.history)
-        else:
-            save_checkpoint(checkpoint_path(folder, 0), describe(state))
+            wait(group)
+        _written(folder, state, describe)
         _run_epochs(Loop(state, options, device, (train_set, test_set), watcher or Watcher()), folder, describe)
     return [Epoch(**entry) for entry in state.history]
 
@@ -94,18 +93,23 @@ def finetune(
     return history
 
 
-def _begin(recipe: Recipe, data: Dataset, options: Options, device: torch.device) -> State:
+def _begin(
+    recipe: Recipe, data: Dataset, options: Options, device: torch.device, group: Processes | None = None
+) -> State:
     module = recipe.make().to(device).train()
     scores = _sample_scores(module, data, device)
     _check_output(scores, data)
     if options.channels_last:
         module = module.to(memory_format=torch.channels_last)
+    group = group or Processes()
+    if group.size > 1:
+        module = shared_norms(module)
     pruner = None
     if options.pruning is not None:
         steps = options.steps_an_epoch(len(data))
         pruner = make_pruner(module, options.pruning, per_epoch=steps, total=steps * options.epochs, seed=options.seed)
     optimizer = torch.optim.Adam(_groups(module, options.l2), lr=options.lr, eps=1e-7)
-    return State(module, optimizer, pruner, gives_shares=_are_shares(scores))
+    return State(module, optimizer, pruner, gives_shares=_are_shares(scores), group=group)
 
 
 def _groups(module: nn.Module, l2: float) -> list[dict[str, Any]]:
@@ -129,7 +133,7 @@ def _restore(state: State, content: Mapping[str, Any]) -> None:
 def _run_epochs(loop: Loop, folder: Path, describe: Callable[[State], dict[str, Any]]) -> None:
     """The order of writing is what a killed run relies on: the checkpoint first, then all that follows from it."""
     state, watcher = loop.state, loop.watcher
-    board = tensorboard(folder, state.epoch + 1)
+    board = tensorboard(folder, state.epoch + 1) if state.group.first else None
     for line in _plan(loop):
         watcher.note(line)
     watcher.begin(loop.options.epochs, loop.steps, str(loop.device))
@@ -137,14 +141,23 @@ def _run_epochs(loop: Loop, folder: Path, describe: Callable[[State], dict[str, 
         while state.epoch < loop.options.epochs:
             epoch = loop.run_epoch()
             state.history.append(vars(epoch).copy())
-            save_checkpoint(checkpoint_path(folder, epoch.epoch), describe(state))
-            publish(folder, state.history)
+            _written(folder, state, describe)
             log(board, epoch)
             watcher.end_epoch(epoch)
     finally:
         watcher.close()
         if board is not None:
             board.close()
+
+
+def _written(folder: Path, state: State, describe: Callable[[State], dict[str, Any]]) -> None:
+    """The checkpoint of the state, if it isn't there, and what follows from it: by the first process."""
+    if not state.group.first:
+        return
+    place = checkpoint_path(folder, state.epoch)
+    if not place.exists():
+        save_checkpoint(place, describe(state))
+    publish(folder, state.history)
 
 
 def _plan(loop: Loop) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from rftools.errors import RequestError
 from rftools.files import atomic_write, write_text
 from rftools.models.checkpoint import read_checkpoint
+from rftools.models.training.group import here
 from rftools.models.training.lock import alone
 
 
@@ -22,6 +23,8 @@ def prepare_run(run: str | Path, *, resume: bool) -> Path:
         RequestError: it can't be written; it holds a run and ``resume`` is not asked, or the other way round.
     """
     folder = Path(run)
+    if not here().first:  # of several processes the first looks, and writes
+        return folder
     if folder.exists() and not folder.is_dir():
         raise RequestError(f"cannot write {folder}: it is a file; name a folder for the run")
     try:
@@ -58,8 +61,9 @@ def last_checkpoint(folder: Path, arch: Mapping[str, Any], data: str, options: M
         RequestError: the run was begun with another net, other data or other options, so that what follows would
             be neither the old run nor a new one.
     """
-    for left in folder.glob(".*.pt.*.tmp"):
-        left.unlink(missing_ok=True)
+    if here().first:
+        for left in folder.glob(".*.pt.*.tmp"):
+            left.unlink(missing_ok=True)
     content = read_checkpoint(checkpoints(folder)[-1])
     _same_request(folder, content, {"SPEC": arch["name"], "--data": data})
     begun = content.get("options", {})
