@@ -130,17 +130,17 @@ NETS: dict[str, Net] = {
     "wavenet-short": Net(
         "wavenet's parameters with dilation 1 to 16 twice: a field of 63",
         lambda classes, channels: WaveNet(16, [2**i for i in range(5)] * 2, classes, channels),
-        input_size=(1, 256),
+        input_size=(2, 128),
     ),
     "sequence-strided": Net(
         "1-D, five convs of stride 2, each step repeated; wavenet's parameters",
         lambda classes, channels: StridedSequence(27, 5, classes, channels),
-        input_size=(1, 256),
+        input_size=(2, 128),
     ),
     "sequence-recurrent": Net(
         "a gated recurrent layer; wavenet's parameters",
         lambda classes, channels: RecurrentSequence(72, classes, channels),
-        input_size=(1, 256),
+        input_size=(2, 128),
     ),
     "gap-plain": Net(
         "conv and downsample three times, global pooling, 1x1",

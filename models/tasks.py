@@ -126,25 +126,26 @@ def _crop(picture: NDArray[np.float64], draw: np.random.Generator) -> NDArray[np
     return picture[row : row + SIDE, column : column + SIDE].clip(0, 255).astype(np.uint8)[None]
 
 
-LENGTH = 256
-FIRST = 56  # the cue is among so many samples
+LENGTH = 128
+FIRST = 32  # the cue lies among so many samples
+CUE = 8  # samples that it lasts
 
 
 def _recall(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """A cue of one of four heights among the first samples; from then on its height is to be told at every step."""
+    """A cue in one of two channels among the first samples; from its end on that channel is to be told."""
     draw = np.random.default_rng((3, seed))
-    images = draw.normal(30, 8, (count, 1, LENGTH)).clip(0, 255).astype(np.uint8)
-    cues = draw.integers(0, FIRST, count)
-    kinds = draw.integers(0, 4, count)
-    images[np.arange(count), 0, cues] = 90 + 55 * kinds
-    labels = np.where(np.arange(LENGTH) >= cues[:, None], kinds[:, None], IGNORED)
+    images = draw.normal(20, 8, (count, 2, LENGTH)).clip(0, 255).astype(np.uint8)
+    first = draw.integers(0, FIRST - CUE + 1, count)
+    kinds = draw.integers(0, 2, count)
+    images[np.arange(count)[:, None], kinds[:, None], first[:, None] + np.arange(CUE)] = 255
+    labels = np.where(np.arange(LENGTH) >= first[:, None] + CUE - 1, kinds[:, None], IGNORED)
     return images, labels.astype(np.int64)
 
 
 def _lag_of_recall(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Samples from the cue to the place asked, both included."""
-    cues = (labels != IGNORED).argmax(1)
-    lag = np.arange(labels.shape[1]) - cues[:, None] + 1
+    """Samples from the cue's last one to the place asked, both included."""
+    last = (labels != IGNORED).argmax(1)
+    lag = np.arange(labels.shape[1]) - last[:, None] + 1
     return np.where(labels == IGNORED, 0, lag).astype(np.int64)
 
 
@@ -160,8 +161,8 @@ TASKS: dict[str, LearningTask] = {
         counts=(1600, 400),
     ),
     "recall": LearningTask(
-        "which of four heights the cue had, 0 to 255 samples ago",
-        ("90", "145", "200", "255"),
+        "which of two channels had the cue, up to 120 samples ago",
+        ("first", "second"),
         _recall,
         _lag_of_recall,
     ),

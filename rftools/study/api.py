@@ -8,6 +8,8 @@ from pathlib import Path
 from rftools.errors import RequestError
 from rftools.files import write_text
 from rftools.models.data import load_data
+from rftools.models.training.group import here
+from rftools.models.training.lock import alone
 from rftools.study import tables
 from rftools.study.page import page
 from rftools.study.plan import StudyPlan, plan_text, read_plan
@@ -28,7 +30,7 @@ def study(
     workers: Workers | None = None,
     told: Told | None = None,
 ) -> list[Record]:
-    """Carry a plan out: ``results.csv``, ``epochs.csv``, ``layers.csv`` and ``report.html`` in the folder.
+    """Carry a plan out: ``results.csv``, ``epochs.csv``, ``layers.csv``, ``roses.csv``, ``report.html`` in the folder.
 
     Runs that are there already, of the same configuration, code and data, are not made again; one that was interrupted
     goes on after its last epoch.
@@ -40,8 +42,12 @@ def study(
         told: of every run that is done.
 
     Raises:
-        RequestError: no such plan, scale or data; a folder that holds another study.
+        RequestError: no such plan, scale or data; a folder that holds another study, or that another process fills.
     """
+    if here().size > 1:
+        raise RequestError(
+            "torchrun splits one run (rftools train); a study's runs are spread by --workers or --cluster"
+        )
     found = read_plan(plan)
     found = found if data is None else dataclasses.replace(found, data=data)
     own = found.scale(scale)
@@ -49,10 +55,11 @@ def study(
     folder = _prepared(Path(output), plan, found.title)
     root = None if data_dir is None else str(data_dir)
     runs = [Run(row, seed, found.data, own, root, device) for row in found.at(scale) for seed in range(own.seeds)]
-    records = carry_out_all(runs, folder, workers or Workers(), told)
-    whole = tables.frames(records)
-    tables.write(folder, whole)
-    write_text(folder / "report.html", page(found, whole))
+    with alone(folder):
+        records = carry_out_all(runs, folder, workers or Workers(), told)
+        whole = tables.frames(records)
+        tables.write(folder, whole)
+        write_text(folder / "report.html", page(found, whole))
     return records
 
 

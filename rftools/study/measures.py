@@ -29,6 +29,7 @@ def of_model(model: Model, left: SparsityResult, held_out: Dataset, count: int, 
     zeros = left.total
     found = {
         "parameters": model.parameters,
+        "nonzero": model.parameters - zeros.zeros,
         "macs": multiply_adds(model),
         "theoretical": told.theoretical,
         "effective": None if does is None else does.value,
@@ -71,18 +72,32 @@ def border_accuracy(model: Model, held_out: Dataset) -> float:
     return float((answers == held_out.labels)[near].double().mean())
 
 
-def of_layers(model: Model, left: SparsityResult, seed: int) -> list[dict[str, Any]]:
-    """The rows of a net's convolutions: of a pruned net what is left of their kernels and which way it points, of a
-    whole one how many weights are near zero.
+def of_layers(model: Model, left: SparsityResult, seed: int) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a net's convolutions (``layers``): of a pruned net what is left of their kernels and which way it
+    points, of a whole one how many weights are near zero; and, of a pruned one, their directions (``roses``).
     """
     if left.total.zeros == 0:
-        return [
-            {"layer": row.name, "near_zero": row.near_zero.share, "near_zero_below": row.near_zero.threshold}
-            for row in left
-            if len(row.shape) > 2
-        ]
+        near = [(row.name, row.near_zero) for row in left if len(row.shape) > 2]
+        rows = [{"layer": name, "near_zero": own.share, "near_zero_below": own.threshold} for name, own in near]
+        return {"layers": rows, "roses": []}
     shapes = {row.name: row for row in left}
-    return [_layer(row, shapes[row.name]) for row in orientation(model, seed=seed)]
+    found = orientation(model, seed=seed)
+    roses = [sector for row in found if row.oriented for sector in _rose(row)]
+    return {"layers": [_layer(row, shapes[row.name]) for row in found], "roses": roses}
+
+
+def _rose(row: LayerOrientation) -> list[dict[str, Any]]:
+    """A layer's sectors of 15 degrees: kernels that point there, and how many random taps would send there."""
+    edges, chance = row.histogram.edges, row.chance
+    return [
+        {"layer": row.name, "from": edges[k], "to": edges[k + 1], "kernels": count}
+        | (
+            {}
+            if chance is None
+            else {"chance": chance.mean[k], "chance_low": chance.low[k], "chance_high": chance.high[k]}
+        )
+        for k, count in enumerate(row.histogram.counts)
+    ]
 
 
 def _layer(row: LayerOrientation, shape: LayerSparsity) -> dict[str, Any]:

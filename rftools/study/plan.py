@@ -12,6 +12,7 @@ from typing import Any
 
 from rftools.errors import RequestError, closest
 from rftools.models import NETS
+from rftools.models.training.options import RECIPES
 from rftools.models.training.schedules import Pruning
 from rftools.reading import read_toml
 
@@ -20,14 +21,16 @@ SHIPPED = ("article", "segmentation", "sequence")
 
 @dataclass(frozen=True)
 class PlanScale:
-    """How much of a plan is done: ``seeds`` a row, ``epochs`` of ``steps`` (None: a pass over the data), and how many
-    held-out pictures (``count``) the fields are measured on.
+    """How much of a plan is done: ``seeds`` a row, ``epochs`` of ``steps`` (None: a pass over the data), how many
+    held-out pictures (``count``) the fields are measured on, and Adam's rate at the first step (``lr``). In a file
+    ``recipe = "article"`` stands for the article's epochs, steps and rate.
     """
 
     seeds: int
     epochs: int
     steps: int | None = None
     count: int = 100
+    lr: float = 1e-3
 
 
 @dataclass(frozen=True)
@@ -161,13 +164,27 @@ class PlanReader:
 
     def _scale(self, name: str, part: Any) -> PlanScale:
         table = self._table(part, f"scale.{name}")
-        self._known(table, tuple(field.name for field in dataclasses.fields(PlanScale)), 0)
+        self._known(table, ("recipe", *(field.name for field in dataclasses.fields(PlanScale))), 0)
+        table = self._recipe(table) | {key: value for key, value in table.items() if key != "recipe"}
         for key, value in table.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            if key == "lr" and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1):
+                raise RequestError(f"{self.file}: lr of scale {name} is {value!r}; it takes a number from 0 to 1")
+            if key != "lr" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise RequestError(f"{self.file}: {key} of scale {name} is {value!r}; it takes a whole number from 1")
         if not {"seeds", "epochs"} <= set(table):
             raise RequestError(f"{self.file}: scale {name} has no seeds or no epochs")
         return PlanScale(**table)
+
+    def _recipe(self, table: Mapping[str, Any]) -> dict[str, Any]:
+        """What a scale's ``recipe`` says of its course; the rest of it every training has."""
+        if (name := table.get("recipe")) is None:
+            return {}
+        if name not in RECIPES:
+            raise RequestError(
+                f"{self.file}, line {self._line('recipe', 0)}: no recipe {name!r}; there is {', '.join(RECIPES)}"
+            )
+        found = RECIPES[name]
+        return {"epochs": found["epochs"], "steps": found["steps_per_epoch"], "lr": found["lr"]}
 
     def _row(self, part: Any, number: int, scales: Mapping[str, PlanScale]) -> PlannedRow:
         table = dict(self._table(part, f"row {number}"))

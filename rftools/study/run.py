@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from rftools.weights import sparsity
 RESULT = "result.json"
 AFTER = 0.1  # of the training, with the masks of ``taps`` as they are
 Record = dict[str, Any]
+Sets = tuple[Dataset, Dataset]  # to learn from, held out
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,18 @@ class Run:
         parts |= {"pixels": data_digest(self.data, self.data_dir)}
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
+    @property
+    def whole(self) -> Run:
+        """The run whose training it begins with: its own, or that of the row without ``taps``."""
+        return self if self.row.taps is None else replace(self, row=replace(self.row, taps=None))
+
     def options(self, pictures: int) -> Options:
         """How it is trained."""
         epochs = max(round(self.scale.epochs * self.row.longer), 1)
-        own = Options(epochs=epochs, steps_per_epoch=self.scale.steps, seed=self.seed, device=self.device)
-        return dataclasses.replace(own, pruning=self.row.pruning(epochs * own.steps_an_epoch(pictures)))
+        own = Options(
+            epochs=epochs, steps_per_epoch=self.scale.steps, lr=self.scale.lr, seed=self.seed, device=self.device
+        )
+        return replace(own, pruning=self.row.pruning(epochs * own.steps_an_epoch(pictures)))
 
 
 #: What decides a run's numbers: another version's are not taken for this one's. Drawings and pages are no part of it.
@@ -87,7 +94,7 @@ def code_digest() -> str:
 
 
 @functools.lru_cache(maxsize=4)
-def sets_of(data: str, root: str | None) -> tuple[Dataset, Dataset]:
+def sets_of(data: str, root: str | None) -> Sets:
     """Pictures to learn from and held out."""
     first, second = (load_data(data, split, root=root) for split in ("train", "test"))
     return first, second
@@ -109,13 +116,18 @@ def carry_out(run: Run, folder: str | Path) -> Record:
     place = Path(folder) / "runs" / run.key
     file = place / RESULT
     if file.is_file():
-        return dict(json.loads(file.read_text(encoding="utf-8")))
+        return _kept(file) | head(run)
     try:
         with one_thread():
             found = _made(run, place)
     except (RequestError, RuntimeError, OSError, MemoryError) as error:
-        return head(run) | {"error": one_line(str(error) or type(error).__name__), "epochs": [], "layers": []}
+        return failed(run, one_line(str(error)) or type(error).__name__)
+    place.mkdir(parents=True, exist_ok=True)
     write_text(file, json.dumps(plain(found), indent=1) + "\n")
+    return _kept(file)
+
+
+def _kept(file: Path) -> Record:
     return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
@@ -137,6 +149,11 @@ def head(run: Run) -> Record:
     }  # fmt: skip
 
 
+def failed(run: Run, reason: str) -> Record:
+    """The result of a run that has none."""
+    return head(run) | {"error": reason, "epochs": [], "layers": [], "roses": []}
+
+
 class _Keeping(Watcher):
     """Of a run's checkpoints the last two stay: enough to go on from."""
 
@@ -151,26 +168,31 @@ class _Keeping(Watcher):
 def _made(run: Run, place: Path) -> Record:
     sets = sets_of(run.data, run.data_dir)
     options = run.options(len(sets[0]))
-    begun = place.is_dir() and bool(checkpoints(place))
-    history = prepare(f"rftools:{run.row.net}", sets, place, options, resume=begun).go(_Keeping(place))
-    model, last = load(checkpoints(place)[-1]), history[-1]
-    epochs = [_epoch(epoch) for epoch in history]
+    model, epochs = _trained(run, place, sets, options)
     if run.row.taps is not None:
         model, after = _left_with(run.row.taps, model, sets, options)
-        last, epochs = after, [*epochs, _epoch(after) | {"epoch": len(epochs) + 1}]
-    found = {"accuracy": last.val_accuracy, "loss": last.val_loss}
+        epochs = [*epochs, _epoch(after) | {"epoch": len(epochs) + 1}]
+    found = {"accuracy": epochs[-1]["val_accuracy"], "loss": epochs[-1]["val_loss"]}
     left = sparsity(model)
     found |= of_model(model, left, sets[1], run.scale.count, run.seed)
-    return head(run) | found | {"epochs": epochs, "layers": of_layers(model, left, run.seed)}
+    return head(run) | found | {"epochs": epochs} | of_layers(model, left, run.seed)
 
 
-def _left_with(taps: int, model: Model, sets: tuple[Dataset, Dataset], options: Options) -> tuple[Model, Epoch]:
+def _trained(run: Run, place: Path, sets: Sets, options: Options) -> tuple[Model, list[Record]]:
+    """The net after its training, with its epochs: that of a run which trained the same, gone on with, or begun."""
+    other = place.parent / run.whole.key
+    if other != place and (other / RESULT).is_file() and checkpoints(other):
+        return load(checkpoints(other)[-1]), _kept(other / RESULT)["epochs"]
+    begun = place.is_dir() and bool(checkpoints(place))
+    history = prepare(f"rftools:{run.row.net}", sets, place, options, resume=begun).go(_Keeping(place))
+    return load(checkpoints(place)[-1]), [_epoch(epoch) for epoch in history]
+
+
+def _left_with(taps: int, model: Model, sets: Sets, options: Options) -> tuple[Model, Epoch]:
     """A trained net with so many taps a kernel, trained on for a moment with the masks as they are."""
     cut = prune(model, taps=taps, layers=("features.*",))
     steps = max(round(AFTER * options.epochs * options.steps_an_epoch(len(sets[0]))), 1)
-    (after,) = finetune(
-        cut.model.module, cut.masks, *sets, dataclasses.replace(options, epochs=1, steps_per_epoch=steps)
-    )
+    (after,) = finetune(cut.model.module, cut.masks, *sets, replace(options, epochs=1, steps_per_epoch=steps))
     return cut.model, after
 
 

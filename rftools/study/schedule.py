@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rftools.errors import RequestError, missing_package, one_line
-from rftools.study.run import Record, Run, carry_out, head
+from rftools.study.run import Record, Run, carry_out, failed
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -96,7 +96,7 @@ def _spread(runs: Sequence[Run], folder: Path, workers: Workers) -> Iterator[tup
                 yield place, future.result()
             except Exception as error:  # of dask, whose kinds are many: a worker that is gone for good, above all
                 reason = one_line(str(error)) or type(error).__name__
-                yield place, head(runs[place]) | {"error": reason, "epochs": [], "layers": []}
+                yield place, failed(runs[place], reason)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The tables of a study: a run a row, its epochs, its layers; as CSV, and as Parquet where pyarrow is there."""
+"""The tables of a study: runs, their epochs, their layers, the layers' directions; as CSV, with pyarrow as Parquet."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RESULTS = (
-    "net", "row", "seed", "data", "accuracy", "loss", "border_accuracy", "parameters", "macs", "theoretical",
+    "net", "row", "seed", "data", "accuracy", "loss", "border_accuracy", "parameters", "nonzero", "macs", "theoretical",
     "effective", "effective_low", "effective_high", "surviving", "behavioural", "behavioural_low", "behavioural_high",
     "sparsity", "rftools", "key", "error",
 )  # fmt: skip
 WHOSE = ("net", "row", "seed", "key")
-PARTS = ("results", "epochs", "layers")
+PARTS = ("results", "epochs", "layers", "roses")
 
 
 def frames(records: Sequence[Record]) -> dict[str, pd.DataFrame]:
-    """The three tables. A run that failed has a row with its reason."""
+    """The four tables. A run that failed has a row with its reason."""
     import pandas as pd
 
     found = {"results": pd.DataFrame([{name: record.get(name) for name in RESULTS} for record in records])}
-    for part in ("epochs", "layers"):
-        rows = [{name: record[name] for name in WHOSE} | own for record in records for own in record[part]]
+    for part in PARTS[1:]:
+        rows = [{name: record[name] for name in WHOSE} | own for record in records for own in record.get(part, ())]
         found[part] = pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(WHOSE))
     return found
 
 
 def write(folder: Path, tables: dict[str, Any]) -> None:
-    """``results.csv``, ``epochs.csv`` and ``layers.csv``, and the same as Parquet where it can be written."""
+    """``results.csv``, ``epochs.csv``, ``layers.csv``, ``roses.csv``, and the same as Parquet where that can be."""
     for name, table in tables.items():
         write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
         if find_spec("pyarrow") is not None:

@@ -56,10 +56,15 @@ def test_a_discs_class_is_its_marks_colour_within_the_radius():
 
 def test_the_cue_alone_tells_what_is_recalled():
     images, labels = TASKS["recall"].make(200, 3)
-    cue = images[:, 0].argmax(1)
-    for k in range(200):
-        assert (labels[k, : cue[k]] == IGNORED).all()
-        assert set(labels[k, cue[k] :]) == {(int(images[k, 0, cue[k]]) - 90) // 55}
+    for image, label in zip(images, labels, strict=True):
+        channel, places = np.nonzero(image == 255)
+        assert len(places) == 8 == np.ptp(places) + 1
+        assert (label[: places.max()] == IGNORED).all()
+        assert set(label[places.max() :]) == set(channel)
+    needs = TASKS["recall"].needs(images, labels)
+    ends = 127 - (images == 255).any(1)[:, ::-1].argmax(1)
+    assert (needs[:, -1] == 128 - ends).all()
+    assert needs.max() == 121
 
 
 @pytest.mark.parametrize("net, name", [("fcn-strided", "discs"), ("wavenet-short", "recall"), ("vgg-strided", "marks")])

@@ -84,26 +84,24 @@ def test_windows_find_the_pixel_that_decides(method, away, side):
 
 
 class Recent(nn.Module):
-    """The height of the highest of the last ``steps`` samples, as one of four classes."""
+    """Of each channel the highest of the last ``steps`` samples: the cue's, where it is among them."""
 
     def __init__(self, steps: int) -> None:
         super().__init__()
         self.steps = steps
 
     def forward(self, x):
-        high = nn.functional.max_pool1d(nn.functional.pad(x, (self.steps - 1, 0)), self.steps, stride=1)
-        heights = torch.tensor([90, 145, 200, 255]).reshape(1, 4, 1) / 255
-        return -(high - heights).abs()
+        return nn.functional.max_pool1d(nn.functional.pad(x, (self.steps - 1, 0)), self.steps, stride=1)
 
 
-@pytest.mark.parametrize("steps", [1, 30, 200])
+@pytest.mark.parametrize("steps", [1, 30, 100])
 def test_distance_finds_how_far_back_is_told(steps):
-    model = as_model(Recent(steps), (1, 256))
+    model = as_model(Recent(steps), (2, 128))
     found = rf.probe(model, "recall", method="distance", count=100)
     assert found.behavioural.value == steps
     assert found.unit == "samples"
     assert all(row.share == 1.0 for row in found if row.size <= steps)
-    assert all(row.share < 0.5 for row in found if row.size > steps)
+    assert all(row.share < 0.7 for row in found if row.size > steps)
 
 
 def test_distance_in_discs():
@@ -159,14 +157,14 @@ def test_requests_that_cannot_be_met():
         rf.probe(model, one_pixel(0), method="oclusion")
     with pytest.raises(RequestError, match="does not say what it was trained on; name its data"):
         rf.probe(model)
-    with pytest.raises(RequestError, match="the pictures of recall are 1x256, the net takes 3x32x32"):
+    with pytest.raises(RequestError, match="the pictures of recall are 2x128, the net takes 3x32x32"):
         rf.probe(model, "recall")
     with pytest.raises(RequestError, match="the net gives 2 a picture; the labels of patches take 8"):
         rf.probe(model, "patches")
     with pytest.raises(RequestError, match="pixel is no task by rule"):
         rf.probe(model, one_pixel(0), method="distance")
-    with pytest.raises(RequestError, match=r"pairs are shown to nets over colour pictures; Recent takes 1x256"):
-        rf.probe(as_model(Recent(3), (1, 256)), method="pairs")
+    with pytest.raises(RequestError, match=r"pairs are shown to nets over colour pictures; Recent takes 2x128"):
+        rf.probe(as_model(Recent(3), (2, 128)), method="pairs")
 
 
 def test_the_data_of_a_checkpoint_is_what_it_is_asked_about():

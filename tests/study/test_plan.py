@@ -55,6 +55,11 @@ def test_the_article_has_both_readings_and_both_begins():
     assert {row.taps for row in rows.values()} == {None, 2, 3, 4}
 
 
+def test_the_full_article_is_the_articles_recipe():
+    own = read_plan("article").scale("full")
+    assert (own.epochs, own.steps, own.lr) == (80, 1000, 1e-3)
+
+
 def test_a_plan_of_ones_own(tmp_path):
     plan = read_plan(written(tmp_path, GOOD))
     assert [row.net for row in plan.at("smoke")] == ["vgg-strided", "vgg-dilated"]
@@ -76,6 +81,8 @@ def test_a_plan_of_ones_own(tmp_path):
         ('data = "marks"', "", r"mine.toml has no data; a plan has title, data"),
         ('name = "b"', 'name = "a"', r"mine.toml has two rows of the name 'a'"),
         ("seeds = 1", "seeds = 0", r"seeds of scale smoke is 0; it takes a whole number from 1"),
+        ("epochs = 1", 'recipe = "artikle"', r"mine.toml, line 7: no recipe 'artikle'; there is article"),
+        ("epochs = 1", "epochs = 1\nlr = 2", r"lr of scale smoke is 2; it takes a number from 0 to 1"),
         ("seeds = 1", 'seeds = "all"', r"seeds of scale smoke is 'all'; it takes a whole number from 1"),
     ],
 )

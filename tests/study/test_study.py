@@ -14,6 +14,7 @@ import pytest
 
 from rftools.cli import main
 from rftools.errors import RequestError
+from rftools.models.training.lock import alone
 from rftools.study import rebuild, run, study
 from rftools.study.plan import read_plan
 from rftools.study.run import Run
@@ -41,7 +42,7 @@ net = "vgg-strided"
 taps = 2
 scales = ["smoke"]
 """
-TABLES = ("results.csv", "epochs.csv", "layers.csv")
+TABLES = ("results.csv", "epochs.csv", "layers.csv", "roses.csv")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,32 @@ def test_tables_hold_a_run_a_row(whole):
     epochs = pd.read_csv(folder / "epochs.csv")
     assert epochs.groupby("row")["epoch"].max().to_dict() == {"strided": 2, "strided, 2 taps": 3}
     assert results["macs"].iloc[0] == 16 * 27 * 1024 + 24 * 144 * 256 + 32 * 216 * 64 + 48 * 288 * 16 + 48 * 2
+
+
+def test_rows_with_taps_begin_with_the_whole_nets_training(whole, tmp_path):
+    """Whether that is there or not: the same numbers; the pruned net's weights and directions are counted."""
+    plan, folder = whole
+    taps = tmp_path / "taps.toml"
+    rows = plan.read_text().split("[[row]]")
+    taps.write_text("[[row]]".join([rows[0], rows[2]]), encoding="utf-8")
+    study(taps, tmp_path / "alone", scale="smoke")
+    for name in TABLES:
+        both, own = (pd.read_csv(place / name) for place in (folder, tmp_path / "alone"))
+        both = both[both["row"] == "strided, 2 taps"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(both[own.columns], own, check_dtype=False)
+    results, layers, roses = (pd.read_csv(folder / f"{name}.csv") for name in ("results", "layers", "roses"))
+    assert results["nonzero"][0] == results["parameters"][0]
+    kernels = 3 * 16 + 16 * 24 + 24 * 32 + 32 * 48
+    assert results["parameters"][1] - results["nonzero"][1] == 7 * kernels
+    assert roses["kernels"].sum() == kernels  # two taps have a direction always
+    assert roses["chance"].sum() == pytest.approx(kernels)
+    assert set(roses["layer"]) == set(layers["layer"][layers["row"] == "strided, 2 taps"])
+
+
+def test_a_folder_is_filled_by_one_process(whole):
+    plan, folder = whole
+    with alone(folder), pytest.raises(RequestError, match="is being written by another process; wait for it"):
+        study(plan, folder, scale="smoke")
 
 
 def test_what_is_there_is_not_made_again(whole, monkeypatch):
@@ -148,6 +175,13 @@ def test_runs_take_gpus_in_turn(whole):
 def started(plan: Path, folder: Path, *more: str) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-m", "rftools", "study", str(plan), "--scale", "smoke", "-o", str(folder), *more]
     return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def test_torchrun_is_for_single_runs(whole, monkeypatch):
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "2"), ("LOCAL_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RequestError, match=r"torchrun splits one run \(rftools train\)"):
+        study(*whole, scale="smoke")
 
 
 @pytest.mark.slow
