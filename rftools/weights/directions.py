@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rftools.weights.kernels import Kernels
 from rftools.weights.results import Examples, FilterOrientation, Histogram, LayerOrientation, Pooled
 from rftools.weights.statistics.axial import rayleigh, resultant
 from rftools.weights.statistics.continuous import kuiper, rao
@@ -92,14 +93,22 @@ def describe(
 
 
 def _of_direction(sums: Floats, number: int, length: float | None, mean: float | None) -> tuple[Ends, Ends]:
-    """The intervals of R and of the mean angle; none of the angle where that of R reaches 0, since it may have none."""
+    """The intervals of R and of the mean angle.
+
+    Angles spread as ``1/sqrt(R R*)`` about the true one, R* the one found: where R is small by truth, layers whose R*
+    is far from 0 have it by luck, and their angles are further off than resamples say. The angle's interval is that of
+    an R at its own lower end, and there is none where that reaches 45 degrees to a side, or R's reaches 0: there may be
+    no direction.
+    """
     if length is None or number < LEAST:
         return (None, None), (None, None)
     z = _means(sums, 0, 4)
     low, high = length_interval(z, length)
     if mean is None or not low:
         return (low, high), (None, None)
-    left, right = ends(np.angle(z * np.exp(-2j * mean)) / 2)
+    left, right = (math.sqrt(length / low) * end for end in ends(np.angle(z * np.exp(-2j * mean)) / 2))
+    if max(-left, right) >= math.pi / 4:
+        return (low, high), (None, None)
     return (low, high), (math.degrees(mean + left), math.degrees(mean + right))
 
 
@@ -156,3 +165,11 @@ def examples_of(kernels: NDArray[np.float32], shapes: Inertia, index: NDArray[An
     order = alive[np.argsort(angles, kind="stable")]  # NaN comes last
     chosen = order[np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(np.int64)]
     return Examples(kernels[chosen].copy(), np.degrees(shapes.angle)[which[chosen]])
+
+
+def masses_of(layer: Kernels, mass: str) -> Floats:
+    """|w| or w^2 of every kernel ``(kernels, taps)``, its largest 1: only the shape counts, and nothing underflows."""
+    values = np.abs(layer.weight.reshape(-1, math.prod(layer.kernel)).astype(np.float64))
+    largest = values.max(axis=1, keepdims=True)
+    values = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)
+    return values if mass == "abs" else values**2

@@ -15,20 +15,21 @@ from numpy.typing import NDArray
 from rftools.arguments import checked
 from rftools.errors import RequestError, closest
 from rftools.loading import Model, as_model
-from rftools.weights.directions import blank, describe, examples_of, from_axes, parts_of, with_filters
+from rftools.weights.directions import blank, describe, examples_of, masses_of, parts_of, with_filters
 from rftools.weights.jumps import Jumps, input_jumps
 from rftools.weights.kernels import Kernels
 from rftools.weights.masks import Masks, masks_of
 from rftools.weights.results import LayerOrientation, OrientationResult
 from rftools.weights.source import Weights, chosen, collect
+from rftools.weights.spatial import in_space
 from rftools.weights.statistics.axial import benjamini_hochberg
 from rftools.weights.statistics.clusters import design_effect, filter_test, shared, sums_by_filter
 from rftools.weights.statistics.expected import expected_histogram
-from rftools.weights.statistics.lattice import lattice_test, sphere_test
-from rftools.weights.statistics.null import Null, SphereNull
+from rftools.weights.statistics.lattice import lattice_test
+from rftools.weights.statistics.null import Null
+from rftools.weights.statistics.null_axes import SphereNull
 from rftools.weights.statistics.shapes import Inertia, coordinates, inertia
 from rftools.weights.statistics.signed import signed
-from rftools.weights.statistics.sphere import axes
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +80,7 @@ def orientation(
     Options, each with its default:
         independent ("auto"): what the test and the intervals take for independent: ``kernels``, ``filters``, or
             ``auto``: filters where kernels of one filter share masks or lean the same way, more than chance makes them
-            (``row.design_effect``); ``row.independent`` says which. 3-D kernels are always taken for independent.
+            (``row.design_effect``); ``row.independent`` says which.
         signs (False): also what the weights' signs say (``row.signed``): blobs, edges or lines, and which way kernels
             rise.
         examples (0): also keep so many kernels of each layer (``row.examples``), evenly through their orientations, to
@@ -179,8 +180,10 @@ def _layer(layer: Kernels, found: Masks | None, directing: Directing) -> LayerOr
         return blank(layer.name, 0, "every kernel is dead")
     step = _step(layer, jump)
     if len(layer.kernel) == 3:
-        row = _on_the_sphere(layer, mass, found, step, "taps" if jump is None else "px")
-        return row if mass != "survivors" else _test_axes(row, directing.null(layer.kernel, step), found)
+        null = directing.null(layer.kernel, step) if mass == "survivors" else None
+        assert null is None or isinstance(null, SphereNull)
+        row = in_space(layer, mass, found, step, null, directing.independent)
+        return dataclasses.replace(row, units="taps" if jump is None else "px")
     return _in_the_plane(layer, found, step, directing)
 
 
@@ -223,7 +226,7 @@ def _shapes(layer: Kernels, mass: str, found: Masks, positions: Floats) -> tuple
     if mass == "survivors":
         return inertia(found.alive.astype(np.float64), positions), found.index
     filters, inputs = layer.weight.shape[:2]
-    values = _masses(layer, mass)
+    values = masses_of(layer, mass)
     return inertia(values, positions), np.arange(len(values)).reshape(filters, inputs)
 
 
@@ -231,21 +234,6 @@ def _with_signs(row: LayerOrientation, layer: Kernels) -> LayerOrientation:
     if len(layer.kernel) != 2 or math.prod(layer.kernel) == 1 or not np.any(layer.weight):
         return row
     return dataclasses.replace(row, signed=signed(layer.weight, _step(layer, None)))
-
-
-def _masses(layer: Kernels, mass: str) -> Floats:
-    """|w| or w^2 of every kernel ``(kernels, taps)``, its largest 1: only the shape counts, and nothing underflows."""
-    values = np.abs(layer.weight.reshape(-1, math.prod(layer.kernel)).astype(np.float64))
-    largest = values.max(axis=1, keepdims=True)
-    values = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)
-    return values if mass == "abs" else values**2
-
-
-def _on_the_sphere(layer: Kernels, mass: str, found: Masks, step: tuple[float, ...], units: str) -> LayerOrientation:
-    """A 3-D layer has axes, no angles: `Axes` stands where 2-D layers have a resultant."""
-    values = found.alive.astype(np.float64) if mass == "survivors" else _masses(layer, mass)
-    counts = found.counts.astype(np.float64) if mass == "survivors" else np.ones(len(values))
-    return from_axes(layer.name, axes(values, counts, coordinates(layer.kernel, step)), units)
 
 
 def _why_none(layer: Kernels) -> str | None:
@@ -268,17 +256,6 @@ def _step(layer: Kernels, jump: tuple[float, ...] | None) -> tuple[float, ...]:
     steps = [float(d) * j for d, j in zip(layer.dilation or (1,) * len(jumps), jumps, strict=True)]
     shortest = min(steps)
     return tuple(step / shortest for step in steps)
-
-
-def _test_axes(row: LayerOrientation, null: Null, found: Masks) -> LayerOrientation:
-    if row.axes is None or row.axes.order is None or not isinstance(null, SphereNull):
-        return row
-    taps = np.bincount(found.taps, weights=found.counts).astype(np.int64)
-    present = np.flatnonzero(taps)
-    test = sphere_test(null, present, taps[present], row.axes.order)
-    if test is None:
-        return row
-    return dataclasses.replace(row, p_lattice=test.p, p_error=test.error, null_radius=test.radius)
 
 
 def _test(

@@ -24,10 +24,12 @@ from rftools.reporting.sources.models import from_models as reported
 from rftools.weights import input_jumps, survey
 from rftools.weights.masks import masks_of
 from rftools.weights.sparsity import binomial_taps, n_of_m
+from rftools.weights.statistics.axes_test import sphere_test
 from rftools.weights.statistics.axial import rayleigh, resultant
 from rftools.weights.statistics.continuous import kuiper, rao, spacing_moments
-from rftools.weights.statistics.lattice import lattice_test, sphere_test
-from rftools.weights.statistics.null import Null, SphereNull, moments
+from rftools.weights.statistics.lattice import lattice_test
+from rftools.weights.statistics.null import Null, moments
+from rftools.weights.statistics.null_axes import SphereNull
 from rftools.weights.statistics.resampling import ends
 from rftools.weights.statistics.shapes import coordinates, inertia, rank_of, spans_box
 from rftools.weights.statistics.signed import energies

@@ -47,12 +47,13 @@ def _counts(index: NDArray[Any], number: int) -> NDArray[np.int64]:
     return np.bincount(apart.reshape(-1), minlength=len(index) * number).reshape(len(index), number)
 
 
-def design_effect(z: NDArray[np.complex128], number: Floats) -> float | None:
+def design_effect(z: NDArray[np.complex128] | Floats, number: Floats) -> float | None:
     """How many times the variance of a layer's mean direction is what it would be if kernels were independent.
 
-    ``z`` are filters' sums of ``exp(2 i theta)``, what chance makes them on average taken off, over ``number`` kernels
-    with a direction: ``sum_f |z_f - n_f mean|^2 / (N (1 - R^2))``. It is 1 where kernels are independent, and the
-    number of kernels a filter where those are all alike. None of fewer than five filters, and where nothing varies.
+    ``z`` are filters' sums of ``exp(2 i theta)``, or of other vectors of length 1 ``(filters, entries)``, what chance
+    makes them on average taken off, over ``number`` kernels with a direction:
+    ``sum_f |z_f - n_f mean|^2 / (N (1 - R^2))``. It is 1 where kernels are independent, and the number of kernels a
+    filter where those are all alike. None of fewer than five filters, and where nothing varies.
 
     >>> design_effect(np.array([4, -4, 4j, -4j, 4, -4]), np.full(6, 4.0))
     4.0
@@ -60,9 +61,11 @@ def design_effect(z: NDArray[np.complex128], number: Floats) -> float | None:
     living = number > 0
     if living.sum() < FEWEST or number.sum() == living.sum():
         return None
-    mean = z.sum() / number.sum()
-    alone = number.sum() * (1 - abs(mean) ** 2)
-    return float((np.abs(z - number * mean) ** 2).sum() / alone) if alone > 1e-9 * number.sum() else None
+    own = np.stack([z.real, z.imag], axis=1) if z.ndim == 1 else z.real
+    mean = own.sum(axis=0) / number.sum()
+    alone = number.sum() * (1 - mean @ mean)
+    apart = own - number[:, None] * mean
+    return float((apart**2).sum() / alone) if alone > 1e-9 * number.sum() else None
 
 
 def shared(effect: float | None, filters: int) -> bool:

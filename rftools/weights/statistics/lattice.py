@@ -1,4 +1,4 @@
-"""Tests of a layer's directions against its lattice's own null: is R, or the order of axes, longer than by chance?"""
+"""Tests of a layer's directions against its lattice's own null: is R longer than by chance?"""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.weights.statistics.null import Moments, Null, SphereNull
-from rftools.weights.statistics.sphere import symmetric
+from rftools.weights.statistics.null import Moments, Null
 from rftools.weights.statistics.sums import all_sums
 from rftools.weights.statistics.tail import Cumulants, quantile, tail, total
 
 Floats = NDArray[np.float64]
 Groups = list[tuple[int, int]]  # numbers of taps, and how many kernels have them
 EXPANDED_FROM = 16  # kernels whose sum has a density that is worth correcting
-SPHERE_NORMAL_FROM = 1000  # of 3-D kernels
 SAME = 1e-8  # lengths closer than this are the same
 SMALLEST = 1e-4  # no p below: it says no more, and the expansion is not meant for it
 EXACT_ENOUGH = 0.1  # of p, the most that what is not known may move it; and of chance, what it may be beside it
 LEVEL = 0.05
 MORE = 10  # times the draws where few of them were as long
-EACH = 256  # masks sampled a 3-D kernel where the lattice has a direction of its own: a small error beside chance
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ def lattice_test(
     (True, 'expansion')
     """
     null = null or Null(kernel, step, seed)
-    groups = _groups(null, taps, kernels)
+    groups = groups_of(null, taps, kernels)
     if not groups:
         return None
     found = _counted(null, groups, length)
@@ -108,7 +105,7 @@ def _expanded(null: Null, groups: Groups, length: float) -> LatticeTest | None:
         p, last = tail(layer, length)
         moved = _moved(null, groups, layer, length, p)
         beside = _wavering(null, groups, 1) / math.sqrt(layer.second[0, 0])
-        if not _grown(null, groups, max(moved / max(p, SMALLEST), beside) / EXACT_ENOUGH):
+        if not grown(null, groups, max(moved / max(p, SMALLEST), beside) / EXACT_ENOUGH):
             break
         layer = _layer(null, groups)
     if not trusted(p, last):
@@ -125,7 +122,7 @@ def trusted(p: float, last: float) -> bool:
 def _layer(null: Null, groups: Groups) -> Cumulants:
     """The cumulants of the layer's sum; what sampled masks leave open of its mean counts as spread."""
     found = total([n for _, n in groups], [null[t].cumulants for t, _ in groups])
-    found.second[0, 0] += sum(n * n * float(null[t].wavering[1]) for t, n in groups)
+    found.second[0, 0] += sum(n * n * float(null[t].wavering[1, 1]) for t, n in groups)
     return found
 
 
@@ -146,10 +143,10 @@ def _moved(null: Null, groups: Groups, layer: Cumulants, length: float, p: float
 
 def _wavering(null: Null, groups: Groups, harmonic: int) -> float:
     """The standard deviation that sampled masks leave open of the sum of a harmonic."""
-    return math.sqrt(sum(n * n * float(null[t].wavering[harmonic]) for t, n in groups))
+    return math.sqrt(sum(n * n * float(null[t].wavering[harmonic, harmonic]) for t, n in groups))
 
 
-def _grown(null: Null, groups: Groups, times: float) -> bool:
+def grown(null: Null, groups: Groups, times: float) -> bool:
     """Draw more masks where their error is so many times what it may be; whether there were more to draw."""
     if times <= 1:
         return False
@@ -162,13 +159,13 @@ def _by_draws(null: Null, groups: Groups, length: float, draws: int, draw: np.ra
     own = [(null[t], n) for t, n in groups]
 
     def lengths(number: int) -> Floats:
-        sums = _drawn(own, number, draw)
+        sums = drawn(own, number, draw)
         return np.asarray(np.hypot(sums[:, 0], sums[:, 1]) / np.maximum(sums[:, 2], 1))
 
-    return _compared(lengths, length, draws, own, _shift(own, 2))
+    return compared(lengths, length, draws, own, shift(own, 2))
 
 
-def _compared(
+def compared(
     lengths: Callable[[int], Floats], length: float, draws: int, groups: list[tuple[Moments, int]], shift: float
 ) -> LatticeTest:
     """From draws of R, ten times as many where fewer than 100 are as long as ``length``."""
@@ -181,50 +178,12 @@ def _compared(
     return LatticeTest(max(p, SMALLEST), error, high_end(found), all(group.exact for group, _ in groups))
 
 
-def sphere_test(
-    null: SphereNull,
-    taps: NDArray[np.int64],
-    kernels: NDArray[np.int64],
-    order: float,
-    *,
-    draws: int = 9999,
-    seed: int | None = None,
-) -> LatticeTest | None:
-    """The same for axes on the sphere: is ``order = (3 l1 - 1) / 2``, l1 the largest eigenvalue of the mean ``u u^T``,
-    larger than random taps of the same numbers would make it? ``radius`` is the 95 % quantile of the order.
-
-    >>> test = sphere_test(SphereNull((3, 3, 3), (1.0,) * 3), np.array([2]), np.array([50]), 0.9, draws=999)
-    >>> round(test.p, 6)
-    0.0001
-    """
-    draw = np.random.default_rng((null.seed if seed is None else seed, 7))
-    groups = _sure(null, _groups(null, taps, kernels))
-    if not groups:
-        return None
-    normal = sum(n for _, n in groups) >= SPHERE_NORMAL_FROM
-
-    def orders(number: int) -> Floats:
-        sums = _normal_sums(groups, draw.standard_normal((number, 7))) if normal else _drawn(groups, number, draw)
-        means = symmetric(sums[:, :6] / np.maximum(sums[:, 6:], 1))
-        return np.asarray((3 * np.linalg.eigvalsh(means)[:, 2] - 1) / 2)
-
-    return _compared(orders, order, draws, groups, 1.5 * _shift(groups, 6))
-
-
-def _groups(null: Null, taps: NDArray[np.int64], kernels: NDArray[np.int64]) -> Groups:
+def groups_of(null: Null, taps: NDArray[np.int64], kernels: NDArray[np.int64]) -> Groups:
     """The numbers of taps that occur and whose masks can have a direction, with how many kernels have them."""
     return [(t, n) for t, n in zip(taps.tolist(), kernels.tolist(), strict=True) if n and t and null[t].directed]
 
 
-def _sure(null: Null, groups: Groups) -> list[tuple[Moments, int]]:
-    """The nulls, their samples so large that their error is small beside what chance leaves open of the layer."""
-    if not null.symmetric:
-        for t, n in groups:
-            null.grow(t, EACH * n)
-    return [(null[t], n) for t, n in groups]
-
-
-def _drawn(groups: list[tuple[Moments, int]], draws: int, draw: np.random.Generator) -> Floats:
+def drawn(groups: list[tuple[Moments, int]], draws: int, draw: np.random.Generator) -> Floats:
     """Layers' sums under the null ``(draws, parts)``, drawn kernel by kernel."""
     width = groups[0][0].parts.shape[1]
     sums = sum((_drawn_sums(group, n, draws, draw) for group, n in groups), np.zeros((draws, width)))
@@ -247,15 +206,6 @@ def _root(covariance: Floats) -> Floats:
     return root
 
 
-def _normal_sums(groups: list[tuple[Moments, int]], normals: Floats) -> Floats:
-    """The same from the normal distribution that has the sums' exact mean and covariance."""
-    both = [group.mean_and_covariance for group, _ in groups]
-    mean = np.sum([n * m for (m, _), (_, n) in zip(both, groups, strict=True)], axis=0)
-    covariance = np.sum([n * c for (_, c), (_, n) in zip(both, groups, strict=True)], axis=0) + _doubt(groups)
-    sums: Floats = mean + normals @ _root(covariance).T
-    return sums
-
-
 def _drawn_sums(group: Moments, number: int, draws: int, draw: np.random.Generator) -> Floats:
     """Sums over ``number`` kernels: kernel by kernel, or, where that is less, how many have each direction."""
     if number > len(group.parts):
@@ -273,7 +223,7 @@ def _drawn_sums(group: Moments, number: int, draws: int, draw: np.random.Generat
     return total
 
 
-def _shift(groups: list[tuple[Moments, int]], entries: int) -> float:
+def shift(groups: list[tuple[Moments, int]], entries: int) -> float:
     """How far the sampling of masks may have moved the layer's mean, one standard deviation."""
     directed = sum(n * float(group.mean_and_covariance[0][-1]) for group, n in groups)
     largest = float(np.linalg.eigvalsh(_doubt(groups)[:entries, :entries])[-1])

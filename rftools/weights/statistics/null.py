@@ -6,7 +6,6 @@ and 2 on each oblique line. A test against evenly spread angles therefore reject
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,17 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.weights.statistics.masks import MaskSums
+from rftools.weights.statistics.sampling import KEPT, MaskSample
 from rftools.weights.statistics.shapes import Inertia
-from rftools.weights.statistics.sphere import longest_axes, products
 from rftools.weights.statistics.tail import HARMONICS, Cumulants, cumulants
 
 Complexes = NDArray[np.complex128]
 Floats = NDArray[np.float64]
 FEW = 20_000  # masks that are always counted
-MOST_AXES = 150_000  # different sums of 3-D masks whose axes are worked out
-SAMPLED = 2_000  # masks drawn at first for a number of taps that has too many
-MOST_SAMPLED = 1 << 20
-MOST_SAMPLED_AXES = 1 << 18
+MOST_SAMPLED = 1 << 23
+BATCH = 1 << 16  # masks at a time
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,8 @@ class Moments:
     ``parts`` are what is summed over a layer: real and imaginary part of ``exp(2 i theta)`` (on the sphere six entries
     of ``u u^T``) and, last, whether there is a direction at all; ``(values, 3)`` or ``(values, 7)``. ``correction`` is
     what the mean of sampled parts lacks to its best estimate, ``doubt`` the covariance that this estimate has.
-    ``harmonics`` are ``E[cos(2 j theta)]`` over masks with a direction, j = 0 to 4, and ``wavering`` the variance of
-    their estimates; empty on the sphere.
+    ``harmonics`` are ``E[cos(2 j theta)]`` over masks with a direction, j = 0 to 4, and ``wavering`` the covariance of
+    their estimates.
     """
 
     parts: Floats | NDArray[np.float32]
@@ -46,8 +43,8 @@ class Moments:
     exact: bool
     correction: Floats
     doubt: Floats
-    harmonics: Floats = field(default_factory=lambda: np.zeros(0))
-    wavering: Floats = field(default_factory=lambda: np.zeros(HARMONICS))
+    harmonics: Floats
+    wavering: Floats = field(default_factory=lambda: np.zeros((HARMONICS, HARMONICS)))
 
     @property
     def values(self) -> Complexes:
@@ -91,20 +88,20 @@ class Null:
         self.size = math.prod(kernel)
         self.masks = MaskSums(kernel)
         self._known: dict[int, Moments] = {}
-        self._sizes: dict[int, int] = {}  # of samples
+        self._samples: dict[int, MaskSample] = {}
         self._kept: dict[tuple[float, ...], Floats] = {}
 
     def __getitem__(self, taps: int) -> Moments:
         """The null of one kernel with so many taps."""
         if taps not in self._known:
             found = self._counted(taps)
-            self._known[taps] = self._sampled(taps, SAMPLED) if found is None else self._exactly(*found)
+            self._known[taps] = self._sampled(taps, KEPT) if found is None else self._exactly(*found)
         return self._known[taps]
 
     def grow(self, taps: int, number: int) -> bool:
         """Draw so many masks, at most `MOST_SAMPLED`; whether the null is another now."""
         wanted = min(number, self.most_sampled)
-        if self[taps].exact or wanted <= self._sizes[taps]:
+        if self[taps].exact or wanted <= self.sampled(taps):
             return False
         self._known[taps] = self._sampled(taps, wanted)
         return True
@@ -117,7 +114,7 @@ class Null:
 
     def sampled(self, taps: int) -> int:
         """How many masks were drawn; 0 where all were counted."""
-        return self._sizes.get(taps, 0)
+        return self._samples[taps].number if taps in self._samples else 0
 
     def _counted(self, taps: int) -> tuple[NDArray[np.int64], Floats] | None:
         if math.comb(self.size, taps) <= FEW:
@@ -130,13 +127,14 @@ class Null:
         _, first, which = np.unique(same, return_index=True, return_inverse=True)  # to 9 digits; numbers sort fast
         share = np.bincount(which, weights=masks) / masks.sum()
         z = z[first]
-        return Moments(_planar(z), share, True, np.zeros(3), np.zeros((3, 3)), share @ _harmonics(z))
+        return Moments(_planar(z), share, True, np.zeros(3), np.zeros((3, 3)), share @ self._values(z))
 
     def _sampled(self, taps: int, number: int) -> Moments:
-        self._sizes[taps] = number
-        draw = np.random.default_rng((self.seed, self.size, taps))
-        found = [self._draw(taps, min(number - first, 1 << 16), draw) for first in range(0, number, 1 << 16)]
-        return self._estimated(*(np.concatenate(own) for own in zip(*found, strict=True)))
+        sample = self._samples.setdefault(taps, MaskSample(np.random.default_rng((self.seed, self.size, taps))))
+        while sample.number < number:
+            directions, controls = self._draw(taps, min(number - sample.number, BATCH), sample.draw)
+            sample.add(directions, self._values(directions), controls)
+        return self._estimated(sample)
 
     def _draw(self, taps: int, number: int, draw: np.random.Generator) -> tuple[Any, ...]:
         """Doubled directions of random masks, and moments that go with them, less their known mean."""
@@ -144,85 +142,34 @@ class Null:
         own = self.masks.inertia(sums, self.step)
         return self._doubled(own), self.masks.controls(own, taps, self.step)
 
-    def _estimated(self, directions: Any, controls: Floats) -> Moments:
-        z: Complexes = directions
-        harmonics, covariance = _estimate(_harmonics(z), controls)
+    def _estimated(self, sample: MaskSample) -> Moments:
+        few: Complexes = sample.first
+        harmonics, covariance = sample.estimate(HARMONICS)
         if self.symmetric:
             harmonics[1::2] = 0.0
             covariance[1::2] = covariance[:, 1::2] = 0.0
-        few = z[:SAMPLED]
         images = [few, few.conj(), -few, -few.conj()] if self.symmetric else [few, few.conj()]
         parts = _planar(np.concatenate(images)).astype(np.float32)  # many numbers of taps are held at once
         lacks: Floats = np.array([harmonics[1], 0.0, harmonics[0]]) - parts.astype(np.float64).mean(axis=0)
         doubt = np.zeros((3, 3))
         doubt[::2, ::2] = covariance[1::-1, 1::-1]
         alike = np.broadcast_to(1 / len(parts), len(parts))
-        return Moments(parts, alike, False, lacks, doubt, harmonics, covariance.diagonal())
+        return Moments(parts, alike, False, lacks, doubt, harmonics, covariance)
+
+    def _values(self, z: Any) -> Floats:
+        """``cos(2 j theta)`` of masks with a direction, j = 0 to 4: Chebyshev's polynomials of the cosine."""
+        cosine = np.asarray(z.real, dtype=np.float64)
+        found = [(np.abs(z) > 0.5).astype(np.float64), cosine]
+        for _ in range(2, HARMONICS):
+            found.append(2 * cosine * found[-1] - found[-2])
+        return np.stack(found, axis=1)
 
     def _doubled(self, own: Floats) -> Complexes:
         return Inertia(own[:, 0, 0], own[:, 0, 1], own[:, 1, 1], np.ones(len(own))).doubled
 
 
-def _estimate(values: Floats, controls: Floats) -> tuple[Floats, Floats]:
-    """The mean of ``values`` and its covariance: ``controls`` have mean 0, and what values have in common with them is
-    taken off.
-    """
-    mean, off = values.mean(axis=0), controls.mean(axis=0)
-    slope = np.linalg.lstsq(controls - off, values - mean, rcond=None)[0]
-    rest = values - mean - (controls - off) @ slope
-    return mean - off @ slope, rest.T @ rest / len(rest) ** 2
-
-
-def _harmonics(z: Complexes) -> Floats:
-    """``cos(2 j theta)`` of masks with a direction, j = 0 to 4: Chebyshev's polynomials of the cosine."""
-    cosine = np.asarray(z.real, dtype=np.float64)
-    found = [(np.abs(z) > 0.5).astype(np.float64), cosine]
-    for _ in range(2, HARMONICS):
-        found.append(2 * cosine * found[-1] - found[-2])
-    return np.stack(found, axis=1)
-
-
 def _planar(z: Complexes) -> Floats:
     return np.stack([z.real, z.imag, z != 0], axis=1)
-
-
-class SphereNull(Null):
-    """The nulls of a 3-D lattice: how the longest axes of random masks lie."""
-
-    most_sampled = MOST_SAMPLED_AXES
-
-    def _counted(self, taps: int) -> tuple[NDArray[np.int64], Floats] | None:
-        found = super()._counted(taps)
-        return found if found is None or len(found[0]) <= MOST_AXES else None
-
-    def _exactly(self, sums: NDArray[np.int64], masks: Floats) -> Moments:
-        parts = _with_flag(self._axes(self.masks.inertia(sums, self.step)))
-        return Moments(parts, masks / masks.sum(), True, np.zeros(7), np.zeros((7, 7)))
-
-    def _draw(self, taps: int, number: int, draw: np.random.Generator) -> tuple[Any, ...]:
-        sums = self.masks.drawn(taps, number, draw)
-        own = self.masks.inertia(sums, self.step)
-        return self._axes(own), self.masks.controls(own, taps, self.step)
-
-    def _estimated(self, directions: Any, controls: Floats) -> Moments:
-        axis: Floats = directions
-        signs = np.array([[1, 1, 1], [-1, 1, 1], [1, -1, 1], [1, 1, -1]])  # mirrored, and on a cube turned
-        orders = list(itertools.permutations(range(3))) if self.symmetric else [(0, 1, 2)]
-        images = np.stack([_with_flag(axis[:, order] * sign) for order in orders for sign in signs], axis=1)
-        mean, doubt = _estimate(images.mean(axis=1), controls)
-        parts = images[:SAMPLED].reshape(-1, 7).astype(np.float32)
-        alike = np.broadcast_to(1 / len(parts), len(parts))
-        return Moments(parts, alike, False, mean - parts.mean(axis=0, dtype=np.float64), doubt)
-
-    def _axes(self, inertia: Floats) -> Floats:
-        """The longest axes, 0 where there is none."""
-        has, axis = longest_axes(inertia)
-        return np.where(has[:, None], axis, 0.0)
-
-
-def _with_flag(axis: Floats) -> Floats:
-    """The six entries of ``u u^T`` and whether there is an axis."""
-    return np.concatenate([products(axis), axis.any(axis=1, keepdims=True)], axis=1)
 
 
 def moments(kernel: tuple[int, ...], taps: int, step: tuple[float, ...], seed: int = 0) -> Moments:

@@ -17,7 +17,8 @@ class Axes:
 
     ``eigenvalues`` and ``mean_axis`` (x, y up, z) are those of the mean of ``u u^T`` over oriented kernels, the
     statistic that a Bingham distribution depends on; ``order = (3 l1 - 1) / 2`` is 0 for axes all round and 1 for one
-    direction. ``pooled_*`` are those of all kernels' inertia together.
+    direction; ``order_low`` and ``order_high`` are its 95 % interval. ``pooled_*`` are those of all kernels' inertia
+    together.
     """
 
     kernels: int
@@ -28,6 +29,8 @@ class Axes:
     order: float | None
     pooled_anisotropy: float
     pooled_rank: int
+    order_low: float | None = None
+    order_high: float | None = None
 
 
 def fractional_anisotropy(eigenvalues: Floats) -> Floats:

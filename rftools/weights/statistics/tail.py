@@ -65,10 +65,10 @@ class Standard:
         along, across = math.sqrt(second[0, 0] - slope * second[0, 2]), math.sqrt(second[1, 1])
         number = math.sqrt(second[2, 2]) if loose else 0.0
         whiten = np.array([[1 / along, 0, -slope / along], [0, 1 / across, 0], [0, 0, 1 / number if loose else 0]])
-        return cls(slope, along, across, number, _along_all(layer.third, whiten), _along_all(layer.fourth, whiten))
+        return cls(slope, along, across, number, along_all(layer.third, whiten), along_all(layer.fourth, whiten))
 
 
-def _along_all(tensor: Floats, matrix: Floats) -> Floats:
+def along_all(tensor: Floats, matrix: Floats) -> Floats:
     """The tensor with the matrix applied to each of its axes."""
     for _ in range(tensor.ndim):
         tensor = np.tensordot(tensor, matrix, axes=(0, 1))
