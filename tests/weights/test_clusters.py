@@ -15,6 +15,7 @@ from torch import nn
 
 import rftools as rf
 from rftools.cli import group
+from rftools.weights.directions import _of_direction
 from rftools.weights.statistics.clusters import design_effect, filter_test
 from rftools.weights.statistics.null import Null
 from rftools.weights.statistics.resampling import length_interval, resampled_sums
@@ -125,6 +126,29 @@ def test_intervals_of_r_cover(share: float, kernels: int) -> None:
         low, high = length_interval((sums[:, 0] + 1j * sums[:, 1]) / sums[:, 4], abs(z.mean()))
         inside.append(low <= share + 1e-9 <= high + 2e-9)
     assert np.mean(inside) > 0.9
+
+
+def test_no_interval_of_an_angle_that_is_there_by_luck() -> None:
+    """A tenth of 30 kernels along x: R is rarely far from 0, and an angle's interval then holds x more often than not;
+    of three fifths it holds nearly always.
+    """
+    null, draw = Null((3, 3), (1.0, 1.0))[3], np.random.default_rng(1)
+    values, given, held = np.append(null.values, 1.0), {}, {}
+    for share in (0.1, 0.6):
+        ends = []
+        for _ in range(400):
+            z = values[draw.choice(len(values), 30, p=np.append(null.probabilities * (1 - share), share))]
+            parts = np.zeros((30, 8))
+            parts[:, 0], parts[:, 1], parts[:, 4] = z.real, z.imag, 1
+            sums = resampled_sums(parts, np.ones(30, dtype=np.int64), draw)
+            _, (low, high) = _of_direction(sums, 30, float(abs(z.mean())), float(np.angle(z.mean()) / 2))
+            if low is not None and high is not None:
+                ends.append(low <= 1e-9 and high >= -1e-9)
+        given[share], held[share] = len(ends) / 400, np.mean(ends)
+    assert given[0.1] < 0.06
+    assert held[0.1] > 0.5
+    assert given[0.6] > 0.85
+    assert held[0.6] > 0.94
 
 
 def test_fewer_than_five_kernels_have_no_interval() -> None:

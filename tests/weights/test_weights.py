@@ -265,8 +265,9 @@ def test_orientation_gives_the_continuous_tests_and_effect_sizes_with_intervals(
     sums = weights[:, :256] @ np.exp(2j * angle) + weights[:, 256] * np.exp(2j * np.pi * generator.random(20_000))
     turned = (np.degrees(np.angle(sums)) / 2 - row.mean_angle + 90) % 180 - 90
     low, high = (float(np.mean([getattr(own, end) for own in rows])) for end in ("angle_low", "angle_high"))
-    assert low - row.mean_angle == pytest.approx(np.quantile(turned, 0.025), abs=2)
-    assert high - row.mean_angle == pytest.approx(np.quantile(turned, 0.975), abs=2)
+    wider = math.sqrt(row.resultant / row.resultant_low)  # that of an R at its lower end
+    assert low - row.mean_angle == pytest.approx(wider * np.quantile(turned, 0.025), abs=2)
+    assert high - row.mean_angle == pytest.approx(wider * np.quantile(turned, 0.975), abs=2)
     assert row.anisotropy_low == row.anisotropy_high == pytest.approx(1)  # two taps are a line, always
 
 
@@ -297,9 +298,12 @@ def test_planted_3d_lines_are_found_and_random_ones_are_not() -> None:
     assert rf.orientation(nn.Sequential(conv))["0"].p_lattice > 0.01
     conv.weight.data[:4] = 0
     conv.weight.data[:4, :, 1, 1] = 1  # along x
-    row = rf.orientation(nn.Sequential(conv))["0"]
+    row = rf.orientation(nn.Sequential(conv), independent="kernels")["0"]
     assert row.p_lattice == row.q == pytest.approx(1 / 10_000)
     assert row.axes.order > row.null_radius
+    row = rf.orientation(nn.Sequential(conv))["0"]
+    assert row.independent == "filters"  # four of eight lie along x as a whole
+    assert 1e-3 < row.p_lattice < 0.05
 
 
 def test_the_null_of_3d_kernels_by_brute_force() -> None:
