@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 NAMED = 3  # of the layers that there are, where none has a name like the one asked for
 
@@ -90,16 +90,25 @@ def _with_part(name: str, candidates: Sequence[str]) -> list[str]:
     return [each for each in candidates if part in each.lower()] if len(part) >= SHORTEST else []
 
 
-def no_layer(name: str, names: Sequence[str]) -> RequestError:
-    """What is answered to a layer's name that there is not.
+def no_layer(name: str, names: Sequence[str], modules: Container[str] = ()) -> RequestError:
+    """What is answered to a layer's name that there is not; ``modules`` are those of the net, run or not.
 
     >>> str(no_layer("conv2", ["conv1", "head"]))
     "no layer 'conv2' (closest: conv1); there are 2 layers"
     >>> str(no_layer("stem", ["conv1", "head"]))
     "no layer 'stem'; there are 2 layers: conv1, head"
+    >>> str(no_layer("aux", ["conv1", "head"], ["conv1", "aux", "head"]))
+    "module 'aux' is not run by the forward pass on this input; ask for one of the 2 layers that are: conv1, head"
     """
+    named = [each for each in names if each]
     near = closest(name, names)
-    some = "" if near or not names else f": {', '.join(names[:NAMED])}{', ...' * (len(names) > NAMED)}"
+    some = f": {', '.join(named[:NAMED])}{', ...' * (len(named) > NAMED)}"
+    if name in modules:
+        return RequestError(
+            f"module {name!r} is not run by the forward pass on this input; ask for one of the {len(names)} layers that"
+            f" are{some}"
+        )
+    some = "" if near or not named else some
     return RequestError(f"no layer {name!r}{near}; there are {len(names)} layers{some}")
 
 

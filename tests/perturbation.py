@@ -27,6 +27,7 @@ Place = tuple[str, tuple[Any, ...]]
 SIZES = (1e-4, 1.0, 50.0)  # of a change, beside inputs of size 1
 RETRIED = (1.0, 1e-3, 20.0, 1e3)  # of a change that a field claims; larger ones open masks of -1e9
 RETRIES = 60
+ROUNDING = 1e-11  # of a change, which weights that are rounding let through
 
 
 @contextlib.contextmanager
@@ -98,7 +99,9 @@ class Perturbation:
         graph: Graph | None = None,
         *,
         bases: int = 2,
+        rounds: bool = False,
     ) -> None:
+        """``rounds``: weights that are zero but for rounding (of an interpolation) move a place, and are no path."""
         self.module = module
         self.size = input_size
         self.places = list(places)
@@ -107,7 +110,9 @@ class Perturbation:
         self.bases = [self._base(scale) for scale in (1.0, 0.3, 3.0)[:bases]]
         self.nodes = {layer.name: layer.node for layer in graph.layers} if graph is not None else {}
         self.clean = [self.run(base) for base in self.bases]
+        self.least = ROUNDING if rounds else 0.0
         self.known: dict[tuple[int, int], set[int]] = {}
+        self.claimed: dict[tuple[int, int], set[int]] = {}
         self.tries: dict[tuple[int, int], int] = {}
         self.others: list[tuple[torch.Tensor, list[torch.Tensor | None]]] = []
 
@@ -117,9 +122,9 @@ class Perturbation:
     def run(self, x: torch.Tensor) -> list[torch.Tensor | None]:
         """The values at all places; None where a layer isn't found."""
         with one_dnn_off():
-            own: Mapping[str, Any] = module_values(self.module, x)
+            own: Mapping[str, Any] = module_values(self.module, x.clone())  # some write into their input
             between = {name for name, _ in self.places if name not in own and name in self.nodes}
-            values = run_graph(self.graph, x) if between and self.graph is not None else {}
+            values = run_graph(self.graph, x.clone()) if between and self.graph is not None else {}
         own = {**{name: values[self.nodes[name]] for name in between if self.nodes[name] in values}, **own}
         return [own[name][index].clone() if name in own else None for name, index in self.places]
 
@@ -134,20 +139,24 @@ class Perturbation:
             found: set[int] = set()
             for base, clean in zip(self.bases, self.clean, strict=True):
                 for size in SIZES:
-                    found |= self._moved(base, clean, axis, row, size)
+                    found |= self._moved(base, clean, axis, row, size, self.least * size)
             self.known[axis, row] = found
         return self.known[axis, row]
 
     def reaches(self, number: int, axis: int, row: int, *, claimed: bool = False) -> bool:
         """Whether a row moves a place; one that a field claims is tried again before the answer is no."""
-        self.moved(axis, row)
+        if number in self.moved(axis, row) or not claimed:
+            return number in self.known[axis, row]
+        found = self.claimed.setdefault((axis, row), set())
         tried = self.tries.setdefault((axis, row), 0)
-        while claimed and number not in self.known[axis, row] and tried < RETRIES:
+        while number not in found and tried < RETRIES:
             base, clean = self._other(tried)
-            self.known[axis, row] |= self._moved(base, clean, axis, row, RETRIED[tried % len(RETRIED)])
+            found |= self._moved(base, clean, axis, row, RETRIED[tried % len(RETRIED)])
             tried += 1
             self.tries[axis, row] = tried
-        return number in self.known[axis, row]
+        if not self.least:
+            self.known[axis, row] |= found
+        return number in found
 
     def _other(self, number: int) -> tuple[torch.Tensor, list[torch.Tensor | None]]:
         """One more input and the values there."""
@@ -163,14 +172,28 @@ class Perturbation:
         return [row for row in range(self.size[1 + axis]) if self.reaches(number, axis, row, claimed=row in wanted)]
 
     def _moved(
-        self, base: torch.Tensor, clean: Sequence[torch.Tensor | None], axis: int, row: int, size: float
+        self,
+        base: torch.Tensor,
+        clean: Sequence[torch.Tensor | None],
+        axis: int,
+        row: int,
+        size: float,
+        least: float = 0.0,
     ) -> set[int]:
         x = base.clone()
         place = (slice(None), slice(None), *[slice(None)] * axis, row)
         x[place] += size * torch.randn(x[place].shape, generator=self.generator, dtype=torch.float64)
-        pairs = zip(clean, self.run(x), strict=True)
-        return {n for n, (a, b) in enumerate(pairs) if a is not None and b is not None and _differ(a, b)}
+        pairs = enumerate(zip(clean, self.run(x), strict=True))
+        both = [(n, a, b) for n, (a, b) in pairs if a is not None and b is not None]
+        found = {n for n, a, b in both if a.shape != b.shape}
+        return found | _differ([item for item in both if item[0] not in found], least)
 
 
-def _differ(a: torch.Tensor, b: torch.Tensor) -> bool:
-    return a.shape != b.shape or bool(((a != b) & a.isfinite() & b.isfinite()).any())
+def _differ(pairs: Sequence[tuple[int, torch.Tensor, torch.Tensor]], least: float) -> set[int]:
+    """The numbers of the pairs of which an element differs, by more than ``least``; asked of all at once."""
+    if not pairs:
+        return set()
+    owner = torch.cat([torch.full((a.numel(),), n) for n, a, _ in pairs])
+    before, after = (torch.cat([pair[side].reshape(-1) for pair in pairs]) for side in (1, 2))
+    apart = before != after if least == 0 else (before - after).abs() > least
+    return set(owner[apart & before.isfinite() & after.isfinite()].tolist())

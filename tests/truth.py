@@ -15,6 +15,7 @@ from rftools.capture import Graph, capture
 from rftools.capture.graph import qualified_name
 from rftools.capture.shapes import shape_of
 from rftools.trf import LayerField
+from rftools.trf.rows import explore
 from tests.perturbation import Perturbation, Place
 
 SURE = ("exact", "unit")
@@ -50,16 +51,24 @@ class Judged:
 
 
 def judge(
-    module: nn.Module, size: tuple[int, ...], *, units: int = 3, folds: bool = False, most: int = 0, bases: int = 2
+    module: nn.Module,
+    size: tuple[int, ...],
+    *,
+    units: int = 3,
+    folds: bool = False,
+    most: int = 0,
+    bases: int = 2,
+    rounds: bool = False,
 ) -> Judged:
     """Every row of a net at its centre and in the corners of its map; ``folds``: windows without borders hold less.
 
-    ``most``: so many rows, spread over the net, instead of all; ``bases``: at so many inputs.
+    ``most``: so many rows, spread over the net, instead of all; ``bases``: at so many inputs; ``rounds``: weights that
+    are rounding are none.
     """
     module = module.double().eval()
     graph = capture(module, size)
-    rows, places = _asked(module, size, graph, units, most)
-    oracle = Perturbation(module, size, places, graph, bases=bases)
+    rows, places = _asked(module, graph, units, most)
+    oracle = Perturbation(module, size, places, graph, bases=bases, rounds=rounds)
     found = Judged()
     found.operators.update(qualified_name(node) for node in graph.nodes)
     found.unnamed = oracle.missing()
@@ -75,19 +84,18 @@ def judge(
     return found
 
 
-def _asked(
-    module: nn.Module, size: tuple[int, ...], graph: Graph, units: int, most: int
-) -> tuple[list[LayerField], list[Place]]:
+def _asked(module: nn.Module, graph: Graph, units: int, most: int) -> tuple[list[LayerField], list[Place]]:
     """Rows, and the place in the layer's output that each speaks of."""
     nodes = {layer.name: layer.node for layer in graph.layers}
-    result = list(rf.theoretical(module, size, graph=graph))
+    walked = explore(module, graph)  # what `rf.theoretical` asks for rows, once for all units
+    result = walked.rows()
     step = max(1, -(-len(result) // most)) if most else 1
     chosen = {row.name for i, row in enumerate(result) if i % step == 0 or row.name == ""}
     rows = [row for row in result if row.name in chosen]
     for corner in (0, -1)[: units - 1]:
         wanted = {row.name: unit for row in rows if (unit := _corner(row, nodes, corner)) is not None}
         if wanted:
-            more = rf.theoretical(module, size, graph=graph, unit=wanted)
+            more = walked.rows(wanted)
             rows += [row for row in more if row.name in wanted and row.unit is not None]
     return rows, [(row.name, _index(row, nodes[row.name])) for row in rows]
 

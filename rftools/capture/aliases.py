@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import fx
 from torch.utils import _pytree as pytree
 
-from rftools.capture.operators import SAME_ELEMENTS, SPLITS
+from rftools.capture.graph import op_name
+from rftools.capture.operators import SAME_ELEMENTS, SPLITS, VIEWS
 from rftools.errors import RequestError
 
 UNSAFE = frozenset(("unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes"))
@@ -92,3 +94,26 @@ def _piece_scattered(view: View, before: Any, after: Any, shape: torch.Size, emi
     pieces = view.func(parent, *view.args, **view.kwargs)
     start = sum(piece.shape[dim] for piece in pieces[:slot])
     return emit(aten.slice_scatter.default, (before, after, dim, start, start + shape[dim], 1), parent)
+
+
+def written_constants(nodes: Sequence[fx.Node], constants: Mapping[str, torch.Tensor]) -> frozenset[str]:
+    """The names of the constants that operators write into, be it through views."""
+    found = set()
+    for node in nodes:
+        schema = getattr(node.target, "_schema", None)
+        if schema is None or not schema.is_mutable:
+            continue
+        for argument, value in zip(schema.arguments, node.args, strict=False):
+            if argument.alias_info is not None and argument.alias_info.is_write:
+                found.add(_owner(value))
+    return frozenset(name for name in found if name in constants)
+
+
+def _owner(value: Any) -> str:
+    """The name of what a tensor is a view of."""
+    while isinstance(value, fx.Node) and value.op == "call_function" and value.args:
+        schema = getattr(value.target, "_schema", None)
+        if op_name(value) not in VIEWS and not (schema is not None and schema.is_mutable):
+            break
+        value = value.args[0]
+    return value.name if isinstance(value, fx.Node) else ""

@@ -16,13 +16,16 @@ import torch
 from torch import fx, nn
 from torch.utils import _pytree as pytree
 
+from rftools.capture.again import leaves_changed, refuse_other_paths
+from rftools.capture.aliases import written_constants
 from rftools.capture.functional import without_writes, writes_in_place
 from rftools.capture.graph import Graph, module_path, name_layers, name_outputs
 from rftools.capture.inputs import Example, Inputs, example_of, is_index
 from rftools.capture.leaving import mark_left
 from rftools.capture.record import record
 from rftools.capture.recurrences import without_steps
-from rftools.capture.returns import Labels, returned
+from rftools.capture.refused import refuse_input, refuse_scripted
+from rftools.capture.returns import Labels, leaves, returned
 from rftools.capture.trace import trace
 from rftools.errors import RequestError, reason
 from rftools.runtime.evaluation import evaluating, uncompiled
@@ -67,10 +70,14 @@ def capture(
             raise RequestError("a net is captured on an input; give its size (C, *spatial)")
         inputs = [input_size]
     example = example_of(module, inputs, of)
-    _refuse_scripted(module)
+    refuse_scripted(module)
     with undrawn(), evaluating(module), _quiet(), _plain_attention():
-        traced = _traced(module, example)
-        return _by_export(module, example) if traced is None else traced
+        graph, changed = _traced(module, example)
+        if graph is None:
+            graph, changed = _by_export(module, example), changed or leaves_changed(module, example)
+        if changed or graph.written:
+            refuse_other_paths(module, example)
+        return graph
 
 
 def _by_export(module: nn.Module, example: Example) -> Graph:
@@ -86,28 +93,20 @@ def _by_export(module: nn.Module, example: Example) -> Graph:
             raise
         except Exception as error:
             with unchanged(module):
-                _refuse_input(module, example, error)
+                refuse_input(module, example, error)
             return _recorded(module, example)
     return _from_program(program, example, labels)
 
 
-def _traced(module: nn.Module, example: Example) -> Graph | None:
-    """The quick way's graph; None where it is not sure to be the net's, whatever the reason."""
+def _traced(module: nn.Module, example: Example) -> tuple[Graph | None, bool]:
+    """The quick way's graph, and whether the call changed the module; None where it is not sure to be the net's."""
     states = _random_states()
-    try:
-        with unchanged(module):
+    with unchanged(module) as left:
+        try:
             graph = trace(module, example)
-    except Exception:  # the slower ways find out what it is, and say so
-        return None
-    return graph if _random_states() == states else None
-
-
-def _refuse_scripted(module: nn.Module) -> None:
-    if any(isinstance(child, torch.jit.ScriptModule) for child in module.modules()):
-        raise RequestError(
-            f"{type(module).__name__} is scripted (TorchScript), whose operators can't be told apart here;"
-            " give the Python module that it was made from"
-        )
+        except Exception:  # the slower ways find out what it is, and say so
+            return None, False
+    return (graph if _random_states() == states else None), left.changed
 
 
 def _exported(module: nn.Module, example: Example) -> tuple[Any, Labels]:
@@ -188,27 +187,6 @@ def _plain_attention() -> Iterator[None]:
         mha.set_fastpath_enabled(before)
 
 
-def _refuse_input(module: nn.Module, example: Example, error: Exception) -> None:
-    """Say so in one line where the module itself, not the capture, refuses the input."""
-    try:
-        with torch.no_grad():
-            module(*example.args, **example.kwargs)
-    except RequestError as own:  # a module of ours says it better
-        raise own from error
-    except Exception as own:
-        name = type(module).__name__
-        why = reason(own)
-        if "indices" in why and "Long" in why:
-            raise RequestError(
-                f"{name} looks its input up in a table (integer tokens), which have no pixels that a field could be"
-                " counted in; give the module that follows the embedding"
-            ) from error
-        several = "; several inputs are separated by commas" if "missing" in why and "argument" in why else ""
-        raise RequestError(
-            f"{name} does not take an input of {example.text}: {why}; give one that fits with --input-size{several}"
-        ) from error
-
-
 def _has_regions(graph: fx.Graph) -> bool:
     """Whether a part of the net (under autocast, say) was put away in a graph of its own."""
     return any(str(getattr(node.target, "__name__", "")).startswith("wrap_with") for node in graph.nodes)
@@ -235,8 +213,10 @@ def _from_program(program: Any, example: Example, labels: Labels) -> Graph:
     constants.update({node.name: value for node, value in zip(inputs, example.tensors, strict=True) if is_index(value)})
     by_name = {node.name: node for node in program.graph.nodes}
     flat = [by_name.get(name) if isinstance(name, str) else None for name in signature.user_outputs]
-    outputs = name_outputs(pytree.tree_unflatten(flat, program.call_spec.out_spec))
+    outputs = name_outputs(leaves(pytree.tree_unflatten(flat, program.call_spec.out_spec), "", fx.Node))
     mark_left(nodes, inputs)
+    mutated = set(signature.buffers_to_mutate.values())
+    written = {name for name, owner in owners.items() if owner in mutated}
     named = {
         key: {by_name[name]: label for name, label in own.items() if name in by_name} for key, own in labels.items()
     }
@@ -246,4 +226,5 @@ def _from_program(program: Any, example: Example, labels: Labels) -> Graph:
         outputs=outputs,
         constants=constants,
         layers=name_layers(nodes, outputs, named),
+        written=written_constants(nodes, constants) | written,
     )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import fx
-
-from rftools.capture.returns import leaves
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,9 @@ class Layer:
 
 @dataclass(frozen=True)
 class Graph:
-    """The operators of one forward pass. ``constants`` are parameters and buffers by placeholder name."""
+    """The operators of one forward pass. ``constants`` are parameters and buffers by placeholder name; those that the
+    pass itself writes into (``written``) have another value in the next one.
+    """
 
     nodes: tuple[fx.Node, ...]
     inputs: tuple[fx.Node, ...]
@@ -38,6 +38,7 @@ class Graph:
     constants: Mapping[str, torch.Tensor]
     layers: tuple[Layer, ...]
     method: str = field(default="export")
+    written: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -199,11 +200,11 @@ def _root_class(node: fx.Node) -> str | None:
     return stack[0].kind.rpartition(".")[2] if stack else None
 
 
-def name_outputs(tree: Any) -> tuple[tuple[str, fx.Node], ...]:
+def name_outputs(returned: Iterable[tuple[str, fx.Node | None]]) -> tuple[tuple[str, fx.Node], ...]:
     """The model's outputs: ``""`` for the only one, ``[out]``, ``[0]`` and so on for the members of several."""
     found = [
         (path, node)
-        for path, node in leaves(tree, "", fx.Node)
-        if node.op == "call_function" and isinstance(node.meta.get("val"), torch.Tensor)
+        for path, node in returned
+        if node is not None and node.op == "call_function" and isinstance(node.meta.get("val"), torch.Tensor)
     ]
     return (("", found[0][1]),) if len(found) == 1 else tuple(found)

@@ -6,6 +6,7 @@ later tensor says so, by name. A branch that was chosen by a value is another th
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,11 +26,19 @@ def mark_left(nodes: Sequence[fx.Node], inputs: Sequence[fx.Node]) -> None:
     for node in nodes:
         if cause:
             node.meta["left"] = cause
-        if any(origin in reached for origin in node.all_input_nodes):
+        if any(origin in reached for origin in _read(node)):
             reached.add(node)
             if not cause and op_name(node) in NUMBERS and not node.meta.get("choice"):
                 name = op_name(node).replace("_local_scalar_dense", "item")
                 cause = f"a value leaves the graph by {name} in {module_path(node) or 'the model'}"
+
+
+def _read(node: fx.Node) -> Sequence[fx.Node]:
+    """The nodes that a node's values come from; how many sequences go on at each step follows from lengths alone."""
+    source = node.args[0] if node.target is operator.getitem else None
+    if isinstance(source, fx.Node) and op_name(source) == "_pack_padded_sequence" and node.args[1] == 1:
+        return [lengths] if isinstance(lengths := source.args[1], fx.Node) else []
+    return node.all_input_nodes
 
 
 class Leaving(TorchFunctionMode):

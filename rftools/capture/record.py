@@ -13,12 +13,12 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from rftools.capture.aliases import View, scattered, views_of, written
+from rftools.capture.aliases import View, scattered, views_of, written, written_constants
 from rftools.capture.graph import Graph, ModuleCall, name_layers, name_outputs
 from rftools.capture.inputs import Example, is_index
 from rftools.capture.leaving import Leaving, mark_left
 from rftools.capture.recurrences import AsOne
-from rftools.capture.returns import Labels, count_call, labels_of
+from rftools.capture.returns import Labels, count_call, labels_of, leaves
 from rftools.errors import RequestError
 from rftools.runtime.evaluation import without_gradients
 
@@ -45,7 +45,7 @@ def recorded_by(recorder: Recorder, module: nn.Module, example: Example) -> Grap
     finally:
         for handle in handles:
             handle.remove()
-    outputs = name_outputs(pytree.tree_map(recorder.node_of, returned))
+    outputs = name_outputs((path, recorder.node_of(value)) for path, value in leaves(returned, "", torch.Tensor))
     nodes = tuple(node for node in recorder.graph.nodes if node.op == "call_function")
     mark_left(nodes, recorder.inputs)
     return Graph(
@@ -54,6 +54,7 @@ def recorded_by(recorder: Recorder, module: nn.Module, example: Example) -> Grap
         outputs=outputs,
         constants=recorder.constants,
         layers=name_layers(nodes, outputs, recorder.returned),
+        written=written_constants(nodes, recorder.constants),
         method="record",
     )
 
@@ -108,7 +109,7 @@ class Recorder:
 
     def leaving(self, _: nn.Module, __: Any, output: Any) -> None:
         key, (path, kind) = self.stack[-1]
-        self.returned[ModuleCall(key, path, kind).name] = labels_of(pytree.tree_map(self.node_of, output), fx.Node)
+        self.returned[ModuleCall(key, path, kind).name] = labels_of(output, self.node_of)
         self.stack.pop()
 
     def node_of(self, value: Any) -> Any:

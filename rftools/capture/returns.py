@@ -15,11 +15,14 @@ COPY, BEYOND = torch.ops.aten.slice_copy.Tensor, 1 << 40
 Labels = dict[str, dict[Any, str]]  # by call (``path``, ``path#1``): ``[seg]`` or ``[0][1]`` by node (or its name)
 
 
-def labels_of(tree: Any, kind: type) -> dict[Any, str]:
-    """The position or key of every leaf of a kind: ``{node: "[heads][0]"}``; the first where one comes twice."""
+def labels_of(tree: Any, key: Callable[[torch.Tensor], Any]) -> dict[Any, str]:
+    """The position or key of every tensor, by what ``key`` makes of it (None: left out): ``{node: "[heads][0]"}``; the
+    first where one comes twice.
+    """
     found: dict[Any, str] = {}
-    for path, leaf in leaves(tree, "", kind):
-        found.setdefault(leaf, path)
+    for path, leaf in leaves(tree, "", torch.Tensor):
+        if (own := key(leaf)) is not None:
+            found.setdefault(own, path)
     return found
 
 
@@ -52,7 +55,7 @@ def returned(module: nn.Module, found: Labels) -> Iterator[None]:
 
     def leaving(stack: list[str]) -> Callable[..., None]:
         def leave(_: nn.Module, __: Any, output: Any) -> None:
-            found[stack.pop()] = labels_of(pytree.tree_map(_node_name, output), str)
+            found[stack.pop()] = labels_of(output, _node_name)
 
         return leave
 
@@ -78,7 +81,7 @@ def copied(module: nn.Module, found: dict[str, list[str]]) -> Iterator[None]:
 
     def leaving(path: str) -> Callable[..., Any]:
         def leave(_: nn.Module, __: Any, output: Any) -> Any:
-            own = {tensor: label for tensor, label in labels_of(output, torch.Tensor).items() if tensor.ndim}
+            own = {tensor: label for tensor, label in labels_of(output, lambda tensor: tensor).items() if tensor.ndim}
             count = count_call(calls, path)
             found[f"{path}#{count}" if count else path] = list(own.values())
             copies = {id(tensor): COPY(tensor, 0, 0, BEYOND + number) for number, tensor in enumerate(own)}
@@ -99,10 +102,10 @@ def number_of_copy(node: Any) -> int | None:
     return int(node.args[3]) - BEYOND if node.target is COPY and len(node.args) > 3 and node.args[3] >= BEYOND else None
 
 
-def _node_name(value: Any) -> str | None:
-    """The node that a tensor stands for while it is traced; None for all else."""
+def _node_name(value: torch.Tensor) -> str | None:
+    """The node that a tensor stands for while it is traced; None where there is none."""
     mode = proxy_tensor.get_proxy_mode()
-    if not isinstance(value, torch.Tensor) or mode is None:
+    if mode is None:
         return None
     slot: Any = proxy_tensor.get_proxy_slot(value, mode.tracer, None)
     proxy = getattr(slot, "proxy", None)

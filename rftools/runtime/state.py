@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+PLAIN = (bool, int, float, str, torch.Size, torch.device)
 MOST_OBJECTS = 20_000  # that a module's attributes lead to
-Change = Callable[[], None]
+Change = Callable[[], bool]
+
+
+@dataclass
+class Restored:
+    """Whether the block changed anything that was put back; known after it."""
+
+    changed: bool = False
 
 
 @contextlib.contextmanager
-def unchanged(module: nn.Module) -> Iterator[None]:
+def unchanged(module: nn.Module) -> Iterator[Restored]:
     """What a forward pass keeps in its modules (anchors for the last shape, hooks of the first call, counters, caches)
     is not kept beyond the block; torch's random state is put back too.
     """
-    kept = _Kept(module)
+    kept, left = _Kept(module), Restored()
     try:
         with torch.random.fork_rng(devices=[]):
-            yield
+            yield left
     finally:
-        kept.put_back()
+        left.changed = kept.put_back()
 
 
 def held_tensors(module: nn.Module) -> frozenset[int]:
@@ -40,9 +49,10 @@ class _Kept:
         for child in module.modules():
             self._keep_attributes(child)
 
-    def put_back(self) -> None:
-        for change in self.changes:
-            change()
+    def put_back(self) -> bool:
+        """Whether there was anything to put back."""
+        made = [change() for change in self.changes]
+        return any(made)
 
     def _keep(self, value: Any) -> None:
         if id(value) in self.seen or len(self.seen) > MOST_OBJECTS:
@@ -91,15 +101,16 @@ def _has_state(value: Any) -> bool:
     return hasattr(value, "__dict__") and not isinstance(value, type) and home not in NOT_LOOKED_INTO
 
 
-def _refill(container: Any, content: Any) -> None:
-    """The same members in the same order; what holds them already is not touched."""
+def _refill(container: Any, content: Any) -> bool:
+    """The same members in the same order; what holds them already is not touched. Whether it was."""
     if _holds(container, content):
-        return
+        return False
     container.clear()
     if isinstance(container, list):
         container.extend(content)
     else:
         container.update(content)
+    return True
 
 
 def _holds(container: Any, content: Any) -> bool:
@@ -108,10 +119,17 @@ def _holds(container: Any, content: Any) -> bool:
     if isinstance(container, dict) and list(container) != list(content):
         return False
     members = [list(one.values() if isinstance(one, dict) else one) for one in (container, content)]
-    return len(members[0]) == len(members[1]) and all(a is b for a, b in zip(*members, strict=True))
+    return len(members[0]) == len(members[1]) and all(map(_same, *members))
 
 
-def _rewrite(tensor: torch.Tensor, version: int, value: torch.Tensor) -> None:
-    if tensor._version != version:
-        with torch.no_grad():
-            tensor.copy_(value)
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are one object, or numbers, texts or shapes that are equal."""
+    return one is other or (type(one) is type(other) and isinstance(one, PLAIN) and bool(one == other))
+
+
+def _rewrite(tensor: torch.Tensor, version: int, value: torch.Tensor) -> bool:
+    if tensor._version == version:
+        return False
+    with torch.no_grad():
+        tensor.copy_(value)
+    return True

@@ -22,6 +22,7 @@ MOVES = frozenset(
         *SAME_ELEMENTS,
         *("permute", "transpose", "t", "mT", "expand", "slice", "select", "narrow", "flip", "roll", "movedim"),
         *("permute_copy", "transpose_copy", "expand_copy", "slice_copy", "select_copy", "repeat", "swapaxes"),
+        *("pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "rot90"),
     )
 )
 UNCHANGED = frozenset((*COPIES, "detach"))

@@ -17,17 +17,13 @@ import torch.nn.functional as F
 from torch import fx
 
 from rftools.capture import op_name
-from rftools.capture.operators import COPIES, DROPOUTS, OTHER_COPIES, SPLITS
+from rftools.capture.operators import CONVOLUTIONS, COPIES, DROPOUTS, GENERAL, OTHER_COPIES, SPLITS
 from rftools.capture.shapes import shape_of
 from rftools.trf.alike import MOVES, equal_elements, move
-from rftools.trf.zeros import zeros_of_sums
+from rftools.trf.zeros import ALL_OR_NONE, SUMS, all_or_none, zeros_of_function, zeros_of_sums, zeros_of_windows
 
 MOST_STEPS = 16  # between a softmax and the constant that closes its paths
 SAME = frozenset((*COPIES, *OTHER_COPIES, *DROPOUTS, "to", "type_as"))
-#: zero of zero
-ODD = frozenset(
-    ("relu", "neg", "abs", "tanh", "square", "gelu", "silu", "leaky_relu", "sin", "sign", "sqrt", "mish", "nan_to_num")
-)
 SOFTMAX = frozenset(("softmax", "_softmax", "_safe_softmax"))
 EXPONENTIALS = frozenset(("exp", "exp2", "sigmoid"))  # zero of what is far below zero
 Pattern = torch.Tensor | None
@@ -96,6 +92,14 @@ class Known(ABC):
             return None
         return found if isinstance(found, torch.Tensor) else None
 
+    def choice(self, node: Any) -> torch.Tensor | None:
+        """The value of a condition that is no data; one that never holds is none either."""
+        found = self.fixed(node)
+        if found is not None or not isinstance(node, fx.Node):
+            return found
+        never = self.zeros(node)
+        return ~never if never is not None and bool(never.all()) else None
+
     def zeros(self, value: Any) -> Pattern:
         """Which elements are zero, whatever data and parameters are; None for none."""
         if isinstance(value, (int, float)):
@@ -151,9 +155,11 @@ def _underflows(value: torch.Tensor) -> torch.Tensor:
 def _zeros_of(known: Known, node: fx.Node) -> Pattern:
     """The zeros of what an operator returns."""
     name, args = op_name(node), node.args
+    if node.target is operator.getitem and name in SUMS:  # a maximum's values
+        return zeros_of_sums(cast(fx.Node, args[0]), known.zeros, known.fixed) if args[1] == 0 else None
     if node.target is operator.getitem or name in MOVES:
         return _moved(node, known.zeros)
-    if name in SAME or name in ODD:
+    if name in SAME:
         return known.zeros(args[0])
     if name in {"mul", "multiply"}:
         return _either(node, *(known.zeros(value) for value in args[:2]))
@@ -161,6 +167,8 @@ def _zeros_of(known: Known, node: fx.Node) -> Pattern:
         return known.zeros(args[0])
     if name in EXPONENTIALS:
         return known.sunk(args[0])
+    if name in ALL_OR_NONE:
+        return all_or_none(node, known.zeros, known.fixed)
     if name == "sub" and not node.kwargs and (same := equal_elements(known, *args)) is not None:
         return same.expand(shape_of(node))
     if name in {"add", "sub"}:
@@ -175,7 +183,11 @@ def _zeros_of(known: Known, node: fx.Node) -> Pattern:
     if name in {"tril", "triu"}:
         kept = getattr(torch.ones(shape_of(node), dtype=torch.bool), name)(*args[1:])
         return _either(node, ~kept, known.zeros(args[0]))
-    return closed_weights(known, node) if name in SOFTMAX else zeros_of_sums(node, known.zeros, known.fixed)
+    if name in CONVOLUTIONS or name in GENERAL:
+        return zeros_of_windows(node, known.zeros)
+    if name in SOFTMAX:
+        return closed_weights(known, node)
+    return zeros_of_sums(node, known.zeros, known.fixed) if name in SUMS else zeros_of_function(node, known.zeros)
 
 
 def closed_weights(known: Known, node: fx.Node) -> Pattern:
@@ -230,7 +242,7 @@ def _either(node: fx.Node, *patterns: Pattern) -> Pattern:
 
 def _filled(known: Known, node: fx.Node, own: Pattern, low: bool) -> Pattern:
     """Of a tensor with another value under a constant mask."""
-    mask = known.fixed(node.args[1])
+    mask = known.choice(node.args[1])
     if mask is None:
         return None
     if low:
@@ -255,7 +267,7 @@ def _padded(known: Known, node: fx.Node) -> Pattern:
 
 def _chosen(known: Known, node: fx.Node, ask: Callable[[Any], Pattern]) -> Pattern:
     """Of two tensors, between which a constant chooses."""
-    choice = known.fixed(node.args[0])
+    choice = known.choice(node.args[0])
     if choice is None:
         return None
     sides = ((choice, ask(node.args[1])), (~choice, ask(node.args[2])))

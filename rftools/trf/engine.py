@@ -111,7 +111,9 @@ class Evaluator(Known):
 
     def origin(self, node: fx.Node) -> Any:
         constant = self.graph.constants.get(node.name)
-        unknown = constant is None or constant.is_meta or isinstance(constant, FakeTensor)
+        unknown = (
+            constant is None or node.name in self.graph.written or constant.is_meta or isinstance(constant, FakeTensor)
+        )
         return None if unknown or constant is None else constant.detach()
 
     def learned(self, node: fx.Node) -> bool:

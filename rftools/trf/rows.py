@@ -36,6 +36,7 @@ class Walked:
     fields: Mapping[fx.Node, Answer]
     tokens: Mapping[fx.Node, Tokens]
     registers: int = 0
+    modules: frozenset[str] = frozenset()
 
     def rows(self, unit: Where | Mapping[str, Where] | None = None) -> list[LayerField]:
         """The rows of all layers that an input reaches.
@@ -46,7 +47,7 @@ class Walked:
         names = [layer.name for layer in self.graph.layers]
         for name in unit if isinstance(unit, Mapping) else ():
             if name not in names:
-                raise no_layer(name, names)
+                raise no_layer(name, names, self.modules)
         for wanted in unit.values() if isinstance(unit, Mapping) else (unit,):
             check_index(wanted)
         rows = [
@@ -77,7 +78,8 @@ def explore(module: nn.Module, graph: Graph, rules: Mapping[str, Rule] | None = 
     """The fields of a captured module, of which rows can be asked for any unit."""
     own = rules or {}
     fields = walk(graph, own)
-    return Walked(graph, fields, token_layers(graph, fields, own), _registers(module))
+    names = frozenset(path for path, _ in module.named_modules())
+    return Walked(graph, fields, token_layers(graph, fields, own), _registers(module), names)
 
 
 def _registers(module: nn.Module) -> int:

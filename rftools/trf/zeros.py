@@ -1,7 +1,7 @@
-"""Zeros that sums of products leave: of steps written into nothing, of a matrix without a column.
+"""Zeros that operators leave: sums of products where nothing is added up, functions that are zero at zero.
 
-The operator itself says where: on ones for what may be anything and on zeros for what is zero, its result is zero where
-nothing is added up.
+The operator itself says where: on ones for what may be anything and on zeros for what is zero, a sum is zero where
+nothing is added up; a function of single elements is asked about zero.
 """
 
 from __future__ import annotations
@@ -14,16 +14,46 @@ import torch
 from torch import fx
 
 from rftools.capture import op_name
-from rftools.capture.operators import ranked
+from rftools.capture.operators import (
+    CONVOLUTIONS,
+    COPIES,
+    DROPOUTS,
+    GENERAL,
+    KINKED,
+    OTHER_COPIES,
+    OTHER_UNARY,
+    RUNNING_NORMS,
+    SMOOTH,
+    SPECIAL,
+    SPLITS,
+    UNARY,
+    ranked,
+)
 from rftools.capture.shapes import shape_of
+from rftools.trf.alike import MOVES
 
 MOST_ELEMENTS = 1 << 22
 SUMS = frozenset(
     (
         *("cat", "concat", "concatenate", "stack", "slice_scatter", "select_scatter", "matmul", "mm", "bmm", "mv"),
         *("linear", "sum", "mean", "amax", "cumsum", "index", "index_select", "gather", "einsum", "repeat_interleave"),
-        *("unfold", "im2col", "take", "copy", "tile", "max_pool2d_with_indices", *ranked("avg_pool", "max_pool")),
-        *(f"upsample_{kind}" for kind in ("nearest1d", "nearest2d", "linear1d", "bilinear2d")),
+        *("unfold", "im2col", "col2im", "take", "copy", "tile", "diagonal", "prod", "norm", "linalg_vector_norm"),
+        *("index_put", "index_add", "index_copy", "index_fill", "scatter", "scatter_add", "masked_scatter"),
+        *ranked("avg_pool", "max_pool", "adaptive_avg_pool", "upsample_nearest", "_upsample_nearest_exact"),
+        *("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "diagonal_scatter", "max"),
+        *(f"{stem}_with_indices" for stem in ranked("max_pool")),
+    )
+)
+#: one element in, one out; those of random numbers aside
+FUNCTIONS = frozenset((*UNARY, *OTHER_UNARY, *SPECIAL, "prelu")) - {"tril", "triu", "bernoulli"}
+OVERWRITING = frozenset(("fill", "zero"))
+ALL_OR_NONE = OVERWRITING | {"isnan", "isinf"}
+#: what is finite where its inputs are
+FINITE = MOVES | frozenset(
+    (
+        *(*KINKED, *SMOOTH, *COPIES, *OTHER_COPIES, *DROPOUTS, *SPLITS, *CONVOLUTIONS, *GENERAL, *RUNNING_NORMS),
+        *("add", "sub", "mul", "neg", "abs", "clamp", "masked_fill", "where", "mean", "amax", "amin", "softmax", "to"),
+        *("constant_pad_nd", "pad", "layer_norm", "group_norm", "instance_norm", "unbind", "sort", "sin", "cos"),
     )
 )
 Ask = Callable[[Any], torch.Tensor | None]
@@ -45,6 +75,73 @@ def zeros_of_sums(node: fx.Node, zeros: Ask, fixed: Ask) -> torch.Tensor | None:
     return _zero(node, given)
 
 
+def zeros_of_function(node: fx.Node, zeros: Ask) -> torch.Tensor | None:
+    """The zeros of what a function of single elements is given, where that function of zero is zero."""
+    source = node.args[0] if node.args else None
+    if op_name(node) not in FUNCTIONS or not isinstance(source, fx.Node):
+        return None
+    pattern = zeros(source)
+    if pattern is None or op_name(node) in {"prelu", "_prelu_kernel"}:  # whatever its slopes are
+        return pattern
+    if node.all_input_nodes != [source]:
+        return None
+    found = _zero(node, {source: torch.zeros((), dtype=source.meta["val"].dtype)})
+    return pattern if found is not None and bool(found) else None
+
+
+def all_or_none(node: fx.Node, zeros: Ask, fixed: Ask) -> torch.Tensor | None:
+    """Of an operator that overwrites a tensor, or asks for what no finite numbers are: all elements, or none."""
+    if op_name(node) in OVERWRITING:
+        pattern = zeros(node.args[1] if len(node.args) > 1 else 0)
+        every = pattern is not None and bool(pattern.all())
+    else:
+        every = _always_finite(node.args[0], fixed)
+    return torch.ones(shape_of(node), dtype=torch.bool) if every else None
+
+
+def zeros_of_windows(node: fx.Node, zeros: Ask) -> torch.Tensor | None:
+    """The zeros of a convolution without a bias: where its window holds nothing but zeros, in all channels.
+
+    Where each channel has a kernel of its own, channel by channel.
+    """
+    names = [argument.name for argument in node.target._schema.arguments]  # type: ignore[union-attr]
+    given: dict[str, Any] = dict(zip(names, node.args, strict=False)) | node.kwargs
+    pattern = zeros(given["input"])
+    if pattern is None or given.get("bias") is not None:
+        return None
+    shape, kernel, result = (shape_of(value) for value in (given["input"], given["weight"], node))
+    if math.prod(shape) > MOST_ELEMENTS:
+        return None
+    own = pattern.expand(shape)
+    if given.get("groups", 1) == shape[1] == result[1]:
+        own = own.reshape((-1, 1, *shape[2:]))
+    own = own.all(1, keepdim=True)
+    given |= {"input": (~own).float(), "weight": torch.ones(1, 1, *kernel[2:]), "groups": 1}
+    found = node.target(**given) == 0  # type: ignore[operator]
+    return found.reshape((result[0], -1, *result[2:])).expand(result)
+
+
+def _always_finite(node: Any, fixed: Ask) -> bool:
+    """Whether a tensor holds no infinity, nor what is no number, as long as the input holds none."""
+    seen, left = set(), [node]
+    while left:
+        value = left.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        own = fixed(value)
+        if own is not None:
+            if not bool(own.isfinite().all()):
+                return False
+            continue
+        if value.op == "call_function" and not (op_name(value) in SUMS or op_name(value) in FINITE):
+            return False
+        if any(isinstance(number, float) and not math.isfinite(number) for number in value.args):
+            return False
+        left += value.all_input_nodes
+    return True
+
+
 def _ones(node: fx.Node, pattern: torch.Tensor | None, fixed: Ask) -> torch.Tensor | None:
     value = node.meta["val"]
     if not (value.is_floating_point() or value.is_complex()):
@@ -59,4 +156,5 @@ def _zero(node: fx.Node, given: dict[fx.Node, Any]) -> torch.Tensor | None:
         found = node.target(*args, **kwargs)  # type: ignore[operator]
     except RuntimeError:  # types that only the net's own values have
         return None
-    return None if not isinstance(found, torch.Tensor) else found == 0
+    found = found[0] if isinstance(found, tuple) else found
+    return found == 0 if isinstance(found, torch.Tensor) else None

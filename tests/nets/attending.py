@@ -95,12 +95,15 @@ def linear_attention(r: random.Random, rank: int) -> nn.Module:
 
 @kind(1)
 def with_class_token(r: random.Random, rank: int) -> nn.Module:
-    """A token without a place in front, which gathers; the others read it, or it alone is used."""
+    """A token without a place in front, which gathers; the others read it, or it alone is used.
+
+    Places have embeddings, so that tokens that constants made zero are not equal: scores of equal ones cancel.
+    """
     how = r.choice(["kept", "gate", "mask"])
     net = nn.MultiheadAttention(CHANNELS, 1, batch_first=True)
 
     def function(step: Any, x: torch.Tensor) -> torch.Tensor:
-        tokens = torch.cat([step.token.to(x.dtype), tokens_of(x)], 1)
+        tokens = torch.cat([step.token.to(x.dtype), tokens_of(x) + step.places[: x[0, 0].numel()]], 1)
         n = tokens.shape[1]
         closed = torch.ones(n, n, dtype=torch.bool).triu(2) if how == "mask" else None
         y = step.net(tokens, tokens, tokens, attn_mask=closed)[0] + tokens
@@ -108,7 +111,8 @@ def with_class_token(r: random.Random, rank: int) -> nn.Module:
             return x * y[:, :1].transpose(1, 2).sigmoid()
         return y[:, 1:].transpose(1, 2)
 
-    return Apply(function, how, net=net, token=nn.Parameter(torch.randn(1, 1, CHANNELS)))
+    places = nn.Parameter(torch.randn(400, CHANNELS))
+    return Apply(function, how, net=net, token=nn.Parameter(torch.randn(1, 1, CHANNELS)), places=places)
 
 
 @kind(1)

@@ -23,6 +23,7 @@ class Kind:
     """How steps of one kind are made, in nets of which ranks, and how often they come up.
 
     ``folds``: a border repeats the input's own values, so that a window without borders does not hold them all.
+    ``rounds``: weights that are zero by construction are rounding (of resampling), which moves values by so little.
     ``survives``: the step serves in nets whose weights have zeros (smooth, with weights of its own or none).
     """
 
@@ -31,18 +32,21 @@ class Kind:
     weight: float
     folds: bool
     survives: bool
+    rounds: bool
 
 
 KINDS: dict[str, Kind] = {}
 
 
-def kind(*ranks: int, weight: float = 1.0, folds: bool = False, survives: bool = False) -> Callable[[Maker], Maker]:
+def kind(
+    *ranks: int, weight: float = 1.0, folds: bool = False, survives: bool = False, rounds: bool = False
+) -> Callable[[Maker], Maker]:
     """Register the function that follows as a kind of step, under its own name."""
 
     def register(make: Maker) -> Maker:
         name = make.__name__
         assert name not in KINDS, name
-        KINDS[name] = Kind(make, ranks or (1, 2, 3), weight, folds, survives)
+        KINDS[name] = Kind(make, ranks or (1, 2, 3), weight, folds, survives, rounds)
         return make
 
     return register
@@ -100,6 +104,10 @@ class Net(nn.Module):
     @property
     def folds(self) -> bool:
         return any(KINDS[name].folds for name, _ in self.drawn)
+
+    @property
+    def rounds(self) -> bool:
+        return any(KINDS[name].rounds for name, _ in self.drawn)
 
     def forward(self, x: torch.Tensor) -> Any:
         for step in self.steps[:-1]:

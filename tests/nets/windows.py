@@ -54,7 +54,7 @@ def adaptive_pool(r: random.Random, rank: int) -> nn.Module:
     return Apply(lambda x: ADAPTIVE[how][rank - 1](x, size), f"{how} {size}")
 
 
-@kind(folds=True, weight=2)
+@kind(folds=True, weight=2, rounds=True)
 def resampling(r: random.Random, rank: int) -> nn.Module:
     """Factors that are no whole numbers, sizes that don't divide."""
     mode = r.choice(["nearest", "nearest-exact", "linear", "area", "bicubic"])
@@ -66,7 +66,7 @@ def resampling(r: random.Random, rank: int) -> nn.Module:
     return Apply(lambda x: F.interpolate(x, mode=mode, align_corners=align, **given), f"{mode} {given} {align}")
 
 
-@kind(2, folds=True)
+@kind(2, folds=True, rounds=True)
 def antialiased(r: random.Random, rank: int) -> nn.Module:
     mode, size = r.choice(["bilinear", "bicubic"]), r.randint(3, 9)
     return Apply(lambda x: F.interpolate(x, size=size, mode=mode, antialias=True), f"{mode} {size}")

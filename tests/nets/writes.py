@@ -110,7 +110,7 @@ def _expanded(x: torch.Tensor) -> torch.Tensor:
     y = x.new_empty(x.shape)
     y.copy_(x[..., :1].expand_as(x))
     y[..., 2:] = x[..., :-2]
-    return y
+    return y * torch.linspace(0.5, 1.5, x.shape[-1], dtype=x.dtype)  # no two of its places are equal
 
 
 def _turned_in_place(x: torch.Tensor) -> torch.Tensor:

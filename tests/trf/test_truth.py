@@ -20,7 +20,7 @@ OPEN = "a rule that isn't mended yet says more, or less, than the net does"
 
 
 def check_net(net: Net) -> Judged:
-    return judge(net, INPUT[net.rank], folds=net.folds)
+    return judge(net, INPUT[net.rank], folds=net.folds, rounds=net.rounds)
 
 
 def is_wrong(net: Net) -> bool:
@@ -121,6 +121,13 @@ def _written(x: torch.Tensor) -> torch.Tensor:
     return out
 
 
+def _filled(x: torch.Tensor) -> torch.Tensor:
+    out = x.tanh()
+    out[..., :3].fill_(0.0)
+    out[..., -2:].zero_()
+    return out
+
+
 def _attended(low: float) -> Callable[..., torch.Tensor]:
     def function(step: Apply, x: torch.Tensor) -> torch.Tensor:
         tokens = x.transpose(1, 2)
@@ -204,6 +211,26 @@ CASES: dict[str, Callable[[], nn.Module]] = {
         lambda step, x: torch.where(step.band[3, : x.shape[-1]], x, -1e15).softmax(-1), band=BAND
     ),
     "outputs written before": lambda: Within(),
+    "zeros through a pool": lambda: Apply(
+        lambda step, x: (
+            F.adaptive_avg_pool1d(x.masked_fill(step.band[3, : x.shape[-1]], 0.0), 9) * x[..., 4:].roll(1, -1) + 0
+        ),
+        band=BAND,
+    ),
+    "zeros that a function leaves": lambda: Apply(
+        lambda step, x: (x * step.band[3, : x.shape[-1]]).clamp(-3, 3).expm1() * x.roll(1, -1), band=BAND
+    ),
+    "zeros that were filled in": lambda: Apply(lambda x: _filled(x) * x.roll(3, -1)),
+    "zeros through a convolution": lambda: Apply(
+        lambda step, x: step.own(F.pad(x[..., 4:], (0, 4))) * x.roll(2, -1),
+        own=nn.Conv1d(4, 4, 3, padding=1, bias=False),
+    ),
+    "zeros between a transposed convolution's kernels": lambda: Apply(
+        lambda step, x: step.own(x[..., 1::3].relu() * step.band[3, 1:13:3]) * x.roll(1, -1),
+        own=nn.ConvTranspose1d(4, 4, 2, stride=3, output_padding=2, bias=False),
+        band=BAND,
+    ),
+    "never no number": lambda: Apply(lambda x: torch.where(x.tanh().isnan(), x.roll(1, -1), x.roll(2, -1))),
     "a norm over one element": lambda: Apply(lambda x: x + F.layer_norm(x[..., :1], (1,))),
 }
 

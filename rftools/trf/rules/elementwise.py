@@ -58,7 +58,7 @@ def _where_not(call: Call, name: str, closed: torch.Tensor | None) -> list[Field
 
 def _filled(call: Call) -> list[Field]:
     """``masked_fill``: under a constant mask stands the value."""
-    mask = call.fixed(call["mask"])
+    mask = call.choice(call["mask"])
     if mask is None:
         return []
     value = call["value"]
@@ -141,7 +141,7 @@ def where(call: Call) -> Answer:
     """A constant condition takes each element from one side; one that is data is seen with both."""
     if (
         "condition" in call.arguments
-        and (choice := call.fixed(call["condition"])) is not None
+        and (choice := call.choice(call["condition"])) is not None
         and "other" in call.arguments
     ):
         sides = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rftools.capture.shapes import shape_of
 from rftools.trf.field import Field
@@ -13,12 +14,47 @@ from rftools.trf.rules.registry import Answer, Call, NoRule, rule
 @rule("aten.lstm", "aten.gru", "aten.rnn_tanh", "aten.rnn_relu")
 def recurrent(call: Call) -> Answer:
     """Step t sees all steps up to t and the initial state; backwards all from t on; deeper layers of both see all."""
-    if "input" not in call.arguments:
-        raise NoRule("packed sequences, whose lengths are data")
     values = call.node.meta["val"]
+    if "input" not in call.arguments:
+        return _packed(call, shape_of(values[0]))
     shape = shape_of(values[0])
     dim = 0 if len(shape) == 2 or not call["batch_first"] else 1
-    field, start = call.field("input"), _initial(call, len(shape), dim)
+    return _answers(call, call.field("input"), dim, shape)
+
+
+def _packed(call: Call, shape: tuple[int, ...]) -> Answer:
+    """A packed sequence ``(steps, features)`` is one of a batch of one image."""
+    field = call.field("data")
+    _refuse_batches(call, shape_of(_first(call["hx"]))[1])
+    steps, features = shape
+    whole = None if field is None else field.reshape((steps, 1, field.shape[1]))
+    output, *states = _answers(call, whole, 0, (steps, 1, features))
+    return [output.reshape(shape), *states]
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, (list, tuple)) else value
+
+
+def _refuse_batches(call: Call, count: int) -> None:
+    if count != 1:
+        raise NoRule(f"a packed sequence of {count} sequences made from one image")
+
+
+@rule("aten._pack_padded_sequence")
+def packed(call: Call) -> Answer:
+    """``(1, steps, features)`` to ``(length, features)``: the steps up to the length, which is a constant."""
+    if call.field("lengths") is not None:
+        raise NoRule("packed sequences, whose lengths are data")
+    dim = 1 if call["batch_first"] else 0
+    field, shape = call.main("input"), call.shape
+    _refuse_batches(call, field.shape[1 - dim])
+    return call.first(field.take(dim, range(shape[0])).reshape(shape))
+
+
+def _answers(call: Call, field: Field | None, dim: int, shape: tuple[int, ...]) -> list[Field]:
+    values = call.node.meta["val"]
+    start = _initial(call, len(shape), dim)
     mixed = None if field is None else field.reduce(-1)
     output = _joined([None if mixed is None else _output(call, mixed, dim, shape), start], shape)
     last = _joined([None if mixed is None else mixed.reduce(dim), start], (*_but(shape, dim)[:-1], 1))

@@ -79,6 +79,11 @@ class Call:
         asked = getattr(self.evaluate, "fixed", None)
         return None if asked is None else asked(value)
 
+    def choice(self, value: Any) -> torch.Tensor | None:
+        """The value of a condition that is no data; None for others."""
+        asked = getattr(self.evaluate, "choice", None)
+        return None if asked is None else asked(value)
+
     def zeros(self, value: Any) -> torch.Tensor | None:
         """Which elements of a tensor are zero whatever the data are; None for none."""
         asked = getattr(self.evaluate, "zeros", None)

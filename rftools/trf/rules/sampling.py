@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -81,15 +81,27 @@ def masked_scatter(call: Call) -> Answer:
     """Places under a constant mask hold the source's elements, one after the other."""
     if call.field("mask") is not None:
         raise NoRule("where the source's elements go depends on the data")
-    shape = call.shape
-    mask = call.constant("mask").expand(shape).flatten()
-    base, source = call.field("self"), call.field("source")
-    count, amount = math.prod(shape), math.prod(call.shape_of("source"))
+    mask = call.constant("mask").expand(call.shape)
+    return _put(call, "source", lambda own, given: own.masked_scatter(mask, given))
+
+
+@rule("aten.diagonal_scatter")
+def diagonal_scatter(call: Call) -> Answer:
+    """A copy of ``self`` with a diagonal replaced by ``src``."""
+    options = {name: call.get(name, default) for name, default in (("offset", 0), ("dim1", 0), ("dim2", 1))}
+    return _put(call, "src", lambda own, given: own.diagonal_scatter(given, **options))
+
+
+def _put(call: Call, name: str, move: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Answer:
+    """``self`` with elements of another tensor in places that follow from moving numbers."""
+    shape, given = call.shape, call.shape_of(name)
+    count, amount = math.prod(shape), math.prod(given)
     _check_count(count + amount)
-    numbers = torch.arange(count)
-    numbers[mask] = torch.arange(count, count + int(mask.sum()))
-    flat = [None if field is None else field.reshape((n,)) for field, n in ((base, count), (source, amount))]
-    return concatenate_fields(flat, [count, amount], 0, (count + amount,)).take(0, numbers.tolist()).reshape(shape)
+    numbers = move(torch.arange(count).reshape(shape), torch.arange(count, count + amount).reshape(given))
+    parts = ((call.field("self"), count), (call.field(name), amount))
+    flat = [None if field is None else field.reshape((n,)) for field, n in parts]
+    both = concatenate_fields(flat, [count, amount], 0, (count + amount,))
+    return both.take(0, numbers.flatten().tolist()).reshape(shape)
 
 
 @rule("aten.diag_embed")
