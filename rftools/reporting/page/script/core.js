@@ -26,7 +26,7 @@ const view = (setUp) => views.push(setUp);
 const rest = () => new Promise((done) => setTimeout(done));
 
 // A frame in a notebook has no address of its own: nothing is kept there, and links to parts of the page are followed by hand.
-const framed = location.protocol === "about:";
+const inNotebook = location.protocol === "about:";
 
 // The choice: a layer, a unit of it, what the map is coloured by. The address keeps it.
 const state = { layer: null, unit: null, by: null };
@@ -37,7 +37,7 @@ const remember = () => {
   if (state.layer !== null) kept.set("layer", state.layer);
   if (state.unit !== null) kept.set("unit", state.unit.join(","));
   if (state.by !== null) kept.set("by", state.by);
-  if (!framed) history.replaceState(null, "", "#" + String(kept).replaceAll("%2C", ","));
+  if (!inNotebook) history.replaceState(null, "", "#" + String(kept).replaceAll("%2C", ","));
 };
 const choose = (change, origin = null) => {
   const other = change.layer !== undefined && change.layer !== state.layer;

@@ -15,7 +15,7 @@
     };
     open(location.hash);
     window.addEventListener("hashchange", () => open(location.hash));
-    if (framed) document.addEventListener("click", (event) => {
+    if (inNotebook) document.addEventListener("click", (event) => {
       const link = event.target.closest('a[href^="#"]');
       if (!link) return;
       event.preventDefault();
