@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rftools.checks import CheckResult, Limit
 
 FORMATS = ("text", "json", "github", "junit")
-NOTHING = "nothing has changed"
 
 
 @dataclass(frozen=True)
@@ -97,9 +96,7 @@ def command(subject: Specs, asked: Asked, running: dict[str, Any], json: str | N
 
 def as_text(found: CheckResult) -> str:
     """One line for each broken limit, then the count."""
-    number = len(found.outcomes)
-    last = f"{len(found.broken)} broken" if found.broken else f"all {number} checks hold" if number else NOTHING
-    return "".join(f"{one_line(line)}\n" for line in [*found.broken, last])
+    return "".join(f"{one_line(line)}\n" for line in [*found.broken, found.verdict])
 
 
 def as_github(found: CheckResult) -> str:

@@ -33,7 +33,7 @@ class Bar(Lines):
         console = Console(stderr=True)
         self.bar = rich.progress.Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
         self.steps = steps
-        self.task = self.bar.add_task(f"{epochs} epochs on {device}", total=epochs * steps, note="")
+        self.task = self.bar.add_task(f"{epochs} epoch{'s' * (epochs != 1)} on {device}", total=epochs * steps, note="")
         self.bar.start()
 
     def step(self, progress: Progress) -> None:

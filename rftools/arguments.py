@@ -27,7 +27,7 @@ def _is_whole(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, Integral) and abs(int(value)) <= MOST
 
 
-SEVERAL = {"int": "whole numbers", "float": "numbers", "str": "several texts"}
+SEVERAL = {"int": "several whole numbers", "float": "several numbers", "str": "several texts"}
 KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "int": (
         lambda value: _is_whole(value),

@@ -93,6 +93,14 @@ class CheckResult:
         found: dict[str, Any] = plain(content)
         return found
 
+    @property
+    def verdict(self) -> str:
+        """How many limits are broken, or that they hold."""
+        number = len(self.outcomes)
+        if self.broken or not number:
+            return f"{len(self.broken)} broken" if self.broken else "nothing has changed"
+        return "the check holds" if number == 1 else f"all {number} checks hold"
+
     def to_json(self, path: str | Path | None = None) -> str:
         """The result as JSON text; written to ``path`` too where one is given."""
         text = json.dumps(self.to_dict(), indent=1) + "\n"
@@ -101,9 +109,7 @@ class CheckResult:
         return text
 
     def __repr__(self) -> str:
-        number = len(self.outcomes)
-        last = f"{len(self.broken)} broken" if self.broken else f"all {number} checks hold"
-        return "\n".join([f"<CheckResult of {self.model.name}: {last}>", *self.broken])
+        return "\n".join([f"<CheckResult of {self.model.name}: {self.verdict}>", *self.broken])
 
 
 @checked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
@@ -162,7 +162,7 @@ def compare(
     >>> found["0"].differences[0]["relative_size"].unit
     '1'
     """
-    if not isinstance(models, Sized):
+    if not isinstance(models, Sequence):
         raise RequestError(f"a comparison takes a list of two models or more, not {type(models).__name__}")
     if len(models) < 2:
         raise RequestError(f"a comparison takes two models or more, not {len(models)}")

@@ -85,7 +85,7 @@ def test_a_repr_says_what_it_is_of_and_shows_the_table(make) -> None:  # type: i
 
 
 WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
-    "unit": (lambda m: rf.theoretical(m, unit=3), ".*: unit is whole numbers, text, a mapping or None, not 3"),
+    "unit": (lambda m: rf.theoretical(m, unit=3), ".*: unit is several whole numbers, text, a mapping or None, not 3"),
     "unit's number": (lambda m: rf.theoretical(m, unit=(1.5, 2)), "a unit is one whole number .* not (1.5, 2)"),
     "layers": (lambda m: rf.effective(m, layers=3), "effective: layers is several texts, text or None, not 3"),
     "paths": (lambda m: rf.theoretical(m, paths=3), "theoretical: paths is several texts, not 3"),

@@ -72,7 +72,8 @@ hostile = [Path(name) for name in json.loads(sys.stdin.read())]
 for path in hostile:
     read(path)
 watching = False
-own = [name for name, module in list(sys.modules.items()) if str(getattr(module, "__file__", "")).startswith(str(Path.cwd()))]
+files = {name: str(getattr(module, "__file__", "")) for name, module in list(sys.modules.items())}
+own = [name for name, file in files.items() if file.startswith(str(Path.cwd()))]
 seen += [["import", name, ""] for name in (*own, "antigravity") if name in sys.modules and name != "own"]
 print(json.dumps({"seen": seen, "problems": problems, "files": len(hostile)}))
 """

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import itertools
+import pickle
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from PIL import Image
 
 import rftools
 from rftools.errors import RequestError
@@ -629,3 +632,18 @@ def test_a_few_oriented_flat_kernels_are_no_sphere() -> None:
     few = dataclasses.replace(few, layers=tuple(dataclasses.replace(row, oriented=1) for row in few))
     with pytest.raises(RequestError, match="no kernel here has an orientation"):
         describe(few, "polar")
+
+
+def test_a_notebook_shows_the_picture_itself() -> None:
+    """As IPython asks for it, whether or not pyplot was imported; a stored figure goes on being one."""
+    figure = plot(drawn.theoretical())
+    picture = Image.open(io.BytesIO(figure._repr_png_()))
+    assert picture.size == tuple(round(side * figure.dpi) for side in figure.get_size_inches())
+    assert len(picture.convert("RGB").getcolors(1 << 16) or []) > 3
+    assert pickle.loads(pickle.dumps(figure))._repr_png_() == figure._repr_png_()
+
+
+def test_both_pictures_of_a_sheet_name_the_same_filter_at_the_same_height() -> None:
+    panels = describe(drawn.tuning(), "sheet").panels[-2:]
+    assert panels[0].y.ticks == panels[1].y.ticks
+    assert panels[0].y.ticks

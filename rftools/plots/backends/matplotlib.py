@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rftools.plots import scene as sc
@@ -50,7 +52,15 @@ def render(scene: sc.Scene, theme: Theme) -> Figure:
     for text in figure.findobj(Text):
         text.set_parse_math(False)
         text.set_text(drawable(text.get_text()))
+    figure._repr_png_ = partial(_png, figure)  # type: ignore[attr-defined]  # notebooks ask for it
     return figure
+
+
+def _png(figure: Figure) -> bytes:
+    """The picture itself, which a notebook shows without pyplot too."""
+    target = io.BytesIO()
+    figure.savefig(target, format="png")
+    return target.getvalue()
 
 
 def _legend(figure: Figure, scene: sc.Scene, panels: list[Any], theme: Theme) -> None:

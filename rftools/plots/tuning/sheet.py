@@ -103,7 +103,7 @@ def _bands(row: LayerTuning, order: list[FilterTuning]) -> Panel:
             "spatial frequency", "cycles/px", limits=(-0.5, number - 0.5),
             ticks=tuple((float(i), f"{row.frequencies[i]:.2g}") for i in range(0, number, max(1, -(-number // 6)))),
         ),
-        y=PlotAxis(limits=(-0.5, len(order) - 0.5), reversed=True, integer=True),
+        y=PlotAxis(limits=(-0.5, len(order) - 0.5), reversed=True, ticks=_names(order)),
         marks=(
             Heatmap(
                 values=_shares(values), extent=(-0.5, number - 0.5, -0.5, len(order) - 0.5), limits=(0.0, 1.0),
