@@ -8,10 +8,12 @@ aimed at, the peak of memory over one forward pass's kept activations and, besid
 mean maps as a share of the map's maximum. The capture, which the theoretical fields need anyway, is printed on its own.
 
 Captum takes a forward and a backward pass a layer: above 224 pixels it is given every sixth or twelfth layer (the
-line says how many), and its seconds are scaled to all of them. ``--late`` asks for one late layer alone; ``--aims``
-prints everything that is aimed at: all layers at the three sizes, one late layer, and a net whose operators have no
-rule, so that plain autograd takes over. ``--whole`` times `rftools.effective` from the module to the measured result,
-capture and measures included, by medians. With CUDA the same runs there too.
+line says how many), and its seconds are scaled to all of them. ``--late`` asks for one late layer alone;
+``--transformers`` takes ConvNeXt, Swin and a vision transformer; ``--aims`` prints everything that is aimed at: all
+layers at the three sizes, one late layer, and those nets. Above the times stands which share of whole gradients'
+multiplications lies inside the windows; what is faster than that share allows is saved around the products.
+``--whole`` times `rftools.effective` from the module to the measured result, capture and measures included, by
+medians. With CUDA the same runs there too.
 """
 
 from __future__ import annotations
@@ -32,13 +34,14 @@ from torch import nn
 
 import rftools as rf
 from rftools.capture import Graph, capture
+from rftools.erf.maps.cone import Cone, NodeUnit
 from rftools.erf.maps.gradients import layer_maps
 from rftools.erf.maps.options import MapOptions
 from rftools.runtime.outputs import call_of
 from rftools.units import Unit, choose, unit_of
 
 Maps = dict[str, torch.Tensor]
-FALLBACK = "torchvision:swin_t"  # windows of tokens are folded into the batch: no rule
+MIXING = {"torchvision:convnext_tiny": 2.5, "torchvision:swin_t": 2.0, "timm:vit_small_patch16_224": 1.3}  # and aims
 MMAP_THRESHOLD = -3  # of mallopt
 
 
@@ -170,13 +173,16 @@ def compare(options: argparse.Namespace, model: str, pixels: int, device: torch.
     start = time.perf_counter()
     graph = capture(module, size)
     seconds = time.perf_counter() - start
-    plain = late or model == FALLBACK
-    targets = (weighted if model == FALLBACK else convolutions)(module, size, graph)
+    plain = late or model in MIXING
+    targets = (weighted if model in MIXING else convolutions)(module, size, graph)
     targets = targets[-2:-1] if late else targets
     x = torch.randn(options.images, *size, generator=torch.Generator().manual_seed(0)).to(device)
     print(f"{model}, {len(targets)} layers{' (a late one)' * late}, {options.images} x {size}, {device},", end=" ")
     print(f"{torch.get_num_threads()} threads; capture {seconds:.2f} s", flush=True)
-    aims: tuple[float | None, float | None] = (LATE, None) if plain else AIMS.get(pixels, (None, None))
+    print(f"  of whole gradients' multiplications {work_left(graph, targets, device):.2f} lie inside the windows")
+    aims: tuple[float | None, float | None] = AIMS.get(pixels, (None, None))
+    if plain:
+        aims = (LATE if late else MIXING[model], None)
     if options.whole:
         aims = (WHOLE.get(pixels), None)
     ways = {
@@ -189,6 +195,13 @@ def compare(options: argparse.Namespace, model: str, pixels: int, device: torch.
         ways["captum loop"] = Way(lambda: captum_loop(module, x, sample), aims[1], len(sample), measured=False)
     middle = statistics.median if options.whole else min
     report(ways, len(targets), (options.repeats, middle), device, kept_by_forward(module, x))
+
+
+def work_left(graph: Graph, targets: list[Unit], device: torch.device) -> float:
+    """The share of whole gradients' multiplications that the windows of the targets hold."""
+    nodes = {layer.name: layer.node for layer in graph.layers}
+    units = [NodeUnit(nodes[unit.layer], unit.dims, unit.place) for unit in targets]
+    return Cone(graph, units, device).plan.share_of_work(len(units))
 
 
 def weighted(module: nn.Module, size: tuple[int, ...], graph: Graph) -> list[Unit]:
@@ -247,16 +260,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--whole", action="store_true", help="the whole call, medians")
     parser.add_argument("--no-captum", action="store_true", help="leave out the slowest way")
     parser.add_argument("--aims", action="store_true", help="everything that is aimed at, in one run")
+    parser.add_argument("--transformers", action="store_true", help="ConvNeXt, Swin and a vision transformer")
     options = parser.parse_args(arguments)
     torch.manual_seed(0)
     devices: list[Any] = [torch.device("cpu")] + [torch.device("cuda")] * torch.cuda.is_available()
     for device in devices:
-        for pixels in options.pixels:
+        for pixels in () if options.transformers else options.pixels:
             compare(options, options.model, pixels, device, options.late)
         if options.aims:
             compare(options, options.model, 224, device, late=True)
-            compare(options, FALLBACK, 224, device)
-            compare(options, FALLBACK, 224, device, late=True)
+        for model in MIXING if options.aims or options.transformers else ():
+            compare(options, model, 224, device, options.late)
 
 
 if __name__ == "__main__":

@@ -108,10 +108,10 @@ def check(module: nn.Module, size: tuple[int, ...], images: int = 2, places: Seq
             allowed = max(1e-5, *(share(a, b) for a, b in zip(wanted, exact, strict=True)))
         assert apart(cone, x.to(dtype), wanted) <= allowed
         exact = exact or wanted
+    everywhere = list(dict.fromkeys(unit for place in places for unit in all_units(graph, place)))
     for place in places:  # one place at a time: the values may be needed in windows alone
         units = all_units(graph, place)
-
-        alone = [wanted[cone.plan.units.index(unit)] for unit in units]
+        alone = [wanted[everywhere.index(unit)] for unit in units]
         assert apart(Cone(graph, units, CPU), x.to(dtype), alone) <= allowed
     return cone
 
@@ -181,7 +181,32 @@ def test_transposed_convolutions(rank: int) -> None:
     assert not check(net, (2, *(9, 8, 7)[:rank])).plan.tapes
 
 
+def tokens(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Queries, keys and values: places as tokens."""
+    y = x.flatten(2).transpose(1, 2)
+    return y.sin(), y * 1.5, y.tanh()
+
+
+def attended(x: torch.Tensor, **options: Any) -> torch.Tensor:
+    y = F.scaled_dot_product_attention(*tokens(x), **options)
+    return y.transpose(1, 2).reshape(x.shape)
+
+
 FUNCTIONS = {
+    "attention": attended,
+    "causal attention": lambda x: attended(x, is_causal=True, scale=0.2),
+    "attention with a mask": lambda x: attended(
+        x, attn_mask=torch.ones(182, 182).tril(3)[: x[0, 0].numel(), : x[0, 0].numel()].to(x) > 0
+    ),
+    "attention with distances": lambda x: attended(
+        x, attn_mask=(torch.arange(182.0)[:, None] * torch.arange(182.0)).sin().to(x)
+    ),
+    "product of two": lambda x: x @ x.transpose(2, 3).tanh() @ x[:, :1].cos(),
+    "product with a constant": lambda x: torch.linspace(-1, 1, 28).reshape(2, 14).to(x) @ x @ torch.ones(13, 3).to(x),
+    "log softmax": lambda x: F.log_softmax(x, 1),
+    "padded channels last": lambda x: F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 2, -2, 3)).permute(0, 3, 1, 2),
+    "rolled channels last": lambda x: x.permute(0, 2, 3, 1).roll((3, -4), (1, 2)).permute(0, 3, 1, 2),
+    "joined and split": lambda x: x.reshape(len(x), 2, 2, 7, 2, 13).permute(0, 2, 1, 4, 3, 5).reshape(x.shape),
     "gelu": F.gelu,
     "hardswish": F.hardswish,
     "leaky": lambda x: F.leaky_relu(x, 0.1),
@@ -251,9 +276,13 @@ def test_functions(name: str) -> None:
 BY_AUTOGRAD = {
     "cumulative": lambda x: x.cumsum(-1),
     "repeated": lambda x: x.repeat(1, 1, 2, 1),
-    "attention": lambda x: F.scaled_dot_product_attention(*[x.flatten(2).transpose(1, 2)] * 3).transpose(1, 2)[
-        ..., None
-    ],
+    "attention of one with itself": lambda x: F.scaled_dot_product_attention(
+        *[x.flatten(2).transpose(1, 2)] * 3
+    ).transpose(1, 2)[..., None],
+    "attention that a mask closes": lambda x: F.scaled_dot_product_attention(
+        *tokens(x), attn_mask=torch.ones(56, 56).to(x).tril(-1) > 0
+    )[:, 1:].transpose(1, 2)[..., None],
+    "a product with itself": lambda x: (x.flatten(2).transpose(1, 2) @ x.flatten(2))[:, None].expand(-1, 4, -1, -1),
     "several outputs": lambda x: torch.kthvalue(x, 2, dim=-1, keepdim=True)[0] + x,
     "sorted": lambda x: x.sort(-1)[0] * x.sort(-1)[1],
     "no gradient": lambda x: x + x.detach(),

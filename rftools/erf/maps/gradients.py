@@ -67,7 +67,7 @@ def without_hook(module: nn.Module, units: Sequence[Unit]) -> list[str]:
 HALVES = (torch.bfloat16, torch.float16)
 FORWARD = 0.4  # what has to be saved, in whole gradients: the cone's forward pass keeps more
 TAPED = 0.7  # the same where some operators go by autograd one by one
-LESS = 0.9  # the cone is taken where its multiplications are at most this share of whole gradients
+LESS = 0.95  # the cone is taken where its multiplications are at most this share of whole gradients
 UNRULED = 0.1  # operators without a rule, of all, beyond which planning alone costs more than the cone could save
 
 

@@ -10,7 +10,7 @@ from torch import fx
 
 from rftools.erf.maps.cone.base import NotWindowed, PreparedGraph, Share, WindowedRule, argument, source, windowed
 from rftools.erf.maps.cone.boxes import Box, Span
-from rftools.erf.maps.cone.convolution import many
+from rftools.erf.maps.cone.convolution import clipped, fitted, many
 
 LARGEST = 4096  # positions along an axis up to which its matrix is worth having
 Matrices = list[torch.Tensor | None]
@@ -153,12 +153,38 @@ windowed(
 )(upsample)
 
 
+class Padding(WindowedRule):
+    """Constants around a tensor along any dimensions but the images, or (less than none) a part cut away."""
+
+    def __init__(self, node: fx.Node, setting: PreparedGraph, before: Sequence[int]) -> None:
+        super().__init__(node, setting, [source(node, setting)])
+        self.before = before
+
+    def _moved(self, box: Box) -> Box:
+        return tuple((low - by, high - by) for (low, high), by in zip(box, self.before, strict=True))
+
+    def reach(self, index: int, box: Box) -> Box:
+        return tuple(clipped(span, n) for span, n in zip(self._moved(box), self.shapes[0][1:], strict=True))
+
+    def back(self, values: torch.Tensor, box: Box, images: int, own: bool) -> list[Share]:
+        target = self.reach(0, box)
+        for dim, (has, wants) in enumerate(zip(self._moved(box), target, strict=True), 1):
+            values = fitted(values, dim, has, wants)
+        return [Share(0, target, values, False)]
+
+
 @windowed("pad", "constant_pad_nd")
 def pad(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     pads = [int(p) for p in argument(node, setting, "pad")]
     mode = argument(node, setting, "mode", "constant")
-    if any(pads[2 * (len(node.meta["val"].shape) - 2) :]):
-        raise NotWindowed  # along channels or the batch
+    rank = len(node.meta["val"].shape)
+    if any(pads[2 * (rank - 1) :]):
+        raise NotWindowed  # along the images
+    if mode == "constant":
+        before = [pads[2 * i] if 2 * i < len(pads) else 0 for i in range(rank - 1)]
+        return Padding(node, setting, before[::-1])
+    if any(pads[2 * (rank - 2) :]):
+        raise NotWindowed  # along channels
 
     def along(node: fx.Node, axis: int, rank: int) -> torch.Tensor | None:
         place = 2 * (rank - 1 - axis)
@@ -189,12 +215,3 @@ def flip(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
     if min(dims) < 2:
         raise NotWindowed
     return _moved(node, setting, lambda dim, n: torch.arange(n).flip(0) if dim in dims else None)
-
-
-@windowed("roll")
-def roll(node: fx.Node, setting: PreparedGraph) -> WindowedRule:
-    dims = [d % node.meta["val"].ndim for d in argument(node, setting, "dims", ())]
-    if not dims or min(dims) < 2:
-        raise NotWindowed
-    by = dict(zip(dims, argument(node, setting, "shifts"), strict=True))
-    return _moved(node, setting, lambda dim, n: torch.arange(n).roll(int(by[dim])) if dim in by else None)

@@ -104,6 +104,10 @@ class WindowedRule:
     def whole(self, box: Box) -> bool:
         return box == full_box(self.shape)
 
+    def positions(self, box: Box) -> int:
+        """The places at which the same matrix works: all dimensions but the channels."""
+        return volume(box[1:])
+
     def work(self, box: Box) -> float:
         """Multiplications for the gradient of a box."""
         return self.cost * volume(box)
@@ -193,16 +197,6 @@ def source(node: fx.Node, setting: PreparedGraph) -> fx.Node:
     if [n for n in op.all_input_nodes if setting.dynamic(n)] != [op.args[0]]:
         raise NotWindowed
     return cast(fx.Node, op.args[0])
-
-
-def without_rule(graph: Graph) -> float:
-    """The share of the operators on the input's way that no rule is registered for, read off their names."""
-    follow = set(graph.inputs)
-    for node in graph.nodes:
-        if any(source in follow for source in node.all_input_nodes):
-            follow.add(node)
-    ops = [node for node in graph.nodes if node in follow and operator_of(node) is node]
-    return sum(qualified_name(node) not in BUILDERS for node in ops) / max(1, len(ops))
 
 
 def build(node: fx.Node, setting: PreparedGraph) -> WindowedRule | None:

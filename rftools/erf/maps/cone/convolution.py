@@ -11,7 +11,7 @@ from torch import fx
 
 from rftools.capture import op_name, operators
 from rftools.erf.maps.cone.base import NotWindowed, PreparedGraph, Share, WindowedRule, argument, source, windowed
-from rftools.erf.maps.cone.boxes import Box, Patch, Span, cut, widen
+from rftools.erf.maps.cone.boxes import Box, Patch, Span, cut, volume, widen
 
 CONV = (F.conv1d, F.conv2d, F.conv3d)
 NARROW = 64  # positions up to which a product with the matrix as it lies is faster (up to 18 times, at four positions)
@@ -238,6 +238,9 @@ class Linear(WindowedRule):
 
     def reach(self, index: int, box: Box) -> Box:
         return (*box[:-1], (0, self.shapes[0][-1]))
+
+    def positions(self, box: Box) -> int:
+        return volume(box[:-1])
 
     def back(self, values: torch.Tensor, box: Box, images: int, own: bool) -> list[Share]:
         rows = self.matrix.narrow(0, box[-1][0], box[-1][1] - box[-1][0])

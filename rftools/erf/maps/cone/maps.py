@@ -69,7 +69,10 @@ class Pass:
         self.plan = plan
         self.x = x
         self.outputs = forward(plan, x)
-        self.units = {n: output[_index(plan.units[n])] for n, output in self.outputs.items()}
+        self.units = {
+            n: output[_index(unit)].flatten(0, unit.folded) if (unit := plan.units[n]).folded else output[_index(unit)]
+            for n, output in self.outputs.items()
+        }
         values = sum(n.meta["val"].numel() for n in plan.nodes if isinstance(n.meta.get("val"), torch.Tensor))
         self.budget = max(SMALLEST, int(BUDGET * values * len(x) * x.element_size()))
 
@@ -96,7 +99,8 @@ class Pass:
         """Seeds one after the other, each with its unit's place in the output around it."""
         output = self.outputs[number]
         found = output.new_zeros((len(rows), *output.shape))
-        found[(slice(None), *_index(self.plan.units[number]))] = rows
+        index = (slice(None), *_index(self.plan.units[number]))
+        found[index] = rows.reshape(found[index].shape)
         return found.flatten(0, 1) if found.ndim > 1 else found
 
     def most(self, number: int) -> int:

@@ -204,46 +204,50 @@ class Permutation(WindowedRule):
 windowed("permute", "transpose")(Permutation)
 
 
-class Reshape(WindowedRule):
-    """Another shape: dimensions shared at either end keep their part of the box, those between are filled."""
+class Roll(WindowedRule):
+    """Round a dimension: a box that the seam cuts fills it."""
 
     croppable = True
 
     def __init__(self, node: fx.Node, setting: PreparedGraph) -> None:
         super().__init__(node, setting, [source(node, setting)])
-        a, b = self.shapes[0], self.shape
-        if a[:1] != b[:1] or len(a) < 2 or len(b) < 2:
+        dims = [int(d) % len(self.shape) for d in argument(node, setting, "dims", ())]
+        if not dims or 0 in dims:
             raise NotWindowed
-        self.front = 1
-        while self.front < min(len(a), len(b)) and a[self.front] == b[self.front]:
-            self.front += 1
-        self.tail = 0
-        while self.tail < min(len(a), len(b)) - self.front and a[-1 - self.tail] == b[-1 - self.tail]:
-            self.tail += 1
+        self.by = dict.fromkeys(dims, 0)
+        for dim, shift in zip(dims, argument(node, setting, "shifts"), strict=True):
+            self.by[dim] += int(shift)
 
-    def _across(self, box: Box, shape: Sequence[int]) -> Box:
-        """The box in the other shape: shared dimensions as they are, the others whole."""
-        middle = full_box(shape)[self.front - 1 : len(shape) - 1 - self.tail]
-        return (*box[: self.front - 1], *middle, *box[len(box) - self.tail :])
+    def _span(self, dim: int, span: Span) -> Span:
+        n = self.shape[dim]
+        low = (span[0] - self.by.get(dim, 0)) % n
+        return (low, low + span[1] - span[0]) if low + span[1] - span[0] <= n else (0, n)
 
     def reach(self, index: int, box: Box) -> Box:
-        return self._across(box, self.shapes[0])
+        return tuple(self._span(dim, span) for dim, span in enumerate(box, 1))
+
+    def _seamed(self, box: Box) -> list[int]:
+        """The dimensions along which the seam lies inside the box, or which the box fills."""
+        return [dim for dim in self.by if self._span(dim, box[dim - 1]) == (0, self.shape[dim])]
 
     def snap(self, box: Box) -> Box:
-        return self._across(self.reach(0, box), self.shape)
+        seamed = self._seamed(box)
+        return tuple((0, self.shape[d]) if d in seamed else span for d, span in enumerate(box, 1))
 
     def run(self, patches: Sequence[Patch], box: Box) -> Patch:
-        inner = self.reach(0, box)
-        x = cut(patches[0].values, patches[0].box, inner)
-        return Patch(x.reshape(x.shape[0], *sizes(box)), box)
+        seamed = self._seamed(box)
+        x = cut(patches[0].values, patches[0].box, self.reach(0, box))
+        return Patch(x.roll([self.by[d] for d in seamed], seamed) if seamed else x, box)
 
     def back(self, values: torch.Tensor, box: Box, images: int, own: bool) -> list[Share]:
-        target = self.reach(0, box)
-        values = widen(values, box, self._across(target, self.shape))
-        return [Share(0, target, values.reshape(values.shape[0], *sizes(target)), own)]
+        seamed = self._seamed(box)
+        values = widen(values, box, self.snap(box))
+        if seamed:
+            values, own = values.roll([-self.by[d] for d in seamed], seamed), True
+        return [Share(0, self.reach(0, box), values, own)]
 
 
-windowed("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze")(Reshape)
+windowed("roll")(Roll)
 
 
 class Mean(WindowedRule):

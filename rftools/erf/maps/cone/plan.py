@@ -13,14 +13,20 @@ from torch import fx
 
 import rftools.erf.maps.cone.axes
 import rftools.erf.maps.cone.convolution
+import rftools.erf.maps.cone.mixing
 import rftools.erf.maps.cone.movement
 import rftools.erf.maps.cone.normalisation
 import rftools.erf.maps.cone.pixels
-import rftools.erf.maps.cone.pooling  # noqa: F401  (these register their rules)
-from rftools.capture import Graph, op_name
+import rftools.erf.maps.cone.pooling
+import rftools.erf.maps.cone.products
+import rftools.erf.maps.cone.reshaping  # noqa: F401  (these register their rules)
+from rftools.capture import Graph, op_name, qualified_name
+from rftools.capture.operators import SHAPE_ONLY, aten
 from rftools.capture.shapes import shape_of
-from rftools.erf.maps.cone.base import PreparedGraph, WindowedRule, build, operator_of
+from rftools.erf.maps.cone.base import BUILDERS, PreparedGraph, WindowedRule, build, operator_of
 from rftools.erf.maps.cone.boxes import Box, full_box, union, volume
+from rftools.erf.maps.cone.folding import HANDLERS, PARTS, unfolded
+from rftools.erf.maps.cone.images import folds
 from rftools.erf.maps.cone.pointwise import Scale, Unary
 from rftools.erf.maps.cone.tape import Tape
 from rftools.trf.engine import Evaluator
@@ -34,11 +40,15 @@ TAPED = 64.0  # multiplications an element that an operator without a rule is ta
 
 @dataclass(frozen=True)
 class NodeUnit:
-    """One unit of a node: its index ``place`` along the tensor dimensions ``dims``; all channels together."""
+    """One unit of a node: its index ``place`` along the tensor dimensions ``dims``; all channels together.
+
+    ``folded`` dimensions after the images count as more of them: the net itself has them in its first dimension.
+    """
 
     node: fx.Node
     dims: tuple[int, ...]
     place: tuple[int, ...]
+    folded: int = 0
 
     def box(self) -> Box:
         spans = list(full_box(shape_of(self.node)))
@@ -138,6 +148,7 @@ class Constants(Evaluator):
 
 def make_plan(graph: Graph, units: Sequence[NodeUnit], device: torch.device) -> Plan:
     """Rules for everything between the input and the units, and the boxes on which values are needed."""
+    graph, units = images_first(graph, units)
     reached = _reached(graph)
     setting = PreparedGraph(graph, Constants(graph, device), reached)
     live = _live(graph, units, reached)
@@ -146,6 +157,25 @@ def make_plan(graph: Graph, units: Sequence[NodeUnit], device: torch.device) -> 
     passed = _fuse(nodes, rules, {unit.node for unit in units}, live)
     plan = Plan(setting, tuple(units), nodes, rules, tapes, passed, {})
     return Plan(setting, tuple(units), nodes, rules, tapes, passed, _needs(plan))
+
+
+def images_first(graph: Graph, units: Sequence[NodeUnit]) -> tuple[Graph, Sequence[NodeUnit]]:
+    """The graph and its units with images as the first dimension everywhere, where the net folds others into it."""
+    found = unfolded(graph) if folds(graph) else None
+    if found is None:
+        return graph, units
+    return found.graph, [NodeUnit(*found.unit(unit.node, unit.dims, unit.place)) for unit in units]
+
+
+def without_rule(graph: Graph) -> float:
+    """The share of the operators on the input's way that have no rule, read off their names."""
+    named = {*BUILDERS, *(aten((*HANDLERS, *PARTS)) if folds(graph) else ())}
+    follow = set(graph.inputs)
+    for node in graph.nodes:
+        if op_name(node) not in SHAPE_ONLY and any(source in follow for source in node.all_input_nodes):
+            follow.add(node)
+    ops = [node for node in graph.nodes if node in follow and operator_of(node) is node]
+    return sum(qualified_name(node) not in named for node in ops) / max(1, len(ops))
 
 
 def _reached(graph: Graph) -> frozenset[fx.Node]:

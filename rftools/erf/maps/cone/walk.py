@@ -10,7 +10,7 @@ import torch
 from torch import fx
 
 from rftools.erf.maps.cone.base import Share, WindowedRule, operator_of
-from rftools.erf.maps.cone.boxes import Box, Cotangent, Patch, cut, full_box, joined, sizes, stack, union, volume
+from rftools.erf.maps.cone.boxes import Box, Cotangent, Patch, cut, full_box, joined, stack, union, volume
 from rftools.erf.maps.cone.plan import Plan
 
 OVERHEAD = 10  # reading and turning a kernel costs as much as this many positions
@@ -112,7 +112,7 @@ class Walk:
         parts.clear()
         rule = self.plan.rules.get(node)
         if rule is not None and rule.heavy:
-            groups = stacked(groups, self.budget // 2)
+            groups = stacked(groups, rule.positions, self.budget // 2)
         while groups:
             group = groups.pop()
             for origin, share in self._shares(node, rule, group):
@@ -144,36 +144,27 @@ def _only(pending: Mapping[fx.Node, list[Cotangent]], wanted: set[int]) -> dict[
     return found
 
 
-def stacked(groups: list[Cotangent], limit: int) -> list[Cotangent]:
+def stacked(groups: list[Cotangent], positions: Callable[[Box], int], limit: int) -> list[Cotangent]:
     """Groups whose windows are alike, or so small that reading the kernel outweighs them, become one."""
     left = sorted(groups, key=lambda group: volume(group.box))
     done: list[list[Cotangent]] = []
     for group in left:
-        if done and _pays([*done[-1], group], limit):
+        if done and _pays([*done[-1], group], positions, limit):
             done[-1].append(group)
         else:
             done.append([group])
     return [own[0] if len(own) == 1 else stack(own) for own in done]
 
 
-def _pays(groups: Sequence[Cotangent], limit: int) -> bool:
-    outer = groups[0].box
-    for group in groups[1:]:
-        outer = union(outer, group.box)
+def _pays(groups: Sequence[Cotangent], positions: Callable[[Box], int], limit: int) -> bool:
     *before, last = groups
     earlier = before[0].box
     for group in before[1:]:
         earlier = union(earlier, group.box)
+    outer = union(earlier, last.box)
     count = sum(len(group.targets) for group in groups)
     rows = groups[0].images
     apart = rows * (positions(earlier) * (count - len(last.targets)) + positions(last.box) * len(last.targets))
     together = rows * positions(outer) * count
     size = count * rows * volume(outer) * last.values.element_size()
     return size <= limit and together + OVERHEAD <= GAIN * (apart + 2 * OVERHEAD)
-
-
-def positions(box: Box) -> int:
-    count = 1
-    for n in sizes(box)[1:]:
-        count *= n
-    return count
