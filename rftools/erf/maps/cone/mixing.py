@@ -142,7 +142,7 @@ def _matmul(writer: Writer, node: fx.Node, given: Given) -> Laid:
         if not writer.reached(side):
             if len(own) != 2:
                 raise NotFolded
-            args.append(writer.constant(side))
+            args.append(writer.constant(cast(fx.Node, side)))
             continue
         inner = tuple((n,) for n in own[-2:])
         args.append(spread(writer, side, (*lead, *inner), (*shape[:-2], *own[-2:])))
