@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import glob
 from collections.abc import Callable
@@ -81,8 +80,11 @@ class Specs:
         content = bare_weights(Path(spec)) if bare else None
         if content is None:
             return self.load_one(spec)
-        with contextlib.suppress(RequestError):  # weights of nobody's net are counted all the same
-            say(f"{Path(spec).name}: {recognised(content, spec).words}")
+        try:
+            words = recognised(content, spec).words
+        except RequestError:  # weights of nobody's net are counted all the same
+            words = "weights without an architecture, of no one net that is known"
+        say(f"{Path(spec).name}: {words}")
         return Path(spec)
 
 

@@ -97,12 +97,29 @@ def only(rows: Sequence[R], patterns: Sequence[str]) -> tuple[R, ...]:
     ['conv1']
     """
     names = [row.name for row in rows]
+    found: set[str] = set()
     for pattern in patterns:
-        if pattern not in names and not fnmatch.filter(names, pattern):
+        own = matching(pattern, names)
+        if not own:
             raise RequestError(f"no layer matches {pattern}{closest(pattern, names)}; there are {len(names)}")
-    if not patterns:
-        return tuple(rows)
-    return tuple(row for row in rows if any(row.name == p or fnmatch.fnmatchcase(row.name, p) for p in patterns))
+        found |= own
+    return tuple(row for row in rows if row.name in found) if patterns else tuple(rows)
+
+
+def matching(pattern: str, names: Iterable[str]) -> set[str]:
+    """The names that a pattern means: the one that it is; those it matches with brackets as they stand in names; those
+    it matches as a shell's.
+
+    >>> sorted(matching("a[0]", ["a0", "a[0]"])), sorted(matching("a[0].*", ["a0.b", "a[0].b"]))
+    (['a[0]'], ['a[0].b'])
+    >>> sorted(matching("a[01]", ["a0", "a1", "a2"]))
+    ['a0', 'a1']
+    """
+    known = set(names)
+    if pattern in known:
+        return {pattern}
+    plain = pattern.replace("[", "[[]")
+    return {n for n in known if fnmatch.fnmatchcase(n, plain)} or {n for n in known if fnmatch.fnmatchcase(n, pattern)}
 
 
 def names_of(layers: Sequence[str] | str | None) -> list[str]:

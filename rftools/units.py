@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from rftools.errors import RequestError, closest
-from rftools.rows import names_of
+from rftools.rows import matching, names_of
 
 if TYPE_CHECKING:
     import torch
@@ -130,7 +129,13 @@ def choose(
 
 def _known(rows: Sequence[Row], modules: dict[str, nn.Module]) -> list[Row]:
     """The rows that are of modules, as a whole."""
-    return [row for row in rows if row.name.partition("#")[0] in modules and "[" not in row.name]
+    return [row for row in rows if _module_of(row.name) in modules]
+
+
+def _module_of(name: str) -> str:
+    """The module whose call a row is: ``conv`` of ``conv#1``; nothing of one of several outputs, ``lstm#1[0]``."""
+    module, _, call = name.partition("#")
+    return module if "[" not in call else name
 
 
 def _weighted(rows: Sequence[Row], modules: dict[str, nn.Module]) -> list[Row]:
@@ -144,7 +149,8 @@ def _weighted(rows: Sequence[Row], modules: dict[str, nn.Module]) -> list[Row]:
 def _matching(rows: Sequence[Row], modules: dict[str, nn.Module], name: str) -> list[Row]:
     # A slash or a bracket names operators between modules, or one of several outputs.
     among = rows if "/" in name or "[" in name else _known(rows, modules)
-    own = [row for row in among if row.name == name or (name and fnmatch.fnmatchcase(row.name, name))]
+    found = matching(name, [row.name for row in among])
+    own = [row for row in among if row.name in found]
     if not own and name in modules:
         raise RequestError(f"layer {name!r} sees nothing of the input, or is not called")
     if not own:

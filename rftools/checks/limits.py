@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from rftools.checks.layers import weighted
 from rftools.checks.sizes import effective_share
 from rftools.errors import RequestError, closest, shown
 from rftools.reading import read_toml
+from rftools.rows import matching
 
 
 @dataclass(frozen=True)
@@ -171,12 +171,11 @@ def _reason(row: Any) -> str | None:
 def _rows(results: Mapping[str, Any], limit: Limit, check: Check) -> list[Any]:
     every = list(results.get(check.part) or ())
     if limit.pattern is not None:
-        named = [row for row in every if row.name == limit.pattern]  # names may hold what patterns give a meaning
-        matching = named or [row for row in every if fnmatch.fnmatchcase(row.name, limit.pattern)]
-        if not matching:
+        names = matching(limit.pattern, [row.name for row in every])
+        if not names:
             hint = closest(limit.pattern, [row.name for row in every])
             raise RequestError(f"no layer matches {limit.pattern!r} of --{limit.check}{hint}; there are {len(every)}")
-        return matching
+        return [row for row in every if row.name in names]
     rows: list[Any] = weighted(every) if check.part == "theoretical" else every
     if check.part == "orientation":
         rows = [row for row in rows if row.kernels and row.note is None]  # 1x1 kernels have no direction

@@ -46,8 +46,16 @@ def from_checkpoint(path: Path, content: Mapping[str, Any], model: str | None) -
         metadata={
             **{key: content[key] for key in ("epoch", "history", "data", "arch", "versions") if key in content},
             "masked": tuple(sorted(without_masks(content["state_dict"])[1])),
+            "chosen": f"{path.name}: {_words(content)}",
         },
     )
+
+
+def _words(content: Mapping[str, Any]) -> str:
+    """In one line: ``rftools:vgg-dilated, epoch 4, 3 classes``."""
+    name, classes = str(content["arch"]["name"]), len(content["classes"])
+    spec = name if ":" in name else f"rftools:{name}"
+    return f"{spec}, epoch {content['epoch']}" + (f", {classes} classes" if classes else "")
 
 
 def _build_arch(arch: Mapping[str, Any], where: str, model: str | None, build: Any) -> nn.Module:

@@ -112,7 +112,7 @@ def _of_checkpoint(path: Path, found: Contents) -> FileInfo:
 def _of_weights(path: Path, found: Contents) -> FileInfo:
     import torch
 
-    config = config_beside(path)
+    config = config_beside(path, found.content)
     matches = listed(find(found.content), names_in(found.content))
     match = matches[0] if matches else None
     key = match.key if match else largest(found.content)

@@ -11,7 +11,8 @@ from typing import Any
 from rftools.errors import RequestError
 from rftools.loading.arguments import TEXT, checked, of_config
 from rftools.loading.model import Normalisation
-from rftools.loading.transformers_nets import input_size_of
+from rftools.loading.recognition.parts import largest, sub_dicts
+from rftools.loading.transformers_nets import input_size_of, of_kind
 from rftools.reading import read_json
 
 NAMES = ("arch", "architecture", "model_name", "model", "model_arch", "backbone", "encoder_name", "net", "name")
@@ -52,9 +53,10 @@ def _texts(part: Mapping[str, Any]) -> Iterator[str]:
             yield value.partition(".")[0] if ":" not in value else value
 
 
-def config_beside(path: Path) -> Config | None:
+def config_beside(path: Path, content: Mapping[str, Any] | None = None) -> Config | None:
     """The net that a config.json in the file's folder describes, in timm's or transformers' way; None where there is
-    none, or it describes something else.
+    none, or it describes something else. One that says its kind alone (``"model_type": "vit"``) is of the class
+    that has most of the tensors in ``content``.
 
     Raises:
         RequestError: it is damaged, or a value in it is out of its range.
@@ -63,7 +65,7 @@ def config_beside(path: Path) -> Config | None:
     if config is None:
         return None
     where = f"{CONFIG} beside {path.name}"
-    found = _of_timm(config, where) if "architecture" in config else _of_transformers(config, where)
+    found = _of_timm(config, where) if "architecture" in config else _of_transformers(config, where, content)
     if found is None:
         return None
     size, norm = _preprocessing(_read_json(path.parent / PREPROCESSOR) or {})
@@ -90,12 +92,24 @@ def _of_timm(config: Mapping[str, Any], where: str) -> Found | None:
     return f"timm:{name.partition('.')[0]}", checked("timm", given, where), found, norm
 
 
-def _of_transformers(config: Mapping[str, Any], where: str) -> Found | None:
+def _of_transformers(config: Mapping[str, Any], where: str, content: Mapping[str, Any] | None) -> Found | None:
     kinds = config.get("architectures")
     if not isinstance(kinds, list) or not kinds or not isinstance(kinds[0], str) or len(kinds[0]) > TEXT:
-        return None
+        return _of_kind(config, where, content)
     arguments = of_config(config, where)
     return f"transformers:{kinds[0]}", arguments, input_size_of(SimpleNamespace(**arguments)), None
+
+
+def _of_kind(config: Mapping[str, Any], where: str, content: Mapping[str, Any] | None) -> Found | None:
+    kind = config.get("model_type")
+    if not isinstance(kind, str) or len(kind) > TEXT or content is None:
+        return None
+    shapes = dict(sub_dicts(content)).get(largest(content), {})
+    found = of_kind(kind, of_config(config, where), shapes)
+    if found is None:
+        return None
+    name, arguments = found
+    return f"transformers:{name}", arguments, input_size_of(SimpleNamespace(**arguments)), None
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

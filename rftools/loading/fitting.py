@@ -91,7 +91,7 @@ def by_evidence(path: Path, content: Mapping[str, Any], place: PartOfFile) -> Mo
     Raises:
         RequestError: neither says which net it is, or the config's does not fit.
     """
-    config = config_beside(path)
+    config = config_beside(path, content)
     if config is not None:
         try:
             return _as_configured(config, path, content, place)

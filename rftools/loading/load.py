@@ -110,7 +110,8 @@ def _from_place(path: Path, model: str | None, place: PartOfFile) -> Model:
         return _from_file(path, model, place)
     chosen, words = file_of(path)
     loaded = _from_file(chosen, model, place)
-    said = "; ".join(text for text in (words, loaded.metadata.get("fit")) if text)
+    inner = str(loaded.metadata.get("chosen", "")).removeprefix(f"{chosen.name}: ")
+    said = "; ".join(text for text in (words, inner) if text)
     return dataclasses.replace(loaded, metadata={**loaded.metadata, "chosen": said})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError, closest, missing_package
@@ -10,6 +10,14 @@ from rftools.loading.model import Model
 
 if TYPE_CHECKING:
     from torch import nn
+
+TASKS = (  # of the library's tables of nets by kind, those of pictures first; the net without a head last
+    "MODEL_FOR_IMAGE_CLASSIFICATION", "MODEL_FOR_SEMANTIC_SEGMENTATION", "MODEL_FOR_OBJECT_DETECTION",
+    "MODEL_FOR_DEPTH_ESTIMATION", "MODEL_FOR_MASKED_IMAGE_MODELING", "MODEL_FOR_AUDIO_CLASSIFICATION",
+    "MODEL_FOR_SEQUENCE_CLASSIFICATION", "MODEL_FOR_TOKEN_CLASSIFICATION", "MODEL_FOR_MASKED_LM",
+    "MODEL_FOR_CAUSAL_LM", "MODEL",
+)  # fmt: skip
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 def from_transformers(name: str, **arguments: Any) -> Model:
@@ -54,6 +62,45 @@ def input_size_of(config: Any) -> tuple[int, ...] | None:
     if isinstance(side, Sequence) and len(side) == 2 and all(isinstance(n, int) and n > 0 for n in side):
         return (channels, *side)
     return (channels, side, side) if isinstance(side, int) and side > 0 else (channels, 224, 224)
+
+
+def of_kind(kind: str, arguments: Mapping[str, Any], shapes: Shapes) -> tuple[str, dict[str, Any]] | None:
+    """The class of a kind of net (``vit``) that has most of a file's tensors, and its arguments with as many labels as
+    the file's head has; None where the library is missing, or has no such kind.
+    """
+    try:
+        from transformers.models.auto import modeling_auto
+    except ImportError:
+        return None
+    tables = [getattr(modeling_auto, f"{task}_MAPPING_NAMES", {}).get(kind) for task in TASKS]
+    found: tuple[str, dict[str, Any]] | None = None
+    best = (0, 0)
+    for name in dict.fromkeys(each for each in tables if isinstance(each, str)):
+        own = _shapes_of(name, arguments)
+        fits = (sum(each in shapes for each in own), -len(own))
+        if fits > best:
+            found, best = (name, {**_labels(own, shapes), **arguments}), fits
+    return found
+
+
+def _shapes_of(name: str, arguments: Mapping[str, Any]) -> Shapes:
+    """The tensors of a net, of which no number is made; none where it can't be built so."""
+    import torch
+
+    try:
+        with torch.device("meta"):
+            module = from_transformers(name, **arguments).module
+    except (RequestError, RuntimeError, NotImplementedError):
+        return {}
+    state = module.state_dict()
+    return {file: tuple(state[mine].shape) for file, mine in names_in_files(module).items()}
+
+
+def _labels(own: Shapes, shapes: Shapes) -> dict[str, Any]:
+    """``num_labels``, where the file's head has another number of rows than the net's."""
+    other = [(own[name], shapes[name]) for name in own if name in shapes and own[name] != shapes[name]]
+    rows = {given[0] for mine, given in other if given and mine[1:] == given[1:]}
+    return {"num_labels": rows.pop()} if len(rows) == 1 else {}
 
 
 def names_in_files(module: nn.Module) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,8 +37,31 @@ def read_picture(path: str | Path, channels: int = 3) -> Image:
     from PIL import Image
 
     file = regular(path)
-    with door(file.name, "is no picture that can be read"), _pixels_by_our_limit(), Image.open(file) as opened:
+    silent = _libtiff_silent(file)
+    with door(file.name, "is no picture that can be read"), _pixels_by_our_limit(), silent, Image.open(file) as opened:
         return plain_picture(opened, channels, file.name)
+
+
+@contextmanager
+def _libtiff_silent(file: Path) -> Iterator[None]:
+    """libtiff writes lines of its own on standard error, of harmless tags too; what is wrong is said in ours."""
+    with file.open("rb") as stream:
+        tiff = stream.read(2) in (b"II", b"MM")
+    try:
+        kept = os.dup(2) if tiff else None
+    except OSError:  # standard error is closed
+        kept = None
+    if kept is None:
+        yield
+        return
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nothing)
+        os.close(kept)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import fnmatch
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from torch import nn
 
 from rftools.errors import RequestError, closest
 from rftools.loading import Model
+from rftools.rows import matching
 from rftools.trf.layer_field import AxisField
 from rftools.trf.result import TheoreticalResult
 
@@ -80,7 +80,9 @@ def with_settings(model: Model, settings: Sequence[Setting]) -> Model:
 
 
 def _matching(module: nn.Module, pattern: str) -> list[nn.Module]:
-    return [c for name, c in module.named_modules() if name == pattern or fnmatch.fnmatchcase(name, pattern)]
+    modules = dict(module.named_modules())
+    found = matching(pattern, modules)
+    return [child for name, child in modules.items() if name in found]
 
 
 def _keeps_size(module: nn.Module) -> bool:

@@ -13,6 +13,7 @@ from torch import nn
 
 import rftools as rf
 from rftools.erf import compare
+from rftools.loading import as_model
 from rftools.plots import describe
 from rftools.plots.scene import Heatmap, Points
 from tests.cli.test_cli import run
@@ -345,3 +346,16 @@ def test_several_inputs_on_the_command_line(capsys: pytest.CaptureFixture[str]) 
     assert status == 0
     assert [line.split("\t")[0] for line in out.splitlines()[1:]] == ["second", "last"]
     assert "input 0 is held at white noise (2x12x12), the same for all images" in err
+
+
+def test_layers_whose_names_hold_the_signs_of_patterns() -> None:
+    """They are measured unasked, and their names mean themselves before they mean a pattern."""
+    net = nn.Sequential()
+    for name in ("conv[0]", "b*", "b1", "conv0"):
+        net.add_module(name, nn.Conv2d(2, 2, 3))
+    images = torch.rand(2, 2, 16, 16)
+    model = as_model(net, (2, 16, 16))
+    assert [row.name for row in rf.effective(model, images)] == ["conv[0]", "b*", "b1", "conv0"]
+    for pattern, names in {"conv[0]": ["conv[0]"], "b*": ["b*"], "b?": ["b*", "b1"], "conv[[]0]": ["conv[0]"]}.items():
+        assert [row.name for row in rf.effective(model, images, layers=[pattern])] == names
+        assert [row.name for row in rf.sparsity(model).only(pattern)] == names

@@ -98,3 +98,27 @@ def test_a_long_value_is_folded_unless_all_is_asked_for(
     wide = run(capsys, "info", "rftools:vgg-dilated", "--wide")[1].splitlines()
     assert len(wide) < len(narrow)
     assert " ".join(" ".join(narrow).split()) == " ".join(" ".join(wide).split())
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("command", [["trf"], ["sparsity"], ["orientation", "--mass", "abs"]])
+def test_a_command_says_first_what_file_it_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """On standard error, so that what a program reads on standard output is as before."""
+    content = {"arch": {"name": "vgg-dilated", "arguments": {"classes": 3}}, "epoch": 4, "classes": ["a", "b", "c"]}
+    content |= {"state_dict": build("vgg-dilated", classes=3).state_dict(), "input_size": [3, 32, 32]}
+    save_checkpoint(tmp_path / "best.pt", content)
+    _, out, err = run(capsys, *command, str(tmp_path / "best.pt"), "--json", "-")
+    assert err.splitlines()[0] == "best.pt: rftools:vgg-dilated, epoch 4, 3 classes"
+    assert json.loads(out)["model"]["fit"] is None
+    pytest.importorskip("onnx")
+    net = torch.nn.Sequential(torch.nn.Conv2d(2, 4, 3), torch.nn.ReLU())
+    from tests.loading.saving import onnx_file
+
+    path = onnx_file(net, torch.rand(1, 2, 8, 8), tmp_path / "net.onnx")
+    assert run(capsys, *command, str(path))[2].splitlines()[0] == "net.onnx: ONNX file, 76 parameters, input 2x8x8"
+    torch.save(net.state_dict(), tmp_path / "own.pt")
+    if command != ["trf"]:
+        words = "own.pt: weights without an architecture, of no one net that is known"
+        assert run(capsys, *command, str(tmp_path / "own.pt"))[2].splitlines()[0] == words

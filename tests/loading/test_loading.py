@@ -137,11 +137,12 @@ def test_a_runs_folder_is_its_best_or_its_newest_checkpoint(tmp_path: Path) -> N
         checkpoint(tmp_path / f"epoch-{epoch:04d}.pt", epoch=epoch)
     newest = rf.load(tmp_path)
     assert newest.metadata["epoch"] == 10
-    assert newest.metadata["chosen"].endswith("is a run without a best.pt: its newest epoch, epoch-0010.pt, is taken")
+    words = "is a run without a best.pt: its newest epoch, epoch-0010.pt, is taken; rftools:vgg-dilated, epoch 10,"
+    assert words in newest.metadata["chosen"]
     checkpoint(tmp_path / "best.pt", epoch=7)
     best = rf.load(tmp_path)
     assert (best.metadata["epoch"], best.spec) == (7, str(tmp_path / "best.pt"))
-    assert best.metadata["chosen"].endswith("is a run: its best.pt is taken")
+    assert "is a run: its best.pt is taken; rftools:vgg-dilated, epoch 7, " in best.metadata["chosen"]
     assert rf.sparsity(tmp_path).model.name == "vgg-dilated (best.pt)"
 
 
@@ -153,7 +154,7 @@ def test_a_command_says_which_checkpoint_of_a_run_it_takes(
 
     checkpoint(tmp_path / "epoch-0002.pt")
     main([command, str(tmp_path)])
-    words = f"{tmp_path} is a run without a best.pt: its newest epoch, epoch-0002.pt, is taken\n"
+    words = f"{tmp_path} is a run without a best.pt: its newest epoch, epoch-0002.pt, is taken; rftools:vgg-dilated, "
     assert capsys.readouterr().err.startswith(words)
 
 

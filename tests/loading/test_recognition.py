@@ -245,6 +245,25 @@ def test_a_configuration_of_transformers(tmp_path: Path) -> None:
         rf.load(tmp_path)
 
 
+def test_a_configuration_that_says_its_kind_alone(tmp_path: Path) -> None:
+    """The class is told by the tensors, the number of labels by the head; sizes are the kind's usual ones."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    small = {"hidden_sizes": [8, 16], "depths": [1, 1], "embedding_size": 8, "layer_type": "basic"}
+    for config in (small, {}):
+        net = transformers.ResNetForImageClassification(transformers.ResNetConfig(num_labels=5, **config)).eval()
+        torch.save(net.state_dict(), tmp_path / "pytorch_model.bin")
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": "resnet", **config}))
+        loaded = rf.load(tmp_path)
+        assert same(loaded.module, net)
+        assert "transformers:ResNetForImageClassification, as config.json says" in loaded.metadata["chosen"]
+        assert rf.info(tmp_path).architecture.spec == "transformers:ResNetForImageClassification"  # type: ignore[union-attr]
+    torch.save(net.resnet.state_dict(), tmp_path / "pytorch_model.bin")
+    assert type(rf.load(tmp_path).module).__name__ == "ResNetModel"
+    (tmp_path / "config.json").write_text('{"model_type": "nothing-known"}')
+    assert type(rf.load(tmp_path).module).__name__.startswith("ResNet")  # by its tensors
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("library", ["torchvision", "timm", "transformers"])
 def test_nets_of_a_library_with_changed_heads(library: str) -> None:

@@ -119,3 +119,16 @@ def test_one_of_several_arrays_is_not_guessed(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=VALUES, y=VALUES)
     with pytest.raises(RequestError, match=r"a\.npz holds 2 arrays \(x, y\); save the one that is meant alone"):
         read_array(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("ending", [".npy", ".npz"])
+def test_the_first_rows_are_read_and_no_more(tmp_path: Path, ending: str) -> None:
+    """As the first rows of the whole; of an NPY file no byte after them is asked for."""
+    whole = np.random.default_rng(0).random((50, 2, 3)).astype(np.float32)
+    path = tmp_path / f"a{ending}"
+    np.save(path, whole) if ending == ".npy" else np.savez(path, a=whole)
+    assert np.array_equal(read_array(path, 2), whole[:2])
+    assert read_array(path, 2).nbytes == 48
+    assert np.array_equal(read_array(path, 500), whole)
+    np.save(tmp_path / "turned.npy", np.asfortranarray(whole))
+    assert np.array_equal(read_array(tmp_path / "turned.npy", 2)[:2], whole[:2])

@@ -176,3 +176,16 @@ def test_pictures_in_memory_are_read_alike() -> None:
     assert (np.asarray(plain_picture(deep, 1, "a picture")) == RAMP).all()
     with pytest.raises(RequestError, match="a picture is of CMYK"):
         plain_picture(Image.new("CMYK", (4, 4)), 3, "a picture")
+
+
+def test_libtiffs_own_lines_do_not_reach_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Damaged in the packed numbers: one line of ours; standard error is as before afterwards."""
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.tif", compression="tiff_lzw")
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    content[2000:3000] = b"\xff" * 1000
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(RequestError, match=r"^a\.tif is no picture that can be read"):
+        read_picture(tmp_path / "a.tif")
+    os.write(2, b"heard\n")
+    assert capfd.readouterr().err == "heard\n"

@@ -61,8 +61,14 @@ def _from_graph(graph: Any, opset: int, path: Path) -> Model:
         input_size=size,
         file=Hashed.of(path),
         other_inputs=tuple(other for other in others if other is not None),
-        metadata={"left_out": left_out} if left_out else {},
+        metadata={"chosen": f"{path.name}: {_words(module, size)}"} | ({"left_out": left_out} if left_out else {}),
     )
+
+
+def _words(module: OnnxNet, size: tuple[int, ...] | None) -> str:
+    """In one line: ``ONNX file, 61,000 parameters, input 3x224x224``."""
+    count = sum(parameter.numel() for parameter in module.parameters())
+    return f"ONNX file, {count:,} parameters, input {'x'.join(map(str, size)) if size else 'of any size'}"
 
 
 def _graph_of(path: Path) -> tuple[Any, int]:
