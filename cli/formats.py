@@ -15,7 +15,7 @@ import click
 
 from rftools.cli.options import FILE, packed
 from rftools.cli.tables import Listing, as_csv, print_rows
-from rftools.cli.talk import say
+from rftools.cli.talk import begin_answer, say
 from rftools.errors import RequestError, closest
 from rftools.files import check_writable, write_text
 from rftools.results import plain
@@ -215,6 +215,7 @@ def emit_all(results: Sequence[Result[Any]], outputs: Files, tables: Sequence[Li
 
 def write(columns: Sequence[str], rows: Sequence[Sequence[Any]], text: Callable[[], str], outputs: Files) -> bool:
     """Write CSV and JSON where asked; whether standard output is still free for the table."""
+    begin_answer()
     if outputs.csv is not None:
         write_text(outputs.csv, as_csv(columns, rows))
         say(f"wrote {outputs.csv}")
@@ -223,6 +224,7 @@ def write(columns: Sequence[str], rows: Sequence[Sequence[Any]], text: Callable[
 
 def write_json(text: Callable[[], str], path: str | None) -> bool:
     """Write JSON where asked; whether standard output is still free."""
+    begin_answer()
     if path == "-":
         sys.stdout.write(text())
         return False

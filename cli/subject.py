@@ -12,7 +12,7 @@ import click
 
 from rftools.cli.options import FILE, limit, packed, seed
 from rftools.cli.parsing import parse_size
-from rftools.cli.talk import say
+from rftools.cli.talk import say_first
 from rftools.errors import RequestError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Specs:
         place: dict[str, Any] = {"key": self.key, "prefix": self.prefix, "strict": self.strict}
         loaded = load(spec, model=self.model, weights=self.weights, input_size=size, seed=self.seed, **place)
         if chosen := loaded.metadata.get("chosen"):
-            say(chosen)
+            say_first(chosen)
         return dataclasses.replace(loaded, other_inputs=tuple(sizes[1:])) if sizes[1:] else loaded
 
     def weights_of(self, spec: str) -> Model | Path:
@@ -84,7 +84,7 @@ class Specs:
             words = recognised(content, spec).words
         except RequestError:  # weights of nobody's net are counted all the same
             words = "weights without an architecture, of no one net that is known"
-        say(f"{Path(spec).name}: {words}")
+        say_first(f"{Path(spec).name}: {words}")
         return Path(spec)
 
 

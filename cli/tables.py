@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rftools.cli.talk import begin_answer
 from rftools.errors import one_line
 from rftools.rows import as_text
 from rftools.tables import lines
@@ -29,6 +30,7 @@ def print_rows(
     columns: Sequence[str], records: Iterable[Sequence[Any]], title: str | None = None, wide: bool = False
 ) -> None:
     """A table that fits the terminal (all columns where ``wide``); plain tab-separated text when piped."""
+    begin_answer()
     heads, rows = [one_line(name) for name in columns], [[as_text(value) for value in record] for record in records]
     if not sys.stdout.isatty():
         for row in [heads, *rows]:

@@ -16,6 +16,7 @@ from rftools.errors import one_line
 
 F = TypeVar("F", bound=Callable[..., Any])
 Progress = Callable[[int, int], None]
+FIRST = "rftools.first"
 
 
 def talk_options(function: F) -> F:
@@ -44,8 +45,25 @@ def quiet() -> bool:
     return _asked("quiet") or os.environ.get("RANK", "0") != "0"
 
 
+def say_first(line: str) -> None:
+    """A note that stands before all others and the answer; where there is none, the line of what was wrong is alone."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is None:
+        say(line)
+    else:
+        ctx.meta.setdefault(FIRST, []).append(line)
+
+
+def begin_answer() -> None:
+    """What was to be said first is said now."""
+    ctx = click.get_current_context(silent=True)
+    for line in ctx.meta.pop(FIRST, ()) if ctx is not None else ():
+        say(line)
+
+
 def say(line: str) -> None:
     """A note on standard error, unless ``--quiet``; on a terminal in lines that fit, words whole."""
+    begin_answer()
     if quiet():
         return
     text = one_line(line)
@@ -65,6 +83,7 @@ def progress_bar(what: str) -> Iterator[Progress | None]:
     if not shows_progress():
         yield None
         return
+    begin_answer()
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
     from rich.text import Text
