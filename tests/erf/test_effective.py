@@ -174,6 +174,14 @@ def test_gaussian_fit_of_a_gaussian() -> None:
     assert value("gaussian_r2", image) == pytest.approx(1, abs=1e-6)
 
 
+def test_a_gaussian_wider_than_the_map_has_no_sigma() -> None:
+    y, x = np.mgrid[-10:11, -10:11].astype(float)
+    image = np.exp(-(x**2) / (2 * 30.0**2) - y**2 / (2 * 4.0**2))
+    assert np.isnan(value("gaussian_sigma_x", image))
+    assert value("gaussian_sigma_y", image) == pytest.approx(4, rel=1e-3)
+    assert value("gaussian_r2", image) == pytest.approx(1, abs=1e-6)
+
+
 def test_a_flat_map_has_no_gaussian() -> None:
     draw = np.random.default_rng(0)
     flat = 1 + 0.01 * draw.random((7, 7)) + 0.2 * (np.abs(np.arange(7) - 3) > 2)  # rather a bowl than a bell

@@ -20,7 +20,7 @@ OPEN = {
 def marked(name: str, own: RealNet) -> object:
     marks = [] if own.quick else [pytest.mark.slow, pytest.mark.timeout(3600)]
     if name in OPEN:
-        marks.append(pytest.mark.xfail(reason=OPEN[name], strict=False))
+        marks.append(pytest.mark.xfail(reason=OPEN[name], strict=True))
     return pytest.param(name, marks=marks)
 
 

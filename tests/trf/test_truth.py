@@ -16,7 +16,6 @@ from tests.nets.base import Apply
 from tests.truth import Judged, judge, judge_surviving
 
 BAND = (torch.arange(64)[:, None] - torch.arange(64)[None, :]).abs() <= 1
-OPEN = "a rule that isn't mended yet says more, or less, than the net does"
 
 
 def check_net(net: Net) -> Judged:
@@ -68,7 +67,6 @@ def test_random_nets_are_what_moves(block: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(36000)
-@pytest.mark.xfail(reason=OPEN, strict=False)
 @pytest.mark.parametrize("block", range(20))
 def test_many_random_nets_are_what_moves(block: int) -> None:
     """10,000 nets, 500 a block."""
@@ -87,7 +85,6 @@ def surviving(seeds: range) -> tuple[int, list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(36000)
-@pytest.mark.xfail(reason=OPEN, strict=False)
 @pytest.mark.parametrize("block", range(5))
 def test_surviving_fields_are_what_moves(block: int) -> None:
     """At least 1,000 fields of pruned nets, 200 a block: none too small, none too large."""

@@ -71,7 +71,13 @@ class Bells:
 
 def _gaussian(mixed: Mixed, frame: Frame) -> tuple[Maps, Maps, Maps]:
     """Sigma x, sigma y and R^2 of the least-squares Gaussian about the map's centroid."""
-    return mixed.once("gaussian", lambda: _fit(mixed, frame))
+    return mixed.once("gaussian", lambda: _within(_fit(mixed, frame), mixed.maps.shape[1:]))
+
+
+def _within(fit: tuple[Maps, Maps, Maps], sides: tuple[int, ...]) -> tuple[Maps, Maps, Maps]:
+    """Without sigmas beyond the map's own side: what is seen of such a Gaussian is a part of its top."""
+    sigma_x, sigma_y, explained = fit
+    return np.where(sigma_x > sides[1], np.nan, sigma_x), np.where(sigma_y > sides[0], np.nan, sigma_y), explained
 
 
 def _fit(mixed: Mixed, frame: Frame) -> tuple[Maps, Maps, Maps]:
@@ -213,13 +219,17 @@ def _basis(place: Maps, low: float, high: float, scale: float) -> Maps:
 
 @mixed_measure("gaussian_sigma_x", unit="px", ranks=(2,))
 def gaussian_sigma_x(mixed: Mixed, frame: Frame) -> Maps:
-    """Sigma along x of the least-squares Gaussian about the map's centroid; NaN where none fits best (a flat map)."""
+    """Sigma along x of the least-squares Gaussian about the map's centroid; NaN where none fits best (a flat map), or
+    one wider than the map.
+    """
     return _gaussian(mixed, frame)[0]
 
 
 @mixed_measure("gaussian_sigma_y", unit="px", ranks=(2,))
 def gaussian_sigma_y(mixed: Mixed, frame: Frame) -> Maps:
-    """Sigma along y of the least-squares Gaussian about the map's centroid; NaN where none fits best (a flat map)."""
+    """Sigma along y of the least-squares Gaussian about the map's centroid; NaN where none fits best (a flat map), or
+    one wider than the map.
+    """
     return _gaussian(mixed, frame)[1]
 
 
