@@ -241,15 +241,16 @@ def shared(layers: int, _given: argparse.Namespace) -> None:
         ways = {how: Directing(independent=how) for how in ("kernels", "auto")}
         for filters in (12, 64, 512):
             draw = np.random.default_rng((filters, *kernel))
-            found: dict[str, list[float]] = {how: [] for how in ways}
+            found: dict[str, list[float | None]] = {how: [] for how in ways}
             for _place in range(layers):
                 alive = np.repeat(masks(draw, kernel, "2-5", filters), 16, axis=0)
                 for how, directing in ways.items():
-                    found[how].append(row_of(directing, alive, kernel, step, filters).p_lattice or 1.0)
-            rates = " | ".join(f"{100 * (np.array(p) < 0.05).mean():.1f}" for p in found.values())
-            uniform = stats.kstest(found["auto"], "uniform").pvalue
+                    found[how].append(row_of(directing, alive, kernel, step, filters).p_lattice)
+            known = {how: np.array([p for p in own if p is not None]) for how, own in found.items()}
+            rates = " | ".join(f"{100 * (p < 0.05).mean():.1f}" if len(p) else "none" for p in known.values())
+            uniform = f"{stats.kstest(known['auto'], 'uniform').pvalue:.3f}" if len(known["auto"]) else ""
             words = "x".join(map(str, kernel)), ",".join(f"{s:g}" for s in step)
-            print(f"| {' | '.join(words)} | {filters} | {rates} | {uniform:.3f} |", flush=True)
+            print(f"| {' | '.join(words)} | {filters} | {rates} | {uniform} |", flush=True)
 
 
 def planted(draw: Draw, number: int, share: float) -> np.ndarray:

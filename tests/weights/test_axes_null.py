@@ -86,7 +86,7 @@ def test_one_p_at_every_seed() -> None:
 def test_shared_masks_of_3d_kernels_are_tested_by_filters(stride: tuple[float, ...]) -> None:
     draw, found = np.random.default_rng(4), {"auto": [], "kernels": []}
     for _ in range(25):
-        net = layer(np.repeat(random_masks(draw, 24), 16, axis=0), 24)
+        net = layer(np.repeat(random_masks(draw, 36), 16, axis=0), 36)
         for how, values in found.items():
             row = rf.orientation(net, jumps={"0": stride}, independent=how)["0"]
             values.append(row.p_lattice)
@@ -94,7 +94,7 @@ def test_shared_masks_of_3d_kernels_are_tested_by_filters(stride: tuple[float, .
     assert np.mean(np.array(found["kernels"]) < 0.05) > 0.4
     assert np.mean(np.array(found["auto"]) < 0.05) < 0.25
     assert max(found["auto"]) > 0.5
-    alone = rf.orientation(layer(random_masks(draw, 384), 24))["0"]
+    alone = rf.orientation(layer(random_masks(draw, 576), 36))["0"]
     assert (alone.independent, alone.design_effect) == ("kernels", pytest.approx(1, abs=0.4))
 
 
@@ -107,11 +107,12 @@ def test_the_test_by_filters_is_that_of_images_drawn() -> None:
         expected = np.tile([4 / 3, 4 / 3, 4 / 3, 0, 0, 0], (30, 1))
         order = float(orders_of(sums.sum(axis=0)[None])[0])
         exact = filter_axes_test(sums, expected, cube, order)
-        drawn_p = filter_axes_test(sums[:19], expected[:19], cube, 0.15)
         assert exact is not None
-        assert drawn_p is not None
+        few = filter_axes_test(sums[:19], expected[:19], cube, 0.15)
+        assert (few is not None) == cube
         assert exact.p == pytest.approx(by_images(sums, expected, cube, order, draw), abs=0.03)
-        assert drawn_p.p == pytest.approx(by_images(sums[:19], expected[:19], cube, 0.15, draw), abs=0.03)
+        if few is not None:
+            assert few.p == pytest.approx(by_images(sums[:19], expected[:19], cube, 0.15, draw), abs=0.03)
         assert filter_axes_test(sums[:4], expected[:4], cube, 0.1) is None
 
 

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from rftools.weights.statistics.clusters import DRAWN_BELOW, FEWEST
+from rftools.weights.statistics.clusters import DRAWN_BELOW, FEWEST, FEWEST_LOPSIDED
 from rftools.weights.statistics.lattice import LEVEL, SMALLEST, LatticeTest, high_end, trusted
 from rftools.weights.statistics.resampling import BOOTSTRAPS, NORMAL_FROM, RARE, ends
 from rftools.weights.statistics.sphere import fractional_anisotropy, symmetric
@@ -40,9 +40,9 @@ def filter_axes_test(
 
     ``sums`` ``(filters, 6)`` are of ``u u^T``, ``expected`` what chance makes them. Under the null a filter's deviation
     is as likely as its images: turned and mirrored on a cube, elsewhere mirrored, its diagonal with either sign.
-    p as in `clusters.filter_test`. None of fewer than five filters.
+    p as in `clusters.filter_test`. None of fewer than five filters on a cube, thirty elsewhere.
     """
-    if (sums[:, :3].sum(axis=1) > 0.5).sum() < FEWEST:
+    if (sums[:, :3].sum(axis=1) > 0.5).sum() < (FEWEST if cube else FEWEST_LOPSIDED):
         return None
     images = _images(sums - expected, cube)
     layer = _summed(images, expected.sum(axis=0))

@@ -18,6 +18,7 @@ FEW = 1024  # distinct masks
 SPARSE = 8  # kernels a distinct one, from which on they are looked up
 BLOCK_DRAWS = 1000
 FEWEST = 5  # filters, below which nothing can be said of them
+FEWEST_LOPSIDED = 30  # on a lattice with a direction of its own, about which filters deviate more to one side
 DRAWN_BELOW = 20  # filters whose sum has no density to speak of
 
 
@@ -80,10 +81,12 @@ def filter_test(
 
     Under the null a filter's sum ``z_f`` has the mean ``expected`` (along the lattice's axis; 0 on a symmetric one) and
     is as likely as its images in the lattice's mirrors, ``expected +- (Re z_f - expected) +- i Im z_f``, each sign at
-    random. From 20 filters on p is that of the sum's cumulants; below, of draws. None of fewer than five filters.
+    random. From 20 filters on p is that of the sum's cumulants; below, of draws. None of fewer than five filters, nor
+    of fewer than thirty where the lattice has a direction of its own: they deviate from it more to one side, and so few
+    reject too often.
     """
     along, across, total = z.real - expected, z.imag, float(number.sum())
-    if (number > 0).sum() < FEWEST:
+    if (number > 0).sum() < (FEWEST_LOPSIDED if expected.any() else FEWEST):
         return None
     length = float(abs(z.sum())) / total
     layer = _flipped(along, across, float(expected.sum()), total)
