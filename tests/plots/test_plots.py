@@ -22,6 +22,7 @@ from rftools.errors import RequestError
 from rftools.plots import check_format, describe, plot, save
 from rftools.plots import scene as sc
 from rftools.plots.backends import plotly as backend_plotly
+from rftools.plots.effective.reading import of_unit
 from rftools.plots.kinds import table
 from rftools.plots.sparsity.taps import binomial_expectation
 from rftools.plots.theme import SERIES, THEMES, contrast
@@ -647,3 +648,9 @@ def test_both_pictures_of_a_sheet_name_the_same_filter_at_the_same_height() -> N
     panels = describe(drawn.tuning(), "sheet").panels[-2:]
     assert panels[0].y.ticks == panels[1].y.ticks
     assert panels[0].y.ticks
+
+
+def test_a_unit_without_a_place_is_named_by_its_channel_alone() -> None:
+    row = drawn.effective().layers[0]
+    named = [of_unit(dataclasses.replace(row, unit=unit, channel=one)) for unit in ((), (1, 2)) for one in (None, 3)]
+    assert named == ["conv1", "conv1: channel 3", "conv1: unit (1, 2)", "conv1: unit (1, 2), channel 3"]

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def of_unit(row: EffectiveLayer) -> str:
     """Which layer's which unit, in words."""
-    where = f"{row.token} token" if row.token else f"unit {row.unit_name}"
-    channel = "" if row.channel is None else f", channel {row.channel}"
-    return f"{short(row.name, 40)}: {where}{channel}"
+    places = [f"{row.token} token"] if row.token else [f"unit {row.unit_name}"] if row.unit else []
+    channels = [] if row.channel is None else [f"channel {row.channel}"]
+    return ": ".join([short(row.name, 40), *filter(None, [", ".join([*places, *channels])])])
 
 
 def raw(row: EffectiveLayer) -> NDArray[np.float64]:
