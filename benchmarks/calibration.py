@@ -360,7 +360,7 @@ def inside(value: float | None, ends: list[Ends]) -> str:
 def summary(page: Path) -> None:
     """What the rows of nulls say together: a rate's own chance, and that of the furthest among so many rows."""
     rows = [line.strip("| \n").split(" | ") for line in page.read_text(encoding="utf-8").splitlines()]
-    rows = [row for row in rows if len(row) > 6 and row[4].isdigit() and int(row[4])]
+    rows = [row for row in rows if "x" in row[0] and len(row) > 6 and row[4].isdigit() and int(row[4])]
     layers, rates = np.array([int(row[4]) for row in rows]), np.array([float(row[5]) / 100 for row in rows])
     drawn = np.array([int(row[3]) > 100 for row in rows])
     for name, own in (("all rows", drawn | True), ("rows of 200 kernels and more", drawn)):
