@@ -41,6 +41,30 @@ def sides_of(theoretical: object) -> int:
     return 1 if start is not None and size is not None and size > 1 and start + size - 1 <= 0 else 2
 
 
+def lag(row: EffectiveLayer, share: float) -> int | None:
+    """Of a causal unit of a sequence: the fewest samples, its own place the first, that hold ``share`` of its map.
+
+    None of other units, and where nothing moves the unit.
+
+    >>> from types import SimpleNamespace
+    >>> axes = [{"start": -3, "size": 4, "window": (1, 4)}]
+    >>> row = SimpleNamespace(theoretical={"axes": axes}, map=[0.0, 1.0, 2.0, 3.0, 4.0, 0.0])
+    >>> lag(row, 0.4), lag(row, 0.5), lag(row, 1.0)
+    (1, 2, 4)
+    """
+    axes = row.theoretical.get("axes", [])
+    if sides_of(row.theoretical) != 1 or not axes[0].get("window"):
+        return None
+    _, last = axes[0]["window"]
+    back = [abs(float(value)) for value in row.map[: last + 1]][::-1]
+    held, wanted = 0.0, share * sum(back) * (1 - 1e-12)
+    for count, value in enumerate(back, start=1):
+        held += value
+        if held >= wanted > 0:
+            return count
+    return None
+
+
 def effective_share(row: EffectiveLayer) -> Interval | None:
     """The effective size with its interval as a share of the theoretical side inside the image, where both are known.
 

@@ -169,6 +169,14 @@ class PlotAxis:
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
+@dataclass(frozen=True, eq=False)
+class Thumbnail:
+    """One of the things that a panel counts, as a small picture ``pixels[row, column, rgb]``, and its words."""
+
+    pixels: NDArray[np.uint8]
+    words: str
+
+
 @dataclass(frozen=True)
 class Panel:
     """One set of axes. ``equal`` makes a unit of x as long as a unit of y."""
@@ -181,6 +189,7 @@ class Panel:
     polar: bool = False
     half: bool = False  # of a polar panel: the upper half circle
     legend: bool = True
+    examples: tuple[Thumbnail, ...] = ()  # what the panel counts: a page shows them on hover and focus
 
 
 M = TypeVar("M", bound=Mark)

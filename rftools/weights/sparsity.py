@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rftools.arguments import checked
 from rftools.errors import RequestError
 from rftools.loading import Model
+from rftools.weights.binomial import binomial_taps
 from rftools.weights.kernels import Array, Kernels
 from rftools.weights.masks import Masks, bits, masks_of
 from rftools.weights.results import LayerSparsity, NearZero, Shapes, SparsityResult, Total
@@ -245,12 +246,6 @@ def n_of_m(weight: Array, living: NDArray[np.bool_] | None = None) -> str | None
         if most <= m // 2:
             return f"{most}:{m}" if most else None
     return None
-
-
-def binomial_taps(size: int, density: float, kernels: int) -> tuple[float, ...]:
-    """How many of ``kernels`` would have 0, 1, ... ``size`` survivors if each weight survived by chance alone."""
-    missing = 1 - density
-    return tuple(kernels * math.comb(size, n) * density**n * missing ** (size - n) for n in range(size + 1))
 
 
 def storage(weight: Array, zeros: int) -> dict[str, int]:

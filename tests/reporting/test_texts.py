@@ -13,10 +13,12 @@ from rftools.reporting.findings import RULES
 from rftools.reporting.texts import TEXTS
 
 FOLDER = Path(__file__).parents[2] / "rftools" / "reporting"
-#: modules that speak to the page's readers; what the gate and the readers of files say goes to the command line
+#: modules that speak to the page's readers; what the gate, readers of files and notebooks say goes elsewhere
 NOT_SHOWN = {".depth-chart circle", ".figures figure", "tbody tr", "Enter"}  # what the script itself needs
 SPEAKING = [
-    path for path in sorted(FOLDER.rglob("*.py")) if path.stem not in ("texts", "gate", "pdf", "typed", "saved")
+    path
+    for path in sorted(FOLDER.rglob("*.py"))
+    if path.stem not in ("texts", "gate", "pdf", "typed", "saved", "notebook", "explore")
 ]
 #: a style sheet's font, the names of the rules, which are keys of their texts, and a refusal of saved files
 ALLOWED = {"'DejaVu Sans'[^;]*", *TEXTS["rules"], "can't be drawn: values in it contradict each other"}

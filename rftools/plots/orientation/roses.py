@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rftools.errors import RequestError
 from rftools.plots.kinds import kind
+from rftools.plots.orientation.kernels import kernel_picture
 from rftools.plots.orientation.reading import subject
 from rftools.plots.orientation.sectors import Directions, rose_of
 from rftools.plots.orientation.sphere import spherical
 from rftools.plots.scene import (
     Panel,
     Scene,
+    Thumbnail,
     even,
     short,
 )
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from rftools.weights.results import LayerOrientation, OrientationResult
 
 MOST = 12  # panels on a sheet
+SHOWN = 12  # kernels of a layer that are shown as pictures
 FEWEST = 5  # oriented kernels that make a layer worth a panel unasked
 READING = (
     "0° is along x, counter-clockwise as seen; 180° is the same axis. Areas are true: a sector's radius is the square "
@@ -102,7 +107,15 @@ def rose_panel(row: LayerOrientation, what: str = "kernels", *, full: bool = Fal
         mean=mean,
         surprise=surprise(row),
     )
-    return rose_of(found, _title(row, what), full=full)
+    return replace(rose_of(found, _title(row, what), full=full), examples=_examples(row))
+
+
+def _examples(row: LayerOrientation) -> tuple[Thumbnail, ...]:
+    """Kernels with their angles, where some were kept: an even sample of `SHOWN` at most."""
+    if row.examples is None:
+        return ()
+    pairs = [pair for pair in zip(row.examples.kernels, row.examples.angles, strict=True) if not math.isnan(pair[1])]
+    return tuple(Thumbnail(kernel_picture(kernel[..., None]), f"{angle:.0f}°") for kernel, angle in even(pairs, SHOWN))
 
 
 def surprise(row: LayerOrientation) -> float | None:

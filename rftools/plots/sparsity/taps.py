@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +21,7 @@ from rftools.plots.scene import (
     of_all,
     short,
 )
+from rftools.weights.binomial import binomial_taps
 
 if TYPE_CHECKING:
     from rftools.weights.results import LayerSparsity, SparsityResult
@@ -38,9 +38,7 @@ def binomial_expectation(taps: int, density: float, kernels: int) -> NDArray[np.
     >>> binomial_expectation(2, 0.5, 8).tolist()
     [2.0, 4.0, 2.0]
     """
-    counts = np.arange(taps + 1)
-    ways = np.array([math.comb(taps, int(k)) for k in counts], dtype=np.float64)
-    return kernels * ways * density**counts * (1 - density) ** (taps - counts)
+    return np.asarray(binomial_taps(taps, density, kernels), dtype=np.float64)
 
 
 @kind("rftools.sparsity", "taps", place=1)

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from html import escape
 
 from rftools.plots import scene as sc
+from rftools.reporting.drawing.chart_examples import examples
 from rftools.reporting.drawing.chart_marks import Cartesian, bounds, colourmap
 from rftools.reporting.drawing.chart_polar import polar_panel
 from rftools.reporting.drawing.elements import clean, colour, stroke, tag, words
 from rftools.reporting.drawing.scales import LETTER, AxisScale, scale, ticks
+from rftools.reporting.texts import say
 
 NARROW, WIDE, BESIDE = 320, 520, 250  # pixels that panels are drawn for; the last where several stand beside
 LONGEST_TILTED = 96  # pixels that an upright or tilted name of a tick may take
@@ -42,7 +44,18 @@ def _panel(panel: sc.Panel, scene: sc.Scene, widths: tuple[int, ...], label: str
         box = {"viewBox": f"0 0 {width} {height:.0f}", "style": f"max-width:{1.15 * width:.0f}px", "role": "img"}
         box["aria-label"] = f"{label} {clean(panel.title)}".strip() if several else label
         drawn.append(tag("svg", content or " ", **box, class_=names.get(width == NARROW)))
-    return tag("div", tag("p", shown or " ", class_="panel-title") + "".join(drawn), class_="panel")
+    content = tag("p", shown or " ", class_="panel-title") + "".join(drawn)
+    if not panel.examples:
+        return tag("div", content, class_="panel")
+    label = say("figures.examples", of=clean(heading.split("\n")[0]))
+    return tag(
+        "div",
+        content + examples(panel),
+        class_=" ".join(("panel", "shows")),
+        tabindex=0,
+        role="group",
+        aria_label=label,
+    )
 
 
 def _cartesian(scene: sc.Scene):  # type: ignore[no-untyped-def]

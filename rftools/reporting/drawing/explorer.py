@@ -36,7 +36,7 @@ def measured_units(result: EffectiveResult) -> list[dict[str, Any]]:
     return [
         {
             "name": row.key,
-            "op": say("script.unit_named", unit=row.unit_name),
+            "op": say("figures.unit", unit=row.unit_name),
             "status": row.theoretical.get("status", "unknown"),
             "axes": [_fixed(axis) for axis in axes],
             "unit": list(row.unit) if len(row.unit) == rank else [0] * rank,

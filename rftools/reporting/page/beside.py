@@ -14,6 +14,7 @@ from rftools.reporting.drawing.depth import LEFT, RIGHT, WIDTH, chart
 from rftools.reporting.drawing.pictures import coloured, colours, extent_of, plane, shrunk
 from rftools.reporting.page.alignment import Aligned
 from rftools.reporting.page.cells import cells, rose_rows
+from rftools.reporting.page.changes import kernel_changes
 from rftools.reporting.page.opening import MARGIN, depth_of, layer_shown
 from rftools.reporting.page.render import embedded
 from rftools.reporting.sections import Value
@@ -48,6 +49,7 @@ def beside(subjects: Sequence[Subject], names: Sequence[str], sizes: Aligned | N
     return {
         "json": embedded({"layers": layers, "start": start, "left": LEFT, "span": WIDTH - LEFT - RIGHT}),
         "cells": [cells(name, subjects) for name in chosen] if few else [],
+        "changes": [kernel_changes(name, subjects) for name in chosen],
         "growth": [chart(depths, image, f"bs-{i}") for i, depths in enumerate(drawn)] if few else [],
         "parting": colours(diverging=True),
         "colours": colours(),

@@ -38,19 +38,19 @@ def rose_rows(subject: Subject) -> dict[str, Any]:
     return {row.name: row for row in subject.orientation or () if row.axes is None and row.oriented > 0}
 
 
-def _rows(name: str, every: Sequence[Mapping[str, Any]]) -> list[Any]:
+def layer_rows(name: str, every: Sequence[Mapping[str, Any]]) -> list[Any]:
     """A layer's row in each model; none where one has not got it."""
     return [rows[name] for rows in every] if all(name in rows for rows in every) else []
 
 
 def _roses(name: str, subjects: Sequence[Subject]) -> list[SmallDrawing]:
-    rows = _rows(name, [rose_rows(subject) for subject in subjects])
+    rows = layer_rows(name, [rose_rows(subject) for subject in subjects])
     panels = [replace(rose_panel(row), title="") for row in rows]
     tops = [panel.y.limits[1] for panel in panels if panel.y.limits is not None]
     if len(tops) == len(panels) and tops:
         panels = [replace(panel, y=replace(panel.y, limits=(0.0, max(tops)))) for panel in panels]
     words = [_rose(row, subject) for row, subject in zip(rows, subjects, strict=bool(rows))]
-    return [SmallDrawing(_drawing(panel, text), text) for panel, text in zip(panels, words, strict=True)]
+    return [SmallDrawing(drawing(panel, text), text) for panel, text in zip(panels, words, strict=True)]
 
 
 def _rose(row: Any, subject: Subject) -> str:
@@ -61,7 +61,7 @@ def _rose(row: Any, subject: Subject) -> str:
     return words + ("" if row.q is None else say("beside.q", q=row.q))
 
 
-def _pruned(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
+def pruned_rows(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
     """The layers' rows by name, none at all where no model has lost a weight."""
     if not any(subject.pruned for subject in subjects):
         return [{}]
@@ -69,14 +69,14 @@ def _pruned(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
 
 
 def _taps(name: str, subjects: Sequence[Subject]) -> list[SmallDrawing]:
-    rows = [row for row in _rows(name, _pruned(subjects)) if row.taps and len(row.taps) > 2]
+    rows = [row for row in layer_rows(name, pruned_rows(subjects)) if row.taps and len(row.taps) > 2]
     if len(rows) != len(subjects):
         return []
     shares = [100 * np.asarray(row.taps, dtype=np.float64) / max(1, sum(row.taps)) for row in rows]
     words = [say("beside.taps", share=100 * row.sparsity) for row in rows]
     top = 1.05 * float(max(share.max() for share in shares))
     return [
-        SmallDrawing(_drawing(_histogram(share, row, top), text), text)
+        SmallDrawing(drawing(_histogram(share, row, top), text), text)
         for share, row, text in zip(shares, rows, words, strict=True)
     ]
 
@@ -96,14 +96,14 @@ def _histogram(shares: Any, row: Any, top: float) -> Panel:
 
 
 def _survival(name: str, subjects: Sequence[Subject]) -> list[SmallDrawing]:
-    rows = [row for row in _rows(name, _pruned(subjects)) if row.survival is not None and np.ndim(row.survival) == 2]
+    rows = [row for row in layer_rows(name, pruned_rows(subjects)) if np.ndim(row.survival) == 2]
     if len(rows) != len(subjects):
         return []
     top = float(max(np.asarray(row.survival).max() for row in rows)) or 1.0
     words = say("beside.survival", top=100 * top)
     panels = [replace(survival_panel(row, top), title="") for row in rows]
-    return [SmallDrawing(_drawing(panel, words, SQUARE), words) for panel in panels]
+    return [SmallDrawing(drawing(panel, words, SQUARE), words) for panel in panels]
 
 
-def _drawing(panel: Panel, words: str, size: tuple[int, int] = SIDE) -> str:
+def drawing(panel: Panel, words: str, size: tuple[int, int] = SIDE) -> str:
     return themed(Scene((replace(panel, legend=False),), size=size, alt=words))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from rftools.reporting.drawing.figures import Figure
 from rftools.reporting.drawing.netmap import connections, netmap
 from rftools.reporting.drawing.pictures import colours
 from rftools.reporting.findings import Thresholds, findings
+from rftools.reporting.page.cells import cells as small_drawings
 from rftools.reporting.page.explorer import explorer
 from rftools.reporting.page.facts import banners, summary
 from rftools.reporting.page.method import Provenance, method
@@ -74,12 +75,24 @@ def _section(section: Section, subject: Subject) -> dict[str, Any]:
         if isinstance(result, Result)
         else [],
         "figures": figures,
-        "frames": section.frames(subject),
+        "frames": _with_kernels(section.frames(subject), subject),
         "missing": missing,
         "remedy": section.say("saved_remedy" if subject.sources else "remedy"),
         "empty": section.say("empty"),
         "notes": [subject.missing[note] for note in section.notes if note in subject.missing],
     }
+
+
+def _with_kernels(frames: Sequence[Mapping[str, Any]], subject: Subject) -> list[dict[str, Any]]:
+    """An epoch's frames with what its kernels look like in the followed layers, on scales that all epochs share."""
+    if not frames:
+        return []
+    states = [replace(subject, sparsity=each.sparsity, orientation=each.orientation) for each in subject.epochs]
+    drawn = {layer: small_drawings(layer, states) for layer in subject.followed}
+    return [
+        {**frame, "kernels": [(layer, own[place]) for layer, own in drawn.items() if own[place]]}
+        for place, frame in enumerate(frames)
+    ]
 
 
 def _why(result: object) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rftools.checks.layers import weighted
-from rftools.checks.sizes import effective_size
+from rftools.checks.sizes import effective_size, lag
 from rftools.plots.scene import even, short
 from rftools.reporting.drawing.contours import contours, strips
 from rftools.reporting.drawing.depth import LEFT, RIGHT, WIDTH, Depth, chart
@@ -106,7 +106,7 @@ def layer_shown(row: Any, subject: Subject) -> dict[str, Any]:
         "window": _box(axes, picture),
         "inner": inner,
         "outer": outer,
-        "words": _words(row, size, 0 if found is None else found.images, "_at_random" if subject.random else ""),
+        "words": _words(row, size, found, "_at_random" if subject.random else ""),
     }
 
 
@@ -135,15 +135,16 @@ def _box(axes: Sequence[tuple[int, int]], picture: tuple[int, int]) -> dict[str,
     }
 
 
-def _words(row: Any, size: tuple[float, float | None, float | None] | None, images: int, random: str) -> str:
+def _words(row: Any, size: tuple[float, float | None, float | None] | None, found: Any, random: str) -> str:
     name = short(row.name or say("script.model"), 40)
-    if size is None:
+    if size is None or found is None:
         return say("opening.sees", name=name, sides=sides(row))
     value, low, high = size
     spread = "" if low is None or high is None else say("figures.spread", low=low, high=high)
-    kind = "stretch" if len(row.axes) == 1 else "circle"
-    shown = {"name": name, "sides": sides(row), "size": value, "spread": spread}
-    return say(f"opening.{kind}{random}", **shown, images=counted(images, "image"))
+    most = lag(found, 0.9)
+    kind = "circle" if len(row.axes) > 1 else "stretch" if most is None else "lag"
+    shown = {"name": name, "sides": sides(row), "size": value, "spread": spread, "most": most}
+    return say(f"opening.{kind}{random}", **shown, images=counted(found.images, "image"))
 
 
 def _measured_on(subject: Subject) -> str:

@@ -16,6 +16,7 @@ from rftools.reporting.texts import say
 from rftools.weights.jumps import input_jumps
 from rftools.weights.results import OrientationResult
 
+EXAMPLES = 12  # kernels of a layer that are kept as pictures
 PANELS = 6  # roses on the sheet, an even choice of the layers
 
 
@@ -25,7 +26,7 @@ def analyse(model: Model, known: Analyses) -> OrientationResult:
     dense = sparsity is not None and sparsity.total.sparsity <= PRUNED
     fields = known.results.get("theoretical")
     jumps = None if fields is None else input_jumps(model, fields)
-    return weights.orientation(model, mass="abs" if dense else "survivors", jumps=jumps)
+    return weights.orientation(model, mass="abs" if dense else "survivors", jumps=jumps, examples=EXAMPLES)
 
 
 def figures(subject: Subject) -> list[Figure]:
