@@ -527,7 +527,7 @@ def test_models_side_by_side_follow_one_slider(visit: Any, browser: Any, tmp_pat
         urls = page.evaluate("[...document.querySelectorAll('.beside image')].map((e) => e.getAttribute('href'))")
         assert urls == [*(each["url"] for each in layers[place]["maps"]), layers[place]["difference"]["url"]]
         assert page.evaluate("document.documentElement.scrollWidth") <= 400
-        assert page.locator(".cells:visible").count() == 2
+        assert page.locator(".cells:visible").count() == 3  # each model, and their difference
         assert {e.get_attribute("data-place") for e in page.locator(".cells:visible").all()} == {str(place)}
         assert page.locator(".beside .depth-chart circle.now").first.get_attribute("data-place") == str(place)
         page.keyboard.press("ArrowRight")
