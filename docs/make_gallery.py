@@ -34,6 +34,18 @@ INTRO = """# Gallery
 
 One script for each question, and nothing in it but the public interface. Each has a fixed seed and runs in the
 project's own checks; the pictures here are what it wrote.
+
+What a report of a net answers by itself, in one look and under the mouse:
+
+![A tour of a report: through the layers, over the picture, two nets side by side, roses](front/tour.webp){ width=900 }
+
+![The first screen: a sentence, a picture, sizes over depth](front/opening.webp){ width=440 }
+![The map of a ResNet-18: each box with its field](front/netmap.webp){ width=440 }
+![Two nets side by side: maps, difference, kernels](front/compared.webp){ width=440 }
+![Roses of kernels against what random taps give](front/roses.webp){ width=440 }
+
+`docs/make_figures.py` makes these; [What a good picture of a field shows](good-pictures.md) says why they look so. The
+questions, one by one:
 """
 
 
