@@ -53,7 +53,19 @@ FINITE = MOVES | frozenset(
     (
         *(*KINKED, *SMOOTH, *COPIES, *OTHER_COPIES, *DROPOUTS, *SPLITS, *CONVOLUTIONS, *GENERAL, *RUNNING_NORMS),
         *("add", "sub", "mul", "neg", "abs", "clamp", "masked_fill", "where", "mean", "amax", "amin", "softmax", "to"),
-        *("constant_pad_nd", "pad", "layer_norm", "group_norm", "instance_norm", "unbind", "sort", "sin", "cos"),
+        *(
+            "tril",
+            "triu",
+            "constant_pad_nd",
+            "pad",
+            "layer_norm",
+            "group_norm",
+            "instance_norm",
+            "unbind",
+            "sort",
+            "sin",
+            "cos",
+        ),
     )
 )
 Ask = Callable[[Any], torch.Tensor | None]

@@ -232,6 +232,13 @@ CASES: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_nearest_neighbours_of_a_map_that_keeps_its_size(rank: int) -> None:
+    """A factor that adds no pixel: in two dimensions the kernel copies, in others it reads by the factor."""
+    net = Apply(lambda x: F.interpolate(x, scale_factor=1.25, mode="nearest"))
+    assert judge(net, (4, *[2] * rank)).wrong == []
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_kinds_that_were_wrong(name: str) -> None:
     torch.manual_seed(0)

@@ -96,6 +96,8 @@ def interpolate(call: Call) -> Answer:
     field = call.main("input") if "input" in call.arguments else call.main("self")
     name = op_name(call.node)
     rank = len(call.shape) - 2
+    if name == "upsample_nearest2d" and field.shape[-2:] == tuple(call.shape[-2:]):
+        return field  # a copy, whatever the factor; in one and three dimensions it is none
     mode = ANTIALIASED.get(name) or INTERPOLATIONS[name.rstrip("123d")]
     factors = call.get("scale_factors") or [call.get(f"scales{s}") for s in (("_d", "_h", "_w")[-rank:])]
     if rank == 1 and not call.get("scale_factors"):
