@@ -60,7 +60,7 @@ JOINING = (
     *("addcmul", "addcdiv", "maximum", "minimum", "fmin", "fmax", "atan2", "lerp", "hypot", "masked_fill", "fmod"),
     *("remainder", "true_divide", "divide", "multiply", "subtract", "xlogy", "heaviside", "copysign", "polar"),
     *("complex", "logaddexp", "logaddexp2", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or"),
-    *("logical_xor", "bitwise_and", "bitwise_or", "floor_divide"),
+    *("logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor", "floor_divide"),
 )
 #: element by element too: special functions of statistics and physics, and values put on a quantised scale
 SPECIAL = (
