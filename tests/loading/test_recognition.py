@@ -157,7 +157,7 @@ def test_classes_channels_and_image_size_together() -> None:
     assert found[0].spec == "timm:vit_tiny_patch16_224"
     assert found[0].arguments == {"num_classes": 5, "in_chans": 4, "img_size": 96}
     torchvisions = listed(find(described("torchvision:resnet18", num_classes=5, in_chans=1)))[0]
-    assert torchvisions.words.startswith("torchvision:resnet18, all 122 tensors fit, 5 classes, 1 channels")
+    assert torchvisions.words.startswith("torchvision:resnet18, all 122 tensors fit, 5 classes, 1 channel")
 
 
 def test_another_head_in_place_of_the_net_s_own(tmp_path: Path, resnet: nn.Module) -> None:

@@ -52,7 +52,10 @@ class Match:
         called = dict(zip(WORDS[self.source], ("classes", "channels", "pixels a side"), strict=True))
         channels = WORDS[self.source][1]
         told = {name: value for name, value in self.arguments.items() if (name, value) != (channels, 3)}
-        said = "".join(f", {value} {called[name]}" for name, value in told.items())
+        one = {"classes": "class", "channels": "channel"}
+        said = "".join(
+            f", {n} {one.get(called[name], called[name]) if n == 1 else called[name]}" for name, n in told.items()
+        )
         where = f" (under {self.key + ': ' if self.key else ''}{self.prefix or 'no prefix'})"
         also = f"; it lies under {', '.join(self.also[:3])} too (--key)" if self.also else ""
         same = f"; {', '.join(self.same[:3])} {'has' if len(self.same) == 1 else 'have'} the same tensors (--model)"
