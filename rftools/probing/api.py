@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from rftools.trf import theoretical
 
 if TYPE_CHECKING:
     from rftools.erf.result import Measure
+    from rftools.trf.layer_field import AxisField
 
 METHODS = ("occlusion", "shuffling", "distance", "pairs")
 COUNT = 200
@@ -230,18 +231,31 @@ def _result(subject: Model, session: Session, method: str, answers: Answers, sou
 
 
 def _beside(subject: Model, seed: int) -> tuple[str | None, int | None, Measure | None]:
-    """The last convolution, its theoretical size, and the diameter that holds half of its gradient."""
+    """The last convolution, its theoretical size, and the diameter that holds half of its gradient: of units that look
+    back only the stretch before them.
+    """
     from torch.nn.modules.conv import _ConvNd
 
     convolutions = [name for name, module in subject.module.named_modules() if isinstance(module, _ConvNd)]
     if not convolutions or subject.input_size is None:
         return None, None, None
     axes = theoretical(subject).get(convolutions[-1])
-    sizes = [] if axes is None or not axes.axes else [axis.size for axis in axes.axes if axis.size is not None]
-    if axes is None or not sizes or len(sizes) < len(axes.axes or ()):
+    if axes is None or not axes.axes or any(axis.size is None for axis in axes.axes):
         return convolutions[-1], None, None
     row = effective(subject, layers=[convolutions[-1]], seed=seed)[convolutions[-1]]
-    return convolutions[-1], max(sizes), _doubled(row.measures["radius_50"])
+    causal = all(axis.causal for axis in axes.axes)
+    return (
+        convolutions[-1],
+        _seen(axes.axes),
+        row.measures["radius_50"] if causal else _doubled(row.measures["radius_50"]),
+    )
+
+
+def _seen(axes: Sequence[AxisField]) -> int | None:
+    """The size that all units share; None where each sees another one, as all that came before it."""
+    if any(axis.stride is None and not axis.global_ for axis in axes):
+        return None
+    return max(axis.size for axis in axes if axis.size is not None)
 
 
 def _doubled(radius: Measure) -> Measure:

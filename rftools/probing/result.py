@@ -30,7 +30,8 @@ class Probed(Result[SizeSeen]):
     ``behavioural`` is the size at which 95 % of what the net tells beyond ``chance`` is there (occlusion, shuffling),
     or up to which it is (distance, pairs); its value is None where nothing is told beyond chance. ``reach`` is, for
     pairs, the widest view over which two marks have any influence on each other. ``theoretical`` and ``effective``
-    are of ``layer``, the last convolution: its size, and twice the radius that holds half of its gradient.
+    are of ``layer``, the last convolution: its size (None where units differ, as in recurrent nets), and twice the
+    radius that holds half of its gradient; of units that look back only the radius, which is the stretch before them.
     """
 
     SCHEMA: ClassVar[tuple[str, int]] = ("rftools.probe", 1)

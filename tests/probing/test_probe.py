@@ -10,6 +10,7 @@ from torch import nn
 import rftools as rf
 from rftools.errors import RequestError
 from rftools.loading import as_model
+from rftools.models import build
 from rftools.models.data import Dataset, load_data
 from rftools.probing.crossing import Answers, measured
 
@@ -102,6 +103,29 @@ def test_distance_finds_how_far_back_is_told(steps):
     assert found.unit == "samples"
     assert all(row.share == 1.0 for row in found if row.size <= steps)
     assert all(row.share < 0.7 for row in found if row.size > steps)
+
+
+class Back(nn.Module):
+    """The mean of the last nine samples: half of its gradient lies in the last five."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(2, 2, 9)
+        nn.init.constant_(self.conv.weight, 1 / 9)
+
+    def forward(self, x):
+        return self.conv(nn.functional.pad(x, (8, 0)))
+
+
+def test_of_units_that_look_back_half_of_the_gradient_is_the_stretch_before_them():
+    found = rf.probe(as_model(Back(), (2, 128)), "recall", method="distance", count=20)
+    assert found.theoretical == 9
+    assert found.effective.value == pytest.approx(4.5, abs=0.6)
+
+
+def test_of_recurrent_units_each_sees_another_size():
+    model = as_model(build("sequence-recurrent", classes=2), (2, 128))
+    assert rf.probe(model, "recall", method="distance", count=20).theoretical is None
 
 
 def test_distance_in_discs():
