@@ -2,57 +2,25 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from rftools.study.canvas import COLOURS, MARKS, StudyFigure, done, drawn
+from rftools.study.sheets import fields, roses
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
 WINDOW = 20  # points of accuracy that an axis shows at least, so that chance doesn't look like a difference
-MARKS = "osD^vPX*<>hp"
-
-
-@dataclass(frozen=True)
-class StudyFigure:
-    """A drawing with the sentence that it stands for."""
-
-    title: str
-    caption: str
-    svg: str
+FEWEST = 5  # nets whose ranks are worth a correlation
 
 
 def figures(tables: dict[str, Any]) -> list[StudyFigure]:
     """Those that the results have something for."""
     return [found for draw in DRAWN if (found := draw(tables)) is not None]
-
-
-def _svg(draw: Callable[[Axes], None], size: tuple[float, float] = (7.2, 4.4)) -> str:
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure as Canvas
-
-    with rc_context({"svg.hashsalt": "rftools", "svg.fonttype": "none", "font.size": 10}):
-        canvas = Canvas(figsize=size, layout="constrained")
-        axes = canvas.subplots()
-        draw(axes)
-        axes.grid(color="0.9")
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        stream = io.StringIO()
-        canvas.savefig(stream, format="svg", metadata={"Date": None})
-    text = stream.getvalue()
-    return text[text.index("<svg") :]
-
-
-def _done(tables: dict[str, Any]) -> pd.DataFrame:
-    results = tables["results"]
-    found: pd.DataFrame = results[results["error"].isna()]
-    return found
 
 
 def _scatter(axes: Axes, results: pd.DataFrame, column: str) -> None:
@@ -64,13 +32,13 @@ def _scatter(axes: Axes, results: pd.DataFrame, column: str) -> None:
     axes.set_ylabel("held-out accuracy (%)")
     low, high = 100 * results["accuracy"].min(), 100 * results["accuracy"].max()
     room = max(WINDOW - (high - low), 4) / 2
-    axes.set_ylim(max(low - room, 0), min(max(high + room, WINDOW), 100))
+    axes.set_ylim(max(low - room, 0), min(max(high + room, WINDOW), 102))
     axes.figure.legend(loc="outside right upper", frameon=False, fontsize=8)
 
 
 def _against(column: str, label: str, message: str, log: bool) -> Callable[[dict[str, Any]], StudyFigure | None]:
-    def drawn(tables: dict[str, Any]) -> StudyFigure | None:
-        own = _done(tables).dropna(subset=[column, "accuracy"])
+    def figure(tables: dict[str, Any]) -> StudyFigure | None:
+        own = done(tables).dropna(subset=[column, "accuracy"])
         own = own[own["sparsity"].fillna(0) == 0]
         if own["row"].nunique() < 2 or own[column].nunique() < 2:
             return None
@@ -85,11 +53,11 @@ def _against(column: str, label: str, message: str, log: bool) -> Callable[[dict
 
         means = own.groupby("row")[[column, "accuracy"]].mean()
         order = float(means.rank().corr().to_numpy()[0, 1])
-        known = "" if np.isnan(order) else f" Rank correlation of their means {order:+.2f}."
+        known = "" if np.isnan(order) or len(means) < FEWEST else f" Rank correlation of their means {order:+.2f}."
         caption = f"Nets that were not pruned, {own['row'].nunique()} of them.{known}"
-        return StudyFigure(message, caption, _svg(draw))
+        return StudyFigure(message, caption, drawn(draw))
 
-    return drawn
+    return figure
 
 
 def _curves(tables: dict[str, Any]) -> StudyFigure | None:
@@ -100,19 +68,19 @@ def _curves(tables: dict[str, Any]) -> StudyFigure | None:
     def draw(axes: Axes) -> None:
         for k, (row, own) in enumerate(epochs.groupby("row", sort=False)):
             mean = own.groupby("epoch")["val_accuracy"].mean() * 100
-            axes.plot(
-                mean.index, mean, color=COLOURS[k % len(COLOURS)], marker=MARKS[k % len(MARKS)], ms=4, label=str(row)
-            )
+            look: dict[str, Any] = {"color": COLOURS[k % len(COLOURS)], "marker": MARKS[k % len(MARKS)]}
+            axes.plot(mean.index, mean, ls="--" if k >= len(COLOURS) else "-", ms=4, label=str(row), **look)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("epoch")
         axes.set_ylabel("held-out accuracy (%), mean over seeds")
         axes.set_ylim(0, 100)
         axes.figure.legend(loc="outside right upper", frameon=False, fontsize=8)
 
-    return StudyFigure("Accuracy through training", "Means over seeds.", _svg(draw, (7.2, 5.2)))
+    return StudyFigure("Accuracy through training", "Means over seeds.", drawn(draw, (7.2, 5.2)))
 
 
 def _pruned(tables: dict[str, Any]) -> StudyFigure | None:
-    own = _done(tables)
+    own = done(tables)
     pruned = own[own["sparsity"].fillna(0) > 0]
     if not len(pruned):
         return None
@@ -138,7 +106,7 @@ def _pruned(tables: dict[str, Any]) -> StudyFigure | None:
     return StudyFigure(
         "Before and after pruning",
         "Small marks are seeds, large ones their means.",
-        _svg(draw, (7.2, 1.4 + 0.4 * len(rows))),
+        drawn(draw, (7.2, 1.4 + 0.4 * len(rows))),
     )
 
 
@@ -167,8 +135,11 @@ def _anisotropy(tables: dict[str, Any]) -> StudyFigure | None:
         axes.figure.legend(loc="outside right upper", frameon=False, fontsize=8)
 
     beyond = int((own["q"] < 0.05).sum()) if "q" in own else 0
-    caption = f"{beyond} of {len(own)} layers prefer a direction beyond chance (q below 0.05 within a net)."
-    return StudyFigure("Do pruned layers still look every way?", caption, _svg(draw))
+    middle = own.groupby("row", sort=False)["pooled_anisotropy"].median()
+    medians = "; ".join(f"{row} {value:.3f}" for row, value in middle.items())
+    chance = f"{beyond} of {len(own)} layers prefer a direction beyond chance (q below 0.05 within a net)."
+    caption = f"Medians over layers and seeds: {medians}. {chance}"
+    return StudyFigure("Do pruned layers still look every way?", caption, drawn(draw))
 
 
 DRAWN = (
@@ -179,9 +150,11 @@ DRAWN = (
         "effective", "diameter that holds half of the gradient (px)", "Accuracy against what a unit does see", False
     ),
     _against("behavioural", "behavioural field (px)", "Accuracy against what the net uses", False),
+    fields,
     _against("parameters", "trainable parameters", "Accuracy against parameters", True),
     _against("macs", "multiply-adds of one input", "Accuracy against operations", True),
     _curves,
     _pruned,
     _anisotropy,
+    roses,
 )

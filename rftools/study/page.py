@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from rftools.study.answers import Effect, doubts, explained
+from rftools.study.answers import Effect, doubts, explained, standing
 from rftools.study.figures import figures
 from rftools.study.plan import StudyPlan
 
@@ -27,7 +27,9 @@ def page(plan: StudyPlan, tables: dict[str, Any]) -> str:
         plan=plan,
         borders=results["border_accuracy"].notna().any(),
         article={row.name: row.article for row in plan.rows},
+        told=any(row.article for row in plan.rows if row.name in set(results["row"])),
         rows=summary(results),
+        standing=standing(results),
         failed=failed[["row", "seed", "error"]].to_dict("records"),
         runs=len(results),
         effects=[sentence(field, found) for field in FIELDS if (found := explained(results, field)) is not None],
@@ -58,6 +60,7 @@ def summary(results: pd.DataFrame) -> list[dict[str, Any]]:
         line |= {"least": accuracy.min(), "most": accuracy.max()}
         for name in (
             "parameters",
+            "nonzero",
             "macs",
             "theoretical",
             "effective",

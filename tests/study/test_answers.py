@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from rftools.study.answers import difference, doubts, explained, ranking, spanning_pairs
+from rftools.study.answers import difference, doubts, explained, ranking, spanning_pairs, standing, surely
 from rftools.study.page import page, summary
 from rftools.study.plan import read_plan
 from rftools.study.tables import frames
@@ -37,6 +37,17 @@ def test_ranking_is_by_means():
     own = made({"a": [0.5, 0.6], "b": [0.9, 0.1], "c": [0.7, 0.7]})
     assert ranking(own, ("a", "b", "c")) == "c (70.0 %) > a (55.0 %) > b (50.0 %)"
     assert ranking(own, ("a", "x")) is None
+
+
+def test_standing_says_which_pairs_seeds_tell_apart():
+    own = made({"a": [0.5, 0.51, 0.52], "b": [0.9, 0.91, 0.92], "c": [0.88, 0.92, 0.93]})
+    assert standing(own) == (
+        "b (91.0 %) > c (91.0 %) > a (51.0 %). Of the 3 pairs 2 differ by more than their seeds do (95 % interval "
+        "above nothing)."
+    )
+    assert surely(own, "b", "a")
+    assert not surely(own, "a", "b")
+    assert standing(made({"a": [0.5]})) is None
 
 
 def nets(field_effect: float, size_effect: float, noise: float) -> pd.DataFrame:
@@ -85,7 +96,9 @@ def test_readings_say_which_gives_the_articles_ranking():
     tables = {"results": made(rows), "layers": pd.DataFrame(), "epochs": pd.DataFrame()}
     answer = doubts(tables)[1]
     assert answer.text is not None
-    assert answer.text.endswith("The article's ranking follows from: set to zero.")
+    assert answer.text.endswith(
+        "The article's ranking follows from: set to zero; but no two neighbours differ by more than their seeds do."
+    )
     assert doubts(tables)[2].told.startswith("Left open")
 
 
