@@ -70,7 +70,7 @@ def _curves(tables: dict[str, Any]) -> StudyFigure | None:
             mean = own.groupby("epoch")["val_accuracy"].mean() * 100
             look: dict[str, Any] = {"color": COLOURS[k % len(COLOURS)], "marker": MARKS[k % len(MARKS)]}
             axes.plot(mean.index, mean, ls="--" if k >= len(COLOURS) else "-", ms=4, label=str(row), **look)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
         axes.set_xlabel("epoch")
         axes.set_ylabel("held-out accuracy (%), mean over seeds")
         axes.set_ylim(0, 100)
