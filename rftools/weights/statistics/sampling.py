@@ -42,7 +42,7 @@ class MaskSample:
         >>> noise = draw.standard_normal((1000, 1))
         >>> sample.add(noise, 0.5 + noise, noise)
         >>> mean, covariance = sample.estimate(1)
-        >>> round(mean[0], 9), round(covariance[0, 0], 9)
+        >>> round(float(mean[0]), 9), abs(round(float(covariance[0, 0]), 9))
         (0.5, 0.0)
         """
         mean = self.sums / self.number
