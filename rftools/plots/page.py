@@ -61,7 +61,7 @@ def page(drawings: Sequence[Scene | Film], name: str | None) -> bytes:
         f"{_data('drawings', '[' + ','.join(figure.to_json() for figure in figures) + ']')}"
         f"{''.join(f'<script>{script}</script>' for script in scripts)}</body></html>\n"
     )
-    return text.encode("utf-8")
+    return text.encode("utf-8", errors="backslashreplace")  # names of files may hold bytes that are none
 
 
 def _figure(drawing: Scene | Film, place: int) -> str:

@@ -342,6 +342,7 @@ def test_a_checkpoint_pruned_by_the_command(capsys: pytest.CaptureFixture[str], 
     left = sum(kept(v.numel(), 0.9) for n, v in before.items() if n.endswith(("conv.weight", "head.weight")))
     parameters = 25_474 - 7 * 49  # three classes for ten
     assert err == (
+        "net.pt: rftools:vgg-dilated, epoch 2, 3 classes\n"
         f"sparsity {1 - left / weights:.3f} (set to zero), keep {left / weights:.3f}: {left} of {weights} weights\n"
         f"{parameters - weights + left} of {parameters} parameters remain "
         f"(biases and norms are not pruned)\nwrote {target}\n"
@@ -421,7 +422,7 @@ def test_scores_by_the_checkpoints_own_data_or_by_images(
     arguments = (source, "--sparsity", "0.9", "--method", method, "--count", "8", "--json", "-")
     status, out, err = run(capsys, *arguments, "-o", str(tmp_path / "own.pt"))
     assert status == 0
-    assert err.startswith("images: patches (8 of 3200)\n")
+    assert err.startswith("net.pt: rftools:vgg-dilated, epoch 2, 8 classes\nimages: patches (8 of 3200)\n")
     assert json.loads(out)["pictures"] == "patches (8 of 3200)"
     status, out, _ = run(capsys, *arguments, "--images", "white", "-o", str(tmp_path / "noise.pt"))
     assert (status, json.loads(out)["pictures"]) == (0, "white noise")

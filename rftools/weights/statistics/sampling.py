@@ -52,4 +52,5 @@ class MaskSample:
         across = covariance[values:, :values] / scale[:, None]
         slope = np.linalg.pinv(own, rcond=1e-10, hermitian=True) @ across
         rest = covariance[:values, :values] - across.T @ slope
-        return mean[:values] - (mean[values:] / scale) @ slope, rest / self.number
+        size, axes = np.linalg.eigh(rest / self.number)  # rounding may leave less than nothing
+        return mean[:values] - (mean[values:] / scale) @ slope, (axes * np.maximum(size, 0)) @ axes.T

@@ -46,7 +46,9 @@ def unfolded(graph: Graph) -> Unfolded | None:
     axes = plain(shape_of(graph.inputs[0]))
     if axes is None:
         return None
-    writer.found[graph.inputs[0]] = Laid(image, axes)
+    # A copy: what only turns the input's shape is a unit as well, and units are operators.
+    copied = writer.emit(graph.inputs[0], torch.ops.aten.alias.default, (image,), shape_of(graph.inputs[0]))
+    writer.found[graph.inputs[0]] = Laid(copied, axes)
     try:
         for node in graph.nodes:
             writer.found[node] = _written(writer, node)
