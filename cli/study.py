@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,8 @@ WORDS = (
 def command(words: tuple[str, ...], folder: str | None, asked: Asked) -> None:
     """Carry out PLAN (article, segmentation, sequence or a TOML file), or make the page of FOLDER's results anew.
 
-    Runs that are there are not made again; an interrupted study goes on with the same command.
+    Runs that are there are not made again; an interrupted study goes on with the same command. Exit status 1 where a
+    run failed.
 
     \b
     Example:
@@ -80,6 +82,8 @@ def command(words: tuple[str, ...], folder: str | None, asked: Asked) -> None:
     )
     failed = sum("error" in record for record in records)
     print(f"{len(records)} runs{f', {failed} of them failed' if failed else ''}: {folder}/report.html")
+    if failed:
+        sys.exit(1)
 
 
 def _tell(stage: Stage) -> None:

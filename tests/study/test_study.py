@@ -132,7 +132,7 @@ def test_the_page_is_made_from_results_alone(whole, tmp_path):
         rebuild(tmp_path)
 
 
-def test_a_failed_run_is_a_row_with_its_reason(whole, tmp_path, monkeypatch):
+def test_a_failed_run_is_a_row_with_its_reason(whole, tmp_path, monkeypatch, capsys):
     plan, _ = whole
     made = run._made
 
@@ -142,7 +142,10 @@ def test_a_failed_run_is_a_row_with_its_reason(whole, tmp_path, monkeypatch):
         return made(own, place)
 
     monkeypatch.setattr(run, "_made", sometimes)
-    study(plan, tmp_path / "out", scale="smoke")
+    with pytest.raises(SystemExit) as ended:
+        main(["study", str(plan), "--scale", "smoke", "-o", str(tmp_path / "out")])
+    assert ended.value.code == 1
+    assert "2 runs, 1 of them failed" in capsys.readouterr().out
     results = pd.read_csv(tmp_path / "out" / "results.csv")
     assert list(results["error"].fillna("")) == ["", "the loss is not finite in epoch 1"]
     assert (
