@@ -24,8 +24,9 @@ from rftools.erf.precision import PrecisionGoal, until_precise
 from rftools.erf.request import Request, definitions
 from rftools.erf.result import EffectiveLayer, EffectiveResult, Measure
 from rftools.erf.sampling import MapSource, Sample, of_all_images, over_draws
+from rftools.erf.sums import EVEN, constant_sum
 from rftools.loading import Model, as_model
-from rftools.trf import LayerField, explore
+from rftools.trf import LayerField, Walked, explore
 from rftools.units import choose
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
 DRAWN = 4  # images a draw of random weights, where the count is not given
+SUMMED = ("abs", "signed")  # aggregations of the gradient of the channels' plain sum
 MOST = 1000  # images that --precision spends at most, where nothing else is said
 
 
@@ -134,7 +136,7 @@ def effective_maps(
         images = fixed.images if images is None else images
     net = explore(subject.module, graph)
     rows = choose(net.rows(asked.unit), subject.module, asked.layers, some=True)
-    chosen = chosen_units(rows, net, asked.channels, asked.grid)
+    chosen = [_with_a_sum(one, net, asked) for one in chosen_units(rows, net, asked.channels, asked.grid)]
     there = [one for one in chosen if one.absent is None]
     source = MapSource([one.unit for one in there], asked.map_options, graph, fixed, asked.progress)
     if mixes_images(graph):
@@ -142,6 +144,15 @@ def effective_maps(
         source.log.events.append(ONE_BY_ONE)
     sample = _sample(subject, source, images, (asked, paired), there)
     return EffectiveMaps(subject, chosen, source, sample, definitions(asked.measures))
+
+
+def _with_a_sum(one: ChosenUnit, net: Walked, asked: Request) -> ChosenUnit:
+    """The unit, absent where its channels together are a constant and they are what is asked for."""
+    unreached = bool(one.row.axes) and all(axis.window is None for axis in one.row.axes)
+    if one.absent is not None or unreached or one.unit.channel is not None or asked.aggregation not in SUMMED:
+        return one
+    why = constant_sum(net.layer(one.row.name).node, one.row.unit_dims, net.graph.constants)
+    return one if why is None else dataclasses.replace(one, absent=EVEN.format(why=why))
 
 
 @dataclass(frozen=True)
