@@ -22,13 +22,13 @@ class Alike(nn.Module):
 
     def __init__(self, field: int) -> None:
         super().__init__()
-        self.sum = nn.Conv2d(3, 1, field, padding=field - 1, bias=False)
+        self.sum = nn.Conv2d(3, 1, field, padding=field - 1, bias=False, dtype=torch.float64)
         with torch.no_grad():
             self.sum.weight.copy_(torch.tensor([1.0, 0.0, -1.0]).reshape(1, 3, 1, 1).expand(1, 3, field, field))
 
     def forward(self, x):
         coloured = (x - 0.5).where((x - 0.5).abs() > 0.37, torch.zeros(())).double()  # noise is no mark
-        found = self.sum.double()(coloured).abs().sum((1, 2, 3))
+        found = self.sum(coloured).abs().sum((1, 2, 3))
         return torch.stack([-found, found], 1)
 
 
