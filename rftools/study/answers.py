@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,7 +66,10 @@ def ranking(results: pd.DataFrame, rows: tuple[str, ...]) -> str | None:
     if any(not len(values) for values in means.values()):
         return None
     order = sorted(rows, key=lambda row: -means[row].mean())
-    return " > ".join(f"{row} ({means[row].mean():.1f} %)" for row in order)
+    shown = [f"{means[row].mean():.1f} %" for row in order]
+    signs = [" = " if one == two else " > " for one, two in itertools.pairwise(["", *shown])]
+    said = "".join(f"{sign}{row} ({mean})" for sign, row, mean in zip(signs, order, shown, strict=True))
+    return said.removeprefix(" > ")
 
 
 def surely(results: pd.DataFrame, first: str, second: str) -> bool:
@@ -179,7 +183,7 @@ def _readings(tables: dict[str, Any]) -> str | None:
 
 
 def _heads(order: str) -> tuple[str, ...]:
-    return tuple(part.split(",")[0].split(" (")[0] for part in order.split(" > "))
+    return tuple(part.split(",")[0].split(" (")[0] for part in re.split(" [>=] ", order))
 
 
 def _begin(tables: dict[str, Any]) -> str | None:

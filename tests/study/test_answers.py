@@ -42,7 +42,7 @@ def test_ranking_is_by_means():
 def test_standing_says_which_pairs_seeds_tell_apart():
     own = made({"a": [0.5, 0.51, 0.52], "b": [0.9, 0.91, 0.92], "c": [0.88, 0.92, 0.93]})
     assert standing(own) == (
-        "b (91.0 %) > c (91.0 %) > a (51.0 %). Of the 3 pairs 2 differ by more than their seeds do (95 % interval "
+        "b (91.0 %) = c (91.0 %) > a (51.0 %). Of the 3 pairs 2 differ by more than their seeds do (95 % interval "
         "above nothing)."
     )
     assert surely(own, "b", "a")
