@@ -128,3 +128,28 @@ def test_requests_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     table = run("--of", "effective", "--layer", "features.block1.conv", "--count", "2", "-o", str(picture))
     assert table.splitlines()[1].split("\t")[:3] == ["features.block1.conv", "16", "16"]
     assert "Orientation of effective fields" in picture.read_text()
+
+
+def test_only_the_first_layer_has_a_p_value() -> None:
+    torch.manual_seed(5)
+    net = nn.Sequential(nn.Conv2d(1, 8, 5, padding=2), nn.Tanh(), nn.Conv2d(8, 8, 3, padding=1))
+    first, second = effective_orientation(net, input_size=(1, 15, 15), count=2)
+    assert first.p_rayleigh is not None
+    assert (second.p_rayleigh, second.p_kuiper, second.p_rao) == (None, None, None)
+    assert second.note == "no p: channels share the layers before them, and with these a direction"
+    assert effective_orientation(net, None, "2", input_size=(1, 15, 15), count=2)["2"].p_rayleigh is None
+
+
+@pytest.mark.slow
+def test_channels_of_random_nets_share_directions_but_in_the_first_layer() -> None:
+    """Why deeper layers have no p: nets without any direction are rejected far more often than a test may."""
+    from rftools.weights.statistics.axial import rayleigh
+
+    rejected = np.zeros(2)
+    for seed in range(60):
+        found = effective_orientation(rf.load("rftools:vgg-dilated", seed=seed), count=4, seed=seed)
+        for place, name in enumerate(("features.block1.conv", "features.block4.conv")):
+            angles = np.radians([one.angle for one in found[name].filters if one.angle is not None])
+            rejected[place] += rayleigh(len(angles), resultant(angles)[0]) < 0.05
+    assert rejected[0] / 60 < 0.12
+    assert rejected[1] / 60 > 0.4
