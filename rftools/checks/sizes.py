@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from rftools.trf.layer_field import side_of
 
 if TYPE_CHECKING:
     from rftools.erf.intervals import Difference
@@ -68,7 +69,7 @@ def lag(row: EffectiveLayer, share: float) -> int | None:
 def effective_share(row: EffectiveLayer) -> Interval | None:
     """The effective size with its interval as a share of the theoretical side inside the image, where both are known.
 
-    The side is the geometric mean over the axes.
+    The side is `rftools.trf.layer_field.side_of` the window's extents.
 
     >>> from tests import drawn
     >>> [round(share, 3) for share in effective_share(drawn.effective()["conv2"])]
@@ -79,7 +80,7 @@ def effective_share(row: EffectiveLayer) -> Interval | None:
     sides = [hull[1] - hull[0] + 1 for axis in axes if (hull := axis.get("clipped")) is not None]
     if found is None or not sides:
         return None
-    side = math.prod(sides) ** (1 / len(sides))
+    side = side_of(sides)
     value, low, high = found
     return value / side, None if low is None else low / side, None if high is None else high / side
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rftools.errors import RequestError, closest
 from rftools.plots.film import Film, slider
 from rftools.plots.kinds import Build, drawings, schema_of
 from rftools.plots.scene import Scene
+from rftools.plots.sequences import is_sequence, of_samples
 from rftools.plots.theme import theme
 
 BACKENDS = ("matplotlib", "plotly")
@@ -34,7 +36,9 @@ def built(result: Any, kind: str | None, **options: Any) -> Scene | Film:
         raise RequestError(f"no plot {name!r} of this result{closest(name, known)}; there are {', '.join(known)}")
     _check_options(name, known[name], options)
     scene: Scene | Film = known[name](result, **options)
-    return scene
+    if not is_sequence(result):
+        return scene
+    return replace(scene, scenes=tuple(map(of_samples, scene.scenes))) if isinstance(scene, Film) else of_samples(scene)
 
 
 def _check_options(name: str, build: Build, options: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from rftools.files import check_writable, write_text
 from rftools.loading import load
 from rftools.reading import door
 from rftools.reporting.drawing.backdrop import backdrop
-from rftools.reporting.findings import Thresholds, findings
+from rftools.reporting.findings import Finding, Thresholds, findings
 from rftools.reporting.page.alignment import check_count
 from rftools.reporting.page.comparison import comparison
 from rftools.reporting.page.contents import contents
@@ -34,6 +34,7 @@ from rftools.reporting.sources.results import from_results, from_saved
 from rftools.reporting.sources.run import from_run, is_run
 from rftools.reporting.sources.saved import is_saved, read_saved
 from rftools.reporting.subject.subject import Subject
+from rftools.reporting.texts import spoken_of
 from rftools.results import Result, plain
 from rftools.runtime.listening import Listener
 
@@ -198,8 +199,8 @@ def as_json(subjects: Sequence[Subject], limits: Thresholds) -> str:
         "models": [
             {
                 "model": plain(subject.model),
-                "findings": [plain(finding) for finding in findings(subject, limits)],
-                **{part: _part(subject, part) for part in (*parts().values(), "units")},
+                "findings": [plain(finding) for finding in _findings(subject, limits)],
+                **{part: _part(subject, part) for part in (*parts().values(), "units", "directions")},
                 "history": plain([dict(epoch) for epoch in subject.history]),
                 "missing": plain(dict(subject.missing)),
             }
@@ -207,6 +208,11 @@ def as_json(subjects: Sequence[Subject], limits: Thresholds) -> str:
         ],
     }
     return json.dumps(plain(body), indent=1, allow_nan=False) + "\n"
+
+
+def _findings(subject: Subject, limits: Thresholds) -> list[Finding]:
+    with spoken_of(subject.sequence):
+        return findings(subject, limits)
 
 
 def _part(subject: Subject, part: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,6 +98,17 @@ class Surviving:
     def to_dict(self) -> dict[str, Any]:
         """All but the pixels."""
         return {key: plain(getattr(self, key)) for key in ("sizes", "clipped", "share", "smallest_mask")}
+
+
+def side_of(extents: Sequence[float]) -> float:
+    """The side of a square as large as a window: the geometric mean of its extents in pixels. Of a volume, or of
+    frames, it is that of the plane of the last two axes, since the first one's steps are seldom as large as theirs.
+
+    >>> side_of([9]), side_of([4, 9]), side_of([16, 112, 112])
+    (9.0, 6.0, 112.0)
+    """
+    plane = extents[-2:]
+    return math.prod(plane) ** (1 / len(plane))
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,9 +6,11 @@ import dataclasses
 import io
 import itertools
 import pickle
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -208,8 +210,8 @@ def test_three_axes_are_cut_through_the_unit() -> None:
     cuts = [values[3], values[:, 4], values[:, :, 5]]
     for heat, cut in zip(scene.marks(sc.Heatmap), cuts, strict=True):
         assert np.allclose(np.square(heat.values), cut / values.max())
-    assert [panel.title for panel in scene.panels] == ["frame or depth 3", "row 4", "column 5"]
-    assert scene.panels[1].y.label == "frame or depth"
+    assert [panel.title for panel in scene.panels] == ["depth 3", "row 4", "column 5"]
+    assert scene.panels[1].y.label == "depth"
 
 
 def test_contours_hold_their_share_of_the_sum() -> None:
@@ -654,3 +656,36 @@ def test_a_unit_without_a_place_is_named_by_its_channel_alone() -> None:
     row = drawn.effective().layers[0]
     named = [of_unit(dataclasses.replace(row, unit=unit, channel=one)) for unit in ((), (1, 2)) for one in (None, 3)]
     assert named == ["conv1", "conv1: channel 3", "conv1: unit (1, 2)", "conv1: unit (1, 2), channel 3"]
+
+
+def test_a_scattered_region_has_no_contour() -> None:
+    """A flat map of noise under a peak: its half lies in one place, nine tenths are the noise's grain."""
+    from rftools.plots.effective.overlays import contours
+
+    noise = np.random.default_rng(0).random((120, 120))
+    noise[55:65, 55:65] += 1.5 * noise.sum() / 100
+    assert [line.label for line in contours(noise)] == ["holds 50 %", "holds 99 %"]  # the last is nearly all of it
+
+
+def test_drawings_of_sequences_speak_of_samples() -> None:
+    import rftools as rf
+
+    net = torch.nn.Sequential(OrderedDict([("px", torch.nn.Conv1d(1, 2, 3)), ("b", torch.nn.Conv1d(2, 1, 3))]))
+    for result in (rf.theoretical(net, input_size=(1, 32)), rf.effective(net, torch.randn(2, 1, 32))):
+        scene = describe(result, "growth")
+        words = " ".join([scene.caption, scene.title, *(str(mark.label) for mark in scene.panels[0].marks)])
+        assert scene.panels[0].y.unit == "samples"
+        assert not re.search(r"\b(px|pixels?|images?)\b", words)
+
+
+def test_numbers_below_kernels_stand_in_rows_of_their_own() -> None:
+    import rftools as rf
+
+    torch.manual_seed(0)
+    scene = describe(rf.tuning(torch.nn.Conv2d(3, 16, 5), input_size=(3, 24, 24), layers=[""]), "sheet")
+    tiles = [mark.extent[2:] for mark in scene.panels[0].marks if isinstance(mark, sc.Image)]
+    places = [mark.y for mark in scene.panels[0].marks if isinstance(mark, sc.Text)]
+    assert len(places) == 16
+    for place in places:
+        assert all(abs(place - edge) > 0.2 for top, bottom in tiles for edge in (top, bottom))
+        assert not any(top < place < bottom for top, bottom in tiles)

@@ -724,3 +724,18 @@ def test_a_report_says_which_layers_it_measured(tmp_path: Path) -> None:
     rf.report(net, tmp_path / "all.html", input_size=(1, 16, 16), count=2, layers=["*"], json_path=body)
     assert len(json.loads(body.read_text())["models"][0]["effective"]["layers"]) == 15
     assert "Measured were" not in (tmp_path / "all.html").read_text()
+
+
+def test_channels_of_effective_fields_have_roses_where_that_is_quick() -> None:
+    from rftools.erf import effective_orientation
+    from rftools.reporting.sections import directions
+
+    net = nn.Sequential(nn.Conv2d(3, 8, 5, padding=2), nn.Tanh(), nn.Conv2d(8, 8, 3, padding=1))
+    options = {"images": "white", "count": 2, "seed": 3}
+    subject = from_model(net, (3, 16, 16), options)
+    own = effective_orientation(net, "white", ["0", "2"], input_size=(3, 16, 16), count=2, seed=3)
+    assert subject.part("directions").to_dict()["layers"] == own.to_dict()["layers"]
+    assert [figure.key for figure in directions.figures(subject)] == ["directions-polar"]
+    wide = from_model(nn.Sequential(nn.Conv2d(3, 600, 15, padding=7)), (3, 16, 16), options)
+    assert wide.missing["directions"].startswith("The channels of no measured layer could be looked at")
+    assert from_model(net, (3, 16, 16), None).missing["directions"] == "It was left out on request."

@@ -40,7 +40,7 @@ def growth(result: EffectiveResult, measure: str | None = None) -> Scene:
     sizes = [_sizes(row, measure) for row in rows]
     x = numbers(range(len(rows)))
     effective = numbers(value for value, _, _ in sizes)
-    theoretical = numbers(clipped_size(row) for row in rows)
+    theoretical = numbers((_inside if measure == "relative_size" else clipped_size)(row) for row in rows)
     hover = tuple(f"{row.key or '(model)'}: {value:.3g} px" for row, value in zip(rows, effective, strict=True))
     named = "width of 95 % of the sum" if measure == "relative_size" else DISCS.get(measure, measure)
     marks: list[Mark] = [
@@ -86,6 +86,12 @@ def _full_size(row: EffectiveLayer) -> float:
     """What `relative_size` is relative to: the theoretical size, where global the image's, the axes' geometric mean."""
     sides = [axis["size"] or axis["clipped"][1] - axis["clipped"][0] + 1 for axis in axes_of(row)]
     return float(np.prod(sides)) ** (1 / len(sides))
+
+
+def _inside(row: EffectiveLayer) -> float | None:
+    """The theoretical size inside the image as `relative_size` has it: the geometric mean over all axes."""
+    sides = [hull[1] - hull[0] + 1 for axis in axes_of(row) if (hull := axis.get("clipped")) is not None]
+    return float(np.prod(sides)) ** (1 / len(sides)) if sides else None
 
 
 def _root(effective: tuple[float, ...]) -> tuple[float, ...]:

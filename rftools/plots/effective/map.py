@@ -63,7 +63,8 @@ def _plane(result: EffectiveResult, row: EffectiveLayer, image: str) -> Scene:
         caption=f"Effective field ({row.aggregation} gradient) of one unit, mean over {row.images} "
         f"image{'s' * (row.images != 1)}: each pixel by its value, and by the share of the sum that pixels of larger "
         "value hold. The rectangle is the theoretical window, the ellipse one standard deviation of the map around its "
-        f"own mean, the cross the unit's centre; contours hold {', '.join(map(str, HELD))} % of the smoothed map.",
+        f"own mean, the cross the unit's centre; contours hold {', '.join(map(str, HELD))} % (none where that much is "
+        "scattered).",
         alt=f"Heat map of the effective field of layer {short(row.name, 60)}; {_measure_words(row)}.",
     )
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rftools.errors import RequestError
-from rftools.plots.effective.reading import centre_of, centroid, spread, value_of, window_of
+from rftools.plots.effective.reading import centre_of, centroid, value_of, window_of
+from rftools.plots.effective.regions import rings
 from rftools.plots.scene import (
     Dash,
     Ellipse,
@@ -53,24 +54,15 @@ def outlines(row: EffectiveLayer, frame: Extent) -> list[Mark]:
 
 
 def contours(values: NDArray[np.float64], *, rimmed: bool = False) -> list[Mark]:
-    """Lines around the smallest areas that hold `HELD` per cent of the sum, of the map smoothed over an eighth of its
-    own spread (single pixels of a map vary from one to the next). ``rimmed`` ones are light, to lie over a map.
+    """Lines around the smallest areas that hold `HELD` per cent of the sum, of the map smoothed (`rings`: none where
+    such an area is scattered). ``rimmed`` ones are light, to lie over a map.
     """
-    from contourpy import contour_generator
-    from scipy.ndimage import gaussian_filter
-
-    smooth = gaussian_filter(values, spread(values) / 8)
-    falling = np.sort(smooth, axis=None)[::-1]
-    sums = falling.cumsum()
     lines: list[Mark] = []
-    for share, dash in zip(HELD, DASHES, strict=True):
-        level = falling[min(int(np.searchsorted(sums, share / 100 * sums[-1])), len(falling) - 1)]
-        x: list[float] = []
-        y: list[float] = []
-        for points in np.asarray(contour_generator(z=np.pad(smooth, 1)).lines(float(level)), dtype=object):
-            place = np.asarray(points, dtype=np.float64) - 1
-            x += [*place[:, 0].tolist(), np.nan]
-            y += [*place[:, 1].tolist(), np.nan]
+    for share, dash, found in zip(HELD, DASHES, rings(values, [share / 100 for share in HELD]), strict=True):
+        if not found:
+            continue
+        x = [place for points in found for place in (*(points[:, 0] - 0.5).tolist(), np.nan)]
+        y = [place for points in found for place in (*(points[:, 1] - 0.5).tolist(), np.nan)]
         colour, label = ("over-dark", None) if rimmed else ("overlay-2", f"holds {share} %")
         lines.append(Line(colour=colour, label=label, x=numbers(x), y=numbers(y), dash=dash))
     return lines

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rftools.errors import RequestError
 from rftools.plots.scene import Extent, PlotAxis, short
+from rftools.trf.layer_field import side_of
 
 if TYPE_CHECKING:
     from rftools.erf.comparison import ComparedLayer, EffectiveComparison
@@ -83,9 +84,9 @@ def spread(values: NDArray[np.float64]) -> float:
 
 
 def clipped_size(row: EffectiveLayer) -> float | None:
-    """The side of the theoretical window inside the image, the axes' geometric mean."""
+    """The side of the theoretical window inside the image (`side_of`)."""
     sides = [hull[1] - hull[0] + 1 for axis in axes_of(row) if (hull := axis.get("clipped")) is not None]
-    return float(np.prod(sides)) ** (1 / len(sides)) if sides else None
+    return side_of(sides) if sides else None
 
 
 def measure_axis(result: EffectiveResult, measure: str) -> PlotAxis:

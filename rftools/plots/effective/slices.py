@@ -13,7 +13,7 @@ from rftools.plots.scene import Heatmap, Mark, Panel, PlotAxis, Points, Rect, Sc
 if TYPE_CHECKING:
     from rftools.erf.result import EffectiveLayer
 
-AXES = ("frame or depth", "row", "column")
+AXES = ("depth", "row", "column")
 PLANES = ((0, 1, 2), (1, 0, 2), (2, 0, 1))  # what is held, what runs down, what runs across
 
 
@@ -29,8 +29,9 @@ def slices(row: EffectiveLayer) -> Scene:
         size=(390, 390),
         title=of_unit(row),
         caption=f"Effective field ({row.aggregation} gradient) of one unit, mean over {row.images} inputs, in three "
-        "slices through the unit, as the root of the share of the largest value of all. The first axis, frames or "
-        "depth, runs downwards where it is shown; rectangles are theoretical windows, crosses the unit's own place.",
+        "slices through the unit, as the root of the share of the largest value of all. Depth, which is time where a "
+        "net sees frames, runs downwards where it is shown; rectangles are theoretical windows, crosses the unit's own "
+        "place.",
         alt=f"Three orthogonal slices of the effective field of layer {short(row.name, 60)}.",
     )
 

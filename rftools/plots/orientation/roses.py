@@ -80,6 +80,7 @@ def caption(result: OrientationResult) -> str:
         "resultant R (the outer circle is 1), and the band on the rim its 95 % interval."
     )
     if result.of == "effective":
+        axis = axis.replace("(q at least 0.05)", "(p at least 0.05), or none that could be tested")
         return f"Angles of the ellipses of each channel's effective field: {READING} Dotted: an even spread. {axis}"
     taps = {"survivors": "the surviving taps", "abs": "taps weighed by |w|", "square": "taps weighed by w²"}
     if any(row.chance is not None for row in result):

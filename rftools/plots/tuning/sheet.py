@@ -125,25 +125,30 @@ def _mosaic(row: LayerTuning, order: list[FilterTuning]) -> Panel:
     assert row.kernels is not None
     columns = int(np.ceil(np.sqrt(len(order))))
     rows = -(-len(order) // columns)
+    named = len(order) <= NAMED
+    pitch = 1.36 if named else 1.0  # a tile's height: below its kernel is room for the filter's number and the tick
+    tall = 0.82 if named else 0.78
+    below = (tall + pitch) / 2
     marks: list[Mark] = []
     for place, one in enumerate(order):
-        top, left = divmod(place, columns)
-        marks.append(
-            Image(pixels=kernel_picture(row.kernels[one.filter]), extent=(left + 0.08, left + 0.92, top, top + 0.78))
-        )
-        if len(order) <= NAMED:
-            marks.append(Text(colour="muted", text=str(one.filter), x=left + 0.2, y=top + 0.89))
+        line, left = divmod(place, columns)
+        top = line * pitch
+        picture = kernel_picture(row.kernels[one.filter])
+        marks.append(Image(pixels=picture, extent=(left + 0.08, left + 0.92, top, top + tall)))
+        if named:
+            marks.append(Text(colour="muted", text=str(one.filter), x=left + 0.28, y=top + below))
         if one.selective and one.orientation.value is not None:
-            angle = np.radians(one.orientation.value)
-            x, y = 0.09 * np.cos(angle), -0.09 * np.sin(angle)
-            middle = (left + 0.5, top + 0.89)
+            angle, long = np.radians(one.orientation.value), 0.18 if named else 0.09
+            x, y = long * np.cos(angle), -long * np.sin(angle)
+            middle = (left + (0.72 if named else 0.5), top + below)
             marks.append(Line(colour="series-2", x=(middle[0] - x, middle[0] + x), y=(middle[1] - y, middle[1] + y)))
+    high = rows * pitch
     if len(row.filters) > len(order):
-        marks.append(Text(colour="text", text=f"{len(order)} of {len(row.filters)}", x=columns / 2, y=rows + 0.3))
+        marks.append(Text(colour="text", text=f"{len(order)} of {len(row.filters)}", x=columns / 2, y=high + 0.3))
     return Panel(
         title="kernels",
         x=PlotAxis(visible=False, limits=(0, columns)),
-        y=PlotAxis(visible=False, limits=(0, rows + (0.5 if len(row.filters) > len(order) else 0.0)), reversed=True),
+        y=PlotAxis(visible=False, limits=(0, high + (0.5 if len(row.filters) > len(order) else 0.0)), reversed=True),
         marks=tuple(marks),
         equal=True,
         legend=False,

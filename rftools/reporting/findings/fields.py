@@ -43,7 +43,8 @@ def _clipped(subject: Subject, limits: Thresholds) -> Found:
     over = [row for row in rows if any((axis.size or 0) > side for axis, side in zip(row.axes, sides, strict=True))]
     if over:
         first, count = over[0], counted(len(over), "convolution")
-        size, side = max(axis.size or 0 for axis in first.axes), max(sides)
+        fields = [(axis.size or 0, side) for axis, side in zip(first.axes, sides, strict=True)]
+        size, side = max(fields, key=lambda pair: pair[0] / pair[1])
         words = say("findings.clipped", name=first.name, size=size, side=side, count=count, all=len(rows))
         figures = (say("findings.px", size=size), say("findings.px", size=side))
         yield Finding("clipped", NOTICE, words, *figures, "theoretical", tuple(row.name for row in over))

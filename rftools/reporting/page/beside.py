@@ -20,6 +20,7 @@ from rftools.reporting.page.render import embedded
 from rftools.reporting.sections import Value
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
+from rftools.trf.layer_field import side_of
 
 MOST_MODELS, MOST_LAYERS = 12, 24  # beside each other, and that one slider goes through
 LARGE = 4  # models beside each other with all their drawings; more are small multiples of their maps
@@ -41,7 +42,7 @@ def beside(subjects: Sequence[Subject], names: Sequence[str], sizes: Aligned | N
     changes = {} if sizes is None else dict(zip(sizes.layers, sizes.changes, strict=False))
     layers = [_entry(name, subjects, maps, changes.get(name)) for name in chosen]
     height, width = plane(subjects[0].input_size or ())
-    image = float(np.prod((subjects[0].input_size or (1, 1))[1:]) ** (1 / (len(subjects[0].input_size or ()) - 1)))
+    image = side_of((subjects[0].input_size or (1, 1))[1:])
     drawn = [[depth_of(name, subject) for name in chosen] for subject in subjects]
     few = len(subjects) <= LARGE
     margin = MARGIN * max(height, width)

@@ -15,9 +15,10 @@ from rftools.reporting.page.method import Provenance, effective_method, made, th
 from rftools.reporting.page.tables import PageTable, cells
 from rftools.reporting.sections import SECTIONS, Section, quantities
 from rftools.reporting.subject.subject import Subject
-from rftools.reporting.texts import say
+from rftools.reporting.texts import say, spoken_as_given
 
 
+@spoken_as_given
 def comparison(subjects: Sequence[Subject], limits: Thresholds, provenance: Provenance) -> dict[str, Any]:
     """Findings of each model, their facts side by side, and every quantity over aligned layers."""
     names = labels(subjects)
@@ -28,7 +29,7 @@ def comparison(subjects: Sequence[Subject], limits: Thresholds, provenance: Prov
         "alone": False,
         "kind": say("page.kind_compared"),
         "heading": " / ".join(names),
-        "sequence": False,
+        "sequence": all(subject.sequence for subject in subjects),
         "findings": _findings(subjects, names, limits),
         "opening": {"sentence": compared(subjects, names, sizes), "stage": None},
         "beside": beside(subjects, names, sizes),

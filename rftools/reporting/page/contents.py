@@ -19,7 +19,7 @@ from rftools.reporting.page.render import embedded
 from rftools.reporting.page.tables import cells, table
 from rftools.reporting.sections import SECTIONS, Section
 from rftools.reporting.subject.subject import Subject
-from rftools.reporting.texts import in_samples, say, words
+from rftools.reporting.texts import say, spoken_as_given, words
 from rftools.results import Result
 
 if TYPE_CHECKING:
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+@spoken_as_given
 def contents(
     subject: Subject, picture: NDArray[np.uint8] | None, limits: Thresholds, provenance: Provenance
 ) -> dict[str, Any]:
     """What a report of one model says and shows, whatever it is written as."""
-    sequence = subject.input_size is not None and len(subject.input_size) == 2
-    found = {
+    return {
         "alone": False,
         "kind": say("page.kind"),
-        "sequence": sequence,
+        "sequence": subject.sequence,
         "heading": subject.model.name,
         "findings": findings(subject, limits),
         "opening": opening(subject, picture, limits),
@@ -49,18 +49,6 @@ def contents(
         "explorer": explorer(subject, picture, limits.objects),
         "method": method(subject, limits, provenance),
     }
-    return found | _of_samples(found) if sequence else found
-
-
-def _of_samples(content: dict[str, Any]) -> dict[str, Any]:
-    """What is said of a sequence: findings, the opening and the facts speak of samples."""
-    told = [
-        replace(item, sentence=in_samples(item.sentence), figure=in_samples(item.figure))
-        for item in content["findings"]
-    ]
-    summary = [(name, in_samples(value)) for name, value in content["summary"]]
-    spoken = {part: in_samples(content[part]) for part in ("opening", "graph")}
-    return {"findings": told, "summary": summary, **spoken}
 
 
 def _section(section: Section, subject: Subject) -> dict[str, Any]:
@@ -109,11 +97,12 @@ def _graph(subject: Subject) -> dict[str, Any] | None:
     return {"json": embedded(data), "figures": data["figures"], "colours": colours(), "table": sheet}
 
 
+@spoken_as_given
 def alone(subject: Subject, picture: NDArray[np.uint8] | None, places: Collection[str]) -> dict[str, Any]:
     """Parts of the page without the rest: the explorer, and the sections at these ``places``."""
     return dict.fromkeys(("kind", "models", "no_graph", "opening", "beside", "graph")) | {
         "alone": True,
-        "sequence": subject.input_size is not None and len(subject.input_size) == 2,
+        "sequence": subject.sequence,
         "heading": subject.model.name,
         "banners": banners([subject]),
         "findings": [],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rftools.checks.layers import weighted
+from rftools.checks.layers import mapped
 from rftools.checks.sizes import effective_size, lag
 from rftools.plots.scene import even, short
 from rftools.reporting.drawing.contours import contours, strips
@@ -18,6 +18,7 @@ from rftools.reporting.page.render import embedded
 from rftools.reporting.page.sentence import sentence, sides
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import counted, say
+from rftools.trf.layer_field import side_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +39,7 @@ def opening(subject: Subject, picture: NDArray[np.uint8] | None, limits: Thresho
     layers = [layer_shown(row, subject) for row in rows]
     start = next((i for i in reversed(range(len(layers))) if layers[i]["inner"]), len(layers) - 1)
     depths = [_depth(row, subject) for row in rows]
-    image = float(np.prod(subject.input_size[1:]) ** (1 / len(subject.input_size[1:])))
+    image = side_of(subject.input_size[1:])
     data = {"layers": layers, "start": start, "left": LEFT, "span": WIDTH - LEFT - RIGHT}
     margin = MARGIN * max(height, width)
     return said | {
@@ -59,9 +60,9 @@ def opening(subject: Subject, picture: NDArray[np.uint8] | None, limits: Thresho
 
 
 def _rows(subject: Subject) -> list[Any]:
-    """The layers to go through: the convolutions, or whatever was measured where there are none."""
+    """The layers to go through: those that lead to the net's depth, or whatever was measured where there are none."""
     rank = len(subject.input_size or ()) - 1
-    rows: list[Any] = weighted(subject.theoretical or ())
+    rows: list[Any] = mapped(subject.theoretical or ())
     if not rows and subject.effective is not None:
         measured = {row.name for row in subject.effective}
         rows = [row for row in subject.theoretical or () if row.name in measured]
@@ -77,8 +78,7 @@ def _measured(subject: Subject, name: str) -> Any:
 
 
 def _depth(row: Any, subject: Subject) -> Depth:
-    extents = [axis.clipped[1] - axis.clipped[0] + 1 for axis in row.axes]
-    side = float(np.prod(extents) ** (1 / len(extents)))
+    side = side_of([axis.clipped[1] - axis.clipped[0] + 1 for axis in row.axes])
     found = _measured(subject, row.name)
     size, low, high = (None if found is None else effective_size(found)) or (None, None, None)
     return Depth(row.name, side, size, low, high)
@@ -142,7 +142,7 @@ def _words(row: Any, size: tuple[float, float | None, float | None] | None, foun
     value, low, high = size
     spread = "" if low is None or high is None else say("figures.spread", low=low, high=high)
     most = lag(found, 0.9)
-    kind = "circle" if len(row.axes) > 1 else "stretch" if most is None else "lag"
+    kind = {2: "circle", 3: "ball"}.get(len(row.axes)) or ("stretch" if most is None else "lag")
     shown = {"name": name, "sides": sides(row), "size": value, "spread": spread, "most": most}
     return say(f"opening.{kind}{random}", **shown, images=counted(found.images, "image"))
 

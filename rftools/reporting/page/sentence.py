@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rftools.checks.layers import weighted
+from rftools.checks.layers import mapped
 from rftools.checks.sizes import effective_size
 from rftools.reporting.findings import Thresholds
 from rftools.reporting.findings.orientation import is_oriented
@@ -38,13 +38,13 @@ def sides(row: Any) -> str:
 
 
 def _sees(subject: Subject) -> str:
-    rows = [row for row in weighted(subject.theoretical or ()) if all(a.global_ or a.size for a in row.axes)]
+    rows = [row for row in mapped(subject.theoretical or ()) if all(a.global_ or a.size for a in row.axes)]
     if not rows:
         return ""
     sizes = {own.name: effective_size(own) for own in subject.effective or () if own.channel is None}
     measured = [row for row in rows if sizes.get(row.name) is not None]
     row = measured[-1] if measured else rows[-1]
-    key = "opening.last" if row is rows[-1] else "opening.deepest"
+    key = ("opening.last" if row is rows[-1] else "opening.deepest") + ("" if row.op.startswith("conv") else "_layer")
     bound = say("opening.at_most") if row.status == "bound" else ""
     first = say(key, name=row.name, sides=sides(row), bound=bound, beyond=_beyond(row, subject))
     if not measured:
@@ -57,7 +57,11 @@ def _beyond(row: Any, subject: Subject) -> str:
     """That a field is larger than the image, where it is along every axis."""
     image = (subject.input_size or ())[1:]
     larger = [not axis.global_ and axis.size > side for axis, side in zip(row.axes, image, strict=False)]
-    return say("opening.beyond", side="x".join(map(str, dict.fromkeys(image)))) if larger and all(larger) else ""
+    return (
+        say("opening.beyond", side="x".join(map(str, image if len(set(image)) > 1 else image[:1])))
+        if larger and all(larger)
+        else ""
+    )
 
 
 def _zeros(subject: Subject) -> str:

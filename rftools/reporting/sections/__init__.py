@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 #: the order on the page; sections that are not named here follow
-FIRST = ("theoretical", "effective", "units", "sparsity", "orientation", "tuning", "training")
+FIRST = ("theoretical", "effective", "units", "sparsity", "orientation", "directions", "tuning", "training")
 
 
 def load() -> list[str]:

@@ -70,6 +70,11 @@ class Subject:
         return drawn or (self.model.weights or "").startswith("random")
 
     @property
+    def sequence(self) -> bool:
+        """Whether the input has one axis: what is said then speaks of samples."""
+        return self.input_size is not None and len(self.input_size) == 2
+
+    @property
     def pruned(self) -> bool | None:
         """Whether more than a stray weight is zero; None where it was not looked at."""
         return None if self.sparsity is None else self.sparsity.total.sparsity > PRUNED

@@ -100,7 +100,7 @@ view(async () => {
   };
 
   const frame = (down, across) => {
-    const margin = 0.04 * Math.max(data.width, data.height);
+    const margin = 0.07 * Math.max(data.width, data.height);
     const left = Math.min(0, Math.max(across.low, -0.5 * data.width)) - margin;
     const top = Math.min(0, Math.max(down.low, -0.5 * data.height)) - margin;
     const right = Math.max(data.width, Math.min(across.high + 1, 1.5 * data.width)) + margin;

@@ -37,12 +37,14 @@ const placed = (net, open) => {
     return { ...node, ...NODE, x: x - NODE.width / 2, y: y - NODE.height / 2 };
   });
   framed(nodes);
-  const ends = (low, high) => [Math.min(...nodes.map(low)), Math.max(...nodes.map(high))];
-  const [[left, right], [top, bottom]] = [ends(({ x }) => x, ({ x, width }) => x + width), ends(({ y }) => y, ({ y, height }) => y + height)];
+  const lines = graph.edges().map((edge) => graph.edge(edge).points);
+  const drawn = [...nodes, ...lines.flat()];
+  const ends = (at, size) => [Math.min(...drawn.map((one) => one[at])), Math.max(...drawn.map((one) => one[at] + (one[size] ?? 0)))];
+  const [[left, right], [top, bottom]] = [ends("x", "width"), ends("y", "height")];
   const moved = ({ x, y }) => ({ x: x - left + EDGE_ROOM, y: y - top + EDGE_ROOM });
   return {
     nodes: nodes.map((node) => ({ ...node, ...moved(node) })),
-    lines: graph.edges().map((edge) => graph.edge(edge).points.map(moved)),
+    lines: lines.map((points) => points.map(moved)),
     width: right - left + 2 * EDGE_ROOM,
     height: bottom - top + 2 * EDGE_ROOM,
   };
