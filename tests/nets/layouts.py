@@ -116,7 +116,8 @@ def line_as_map(r: random.Random, rank: int) -> nn.Module:
         if how == "norm":
             return F.instance_norm(x.unsqueeze(1)).squeeze(1)
         n = x.shape[-1] // 3 * 3
-        return step.conv(x[:, :1, :n].reshape(1, 1, -1, 3)).reshape(1, 1, n).expand(1, CHANNELS, n)
+        made = step.conv(x[:, :1, :n].reshape(1, 1, -1, 3)).reshape(1, 1, n).expand(1, CHANNELS, n)
+        return made * torch.linspace(1, 2, CHANNELS).reshape(1, -1, 1).to(x)  # no channel twice
 
     return Apply(function, how, conv=conv)
 

@@ -25,9 +25,11 @@ SINGLE: dict[str, Function] = {
         name: lambda x, name=name: getattr(torch, name)(x)  # type: ignore[misc]
         for name in (
             *("erf", "erfc", "expm1", "sin", "cos", "atan", "sinh", "square", "neg", "abs", "exp2", "sinc"),
-            *("floor", "ceil", "round", "trunc", "frac", "positive", "nan_to_num", "negative", "absolute", "i0"),
+            *("frac", "positive", "nan_to_num", "negative", "absolute", "i0"),
         )
     },
+    # of numbers between -1 and 1 rounding leaves hardly more than one
+    **{name: lambda x, name=name: getattr(torch, name)(40 * x) for name in ("floor", "ceil", "round", "trunc")},  # type: ignore[misc]
     "sign": lambda x: (x - 0.3).sign(),  # of x itself a factor that is never negative would change nothing
     "log": lambda x: (x.abs() + 1).log() + (x.abs() + 2).log2() + x.abs().log1p() + (x.abs() + 1).log10(),
     "roots": lambda x: (x.square() + 1).sqrt() + (x.square() + 1).rsqrt() + (x.square() + 1).reciprocal(),
@@ -107,15 +109,19 @@ MIXES: dict[str, Function] = {
     "baddbmm": lambda x: (
         torch.baddbmm(x[0], x[0], x.new_ones(CHANNELS, x.shape[-1], x.shape[-1]))[None] if x.dim() == 4 else x
     ),
-    "einsum": lambda x: torch.einsum("nc...,kc->nk...", x, torch.ones(CHANNELS, CHANNELS, dtype=x.dtype)),
-    "tensordot": lambda x: torch.tensordot(x, torch.ones(x.shape[-1], 5, dtype=x.dtype), 1),
+    "einsum": lambda x: torch.einsum(
+        "nc...,kc->nk...", x, torch.linspace(1, 2, CHANNELS**2).reshape(CHANNELS, -1).to(x)
+    ),
+    "tensordot": lambda x: torch.tensordot(x, torch.linspace(1, 2, 5 * x.shape[-1]).reshape(-1, 5).to(x), 1),
     "extremes": lambda x: x * (x.max(-1, keepdim=True)[0] - x.min(-1, keepdim=True)[0]),
     "all": lambda x: x * (x.amin(1, keepdim=True) + x.prod(1, keepdim=True) + x.logsumexp(1, keepdim=True)),
     "spread": lambda x: x / (x.std(1, keepdim=True) + torch.std_mean(x, -1, keepdim=True)[0] + 1),
     "nan sums": lambda x: x * (x.nansum(-1, keepdim=True) + x.nanmean(1, keepdim=True)),
     "indices": lambda x: x + x.argmax(-1, keepdim=True).to(x.dtype) * 0.5 + x.argmin(1, keepdim=True),
-    "any": lambda x: x * ((x > 0).any(-1, keepdim=True) & (x > -9).all(1, keepdim=True)).to(x.dtype),
-    "mode": lambda x: x + x.round().mode(-1, keepdim=True)[0],
+    "any": lambda x: (
+        x * ((x.flip(1)[..., :2] > 0).any(-1, keepdim=True) & (x.flip(1) < 0.5).all(1, keepdim=True)).to(x)
+    ),
+    "mode": lambda x: x + (40 * x).round().mode(-1, keepdim=True)[0],
     "similar": lambda x: x * F.cosine_similarity(x, x.flip(1), dim=1).unsqueeze(1),
     "fourier": lambda x: torch.fft.irfft(torch.fft.rfft(x) * 0.5, n=x.shape[-1]),
     "fourier all": lambda x: torch.fft.ifft2(torch.fft.fft2(x)).real if x.dim() > 3 else torch.fft.ifft(x).real,

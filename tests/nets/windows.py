@@ -112,7 +112,7 @@ def fractional(r: random.Random, rank: int) -> nn.Module:
 @kind(1, 2)
 def tensor_windows(r: random.Random, rank: int) -> nn.Module:
     size, step = r.randint(2, 3), r.randint(1, 2)
-    return Apply(lambda x: x.unfold(-1, size, step).amax(-1), f"{size} {step}")
+    return Apply(lambda x: (3 * x.unfold(-1, size, step)).sin().amax(-1), f"{size} {step}")
 
 
 @kind(weight=2, survives=True)

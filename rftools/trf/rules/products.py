@@ -33,13 +33,21 @@ def matmul(call: Call) -> Answer:
 @rule("aten.addmm", "aten.baddbmm", "aten.addbmm")
 def addmm(call: Call) -> Answer:
     names = list(call.arguments)
-    product = None if call.get("alpha", 1) == 0 else _product(call, call[names[1]], call[names[2]], call.shape)
+    product = None if call.get("alpha", 1) == 0 else _added(call, call[names[1]], call[names[2]])
     mask = call.fixed(call[names[0]])
     lost = None if mask is None or not mask.is_floating_point() else mask.abs() >= VAST
     product = product.closed(lost) if product is not None and lost is not None and bool(lost.any()) else product
     bias = None if call.get("beta", 1) == 0 else call.field_of(call[names[0]])
     fields = [field for field in (bias, product) if field is not None]
     return join_fields(fields, call.shape) if fields else None
+
+
+def _added(call: Call, first: Any, second: Any) -> Field | None:
+    """``A @ B``; of ``addbmm`` the sum of the products of a batch."""
+    if len(shape_of(first)) == len(call.shape):
+        return _product(call, first, second, call.shape)
+    product = _product(call, first, second, (shape_of(first)[0], *call.shape))
+    return None if product is None else product.reduce(0, keepdim=False)
 
 
 def _product(call: Call, first: Any, second: Any, shape: tuple[int, ...]) -> Field | None:

@@ -38,7 +38,6 @@ from rftools.trf.rules.registry import Answer, Call, rule
             "all",
             "argmax",
             "argmin",
-            "sum_to_size",
             "frobenius_norm",
             "nuclear_norm",
         ]
@@ -56,6 +55,15 @@ def reduction(call: Call) -> Answer:
     if "var" in op_name(call.node) or "std" in op_name(call.node):
         return _spread(call, reduced, alone=math.prod(field.shape[d] for d in chosen) == 1)
     return call.every(reduced)
+
+
+@rule("aten.sum_to_size")
+def sum_to_size(call: Call) -> Answer:
+    """Leading dimensions and those that are to be 1 are summed."""
+    field = call.only("self")
+    kept = (1,) * (len(field.shape) - len(call.shape)) + tuple(call.shape)
+    summed = [dim for dim, (before, after) in enumerate(zip(field.shape, kept, strict=True)) if before != after]
+    return field.reduce(*summed).reshape(call.shape) if summed else field
 
 
 def _spread(call: Call, reduced: Field, *, alone: bool) -> Answer:
