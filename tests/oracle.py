@@ -20,7 +20,7 @@ def run_graph(graph: Graph, x: torch.Tensor) -> dict[fx.Node, Any]:
             values[node] = graph.constants[node.name]
         return values[node]
 
-    with torch.no_grad():
+    with torch.set_grad_enabled(x.requires_grad):
         for node in graph.nodes:
             args, kwargs = fx.map_arg(node.args, value), fx.map_arg(node.kwargs, value)
             schema = getattr(node.target, "_schema", None)

@@ -71,7 +71,7 @@ def module_values(module: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]
 
     handles = [child.register_forward_hook(hook(path)) for path, child in module.named_modules()]
     try:
-        with torch.no_grad():
+        with torch.set_grad_enabled(x.requires_grad):
             module(x)
     finally:
         for handle in handles:
@@ -100,8 +100,13 @@ class Perturbation:
         *,
         bases: int = 2,
         rounds: bool = False,
+        faint: bool = False,
     ) -> None:
-        """``rounds``: weights that are zero but for rounding (of an interpolation) move a place, and are no path."""
+        """``rounds``: weights that are zero but for rounding (of an interpolation) move a place, and are no path.
+
+        ``faint``: weights of exp(-100) (a mask that closes nothing) are paths, which get lost in a sum of others: what
+        a field claims is asked of gradients too.
+        """
         self.module = module
         self.size = input_size
         self.places = list(places)
@@ -111,6 +116,9 @@ class Perturbation:
         self.nodes = {layer.name: layer.node for layer in graph.layers} if graph is not None else {}
         self.clean = [self.run(base) for base in self.bases]
         self.least = ROUNDING if rounds else 0.0
+        self.faint = faint
+        self.gradients: dict[int, torch.Tensor] = {}
+        self.followed: tuple[torch.Tensor, list[torch.Tensor | None]] | None = None
         self.known: dict[tuple[int, int], set[int]] = {}
         self.claimed: dict[tuple[int, int], set[int]] = {}
         self.tries: dict[tuple[int, int], int] = {}
@@ -147,6 +155,8 @@ class Perturbation:
         """Whether a row moves a place; one that a field claims is tried again before the answer is no."""
         if number in self.moved(axis, row) or not claimed:
             return number in self.known[axis, row]
+        if self.faint and bool(self._gradient(number).select(2 + axis, row).any()):
+            return True
         found = self.claimed.setdefault((axis, row), set())
         tried = self.tries.setdefault((axis, row), 0)
         while number not in found and tried < RETRIES:
@@ -157,6 +167,22 @@ class Perturbation:
         if not self.least:
             self.known[axis, row] |= found
         return number in found
+
+    def _gradient(self, number: int) -> torch.Tensor:
+        """The gradient of a place's values at the first input: of a weight of exp(-100) it is small, not zero."""
+        if self.followed is None:
+            x = self.bases[0].clone().requires_grad_()
+            self.followed = x, self.run(x)
+        x, values = self.followed
+        if number not in self.gradients:
+            value = values[number]
+            assert value is not None
+            if not value.requires_grad:
+                return torch.zeros_like(x)
+            weights = torch.randn(value.shape, generator=self.generator, dtype=torch.float64)
+            (own,) = torch.autograd.grad((value * weights).sum(), x, retain_graph=True, materialize_grads=True)
+            self.gradients[number] = own
+        return self.gradients[number]
 
     def _other(self, number: int) -> tuple[torch.Tensor, list[torch.Tensor | None]]:
         """One more input and the values there."""

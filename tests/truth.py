@@ -59,16 +59,17 @@ def judge(
     most: int = 0,
     bases: int = 2,
     rounds: bool = False,
+    faint: bool = False,
 ) -> Judged:
     """Every row of a net at its centre and in the corners of its map; ``folds``: windows without borders hold less.
 
     ``most``: so many rows, spread over the net, instead of all; ``bases``: at so many inputs; ``rounds``: weights that
-    are rounding are none.
+    are rounding are none; ``faint``: weights of exp(-100) are paths.
     """
     module = module.double().eval()
     graph = capture(module, size)
     rows, places = _asked(module, graph, units, most)
-    oracle = Perturbation(module, size, places, graph, bases=bases, rounds=rounds)
+    oracle = Perturbation(module, size, places, graph, bases=bases, rounds=rounds, faint=faint)
     found = Judged()
     found.operators.update(qualified_name(node) for node in graph.nodes)
     found.unnamed = oracle.missing()

@@ -7,14 +7,15 @@ less its own last element.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 import torch
 from torch import fx
 
 from rftools.capture import op_name
-from rftools.capture.operators import COPIES, SAME_ELEMENTS
+from rftools.capture.operators import COPIES, SAME_ELEMENTS, SPLITS
 from rftools.capture.shapes import shape_of
 
 MOVES = frozenset(
@@ -61,6 +62,21 @@ def move(node: fx.Node, pattern: torch.Tensor) -> torch.Tensor:
     if op_name(node) in SAME_ELEMENTS:  # a view of data is none of a pattern that lies otherwise in memory
         return pattern.reshape(shape_of(node))
     return cast(torch.Tensor, node.target(pattern, *node.args[1:]))  # type: ignore[operator]
+
+
+def moved(node: fx.Node, ask: Callable[[Any], torch.Tensor | None]) -> torch.Tensor | None:
+    """Of an operator that moves elements: it moves what is known of them as well."""
+    source = node.args[0]
+    assert isinstance(source, fx.Node)
+    if node.target is operator.getitem:
+        if op_name(source) not in (*SPLITS, "unbind"):
+            return None
+        pattern = ask(source.args[0])
+        return None if pattern is None else source.target(pattern, *source.args[1:])[node.args[1]]  # type: ignore
+    if any(origin is not source for origin in node.all_input_nodes) or node.kwargs:
+        return None
+    pattern = ask(source)
+    return None if pattern is None else move(node, pattern)
 
 
 def _origin(known: Fixed, value: Any) -> tuple[fx.Node, list[fx.Node]] | None:

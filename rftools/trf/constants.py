@@ -17,13 +17,12 @@ import torch.nn.functional as F
 from torch import fx
 
 from rftools.capture import op_name
-from rftools.capture.operators import CONVOLUTIONS, COPIES, DROPOUTS, GENERAL, OTHER_COPIES, SPLITS
+from rftools.capture.operators import CONVOLUTIONS, DROPOUTS, GENERAL
 from rftools.capture.shapes import shape_of
-from rftools.trf.alike import MOVES, equal_elements, move
+from rftools.trf.alike import MOVES, equal_elements, moved
+from rftools.trf.offsets import MOST_STEPS, SAME, closed_weights, offset_of, zeros_of_attention
 from rftools.trf.zeros import ALL_OR_NONE, SUMS, all_or_none, zeros_of_function, zeros_of_sums, zeros_of_windows
 
-MOST_STEPS = 16  # between a softmax and the constant that closes its paths
-SAME = frozenset((*COPIES, *OTHER_COPIES, *DROPOUTS, "to", "type_as"))
 SOFTMAX = frozenset(("softmax", "_softmax", "_safe_softmax"))
 EXPONENTIALS = frozenset(("exp", "exp2", "sigmoid"))  # zero of what is far below zero
 Pattern = torch.Tensor | None
@@ -119,16 +118,16 @@ class Known(ABC):
             return found == 0
         return None if node.op != "call_function" or self.reached(node) else _zeros_of(self, node)
 
-    def sunk(self, value: Any, steps: int = MOST_STEPS) -> Pattern:
-        """Which elements constants make so small that their exponential is zero in the tensor's precision."""
+    def offset(self, value: Any, steps: int = MOST_STEPS) -> torch.Tensor | None:
+        """What constants add to a tensor's elements, or put in their place (it broadcasts); None for nothing."""
         if isinstance(value, (int, float)):
-            return _some(_underflows(torch.tensor(float(value))))
+            return torch.tensor(float(value), dtype=torch.float64)
         if not isinstance(value, fx.Node) or steps == 0:
             return None
-        if not self.reached(value):
-            found = self.fixed(value)
-            return _some(_underflows(found)) if found is not None and found.is_floating_point() else None
-        return _some(_sunk_of(self, value, steps - 1))
+        found = self.fixed(value)
+        if found is not None or value.op != "call_function":
+            return found if found is not None and found.is_floating_point() else None
+        return offset_of(self, value, steps - 1)
 
 
 SHAPED = frozenset(("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"))
@@ -148,17 +147,13 @@ def _some(pattern: Pattern) -> Pattern:
     return pattern if pattern is not None and bool(pattern.any()) else None
 
 
-def _underflows(value: torch.Tensor) -> torch.Tensor:
-    return value.exp() == 0
-
-
 def _zeros_of(known: Known, node: fx.Node) -> Pattern:
     """The zeros of what an operator returns."""
     name, args = op_name(node), node.args
     if node.target is operator.getitem and name in SUMS:  # a maximum's values
         return zeros_of_sums(cast(fx.Node, args[0]), known.zeros, known.fixed) if args[1] == 0 else None
     if node.target is operator.getitem or name in MOVES:
-        return _moved(node, known.zeros)
+        return moved(node, known.zeros)
     if name in SAME:
         return known.zeros(args[0])
     if name in {"mul", "multiply"}:
@@ -166,7 +161,8 @@ def _zeros_of(known: Known, node: fx.Node) -> Pattern:
     if name in {"div", "divide", "true_divide"}:
         return known.zeros(args[0])
     if name in EXPONENTIALS:
-        return known.sunk(args[0])
+        found = known.offset(args[0])
+        return None if found is None else (getattr(torch, name)(found) == 0).expand(shape_of(node))
     if name in ALL_OR_NONE:
         return all_or_none(node, known.zeros, known.fixed)
     if name == "sub" and not node.kwargs and (same := equal_elements(known, *args)) is not None:
@@ -177,7 +173,7 @@ def _zeros_of(known: Known, node: fx.Node) -> Pattern:
     if name in {"constant_pad_nd", "pad"}:
         return _padded(known, node)
     if name == "masked_fill":
-        return _filled(known, node, known.zeros(args[0]), bool(args[2] == 0))
+        return _filled(known, node)
     if name == "where" and len(args) == 3:
         return _chosen(known, node, known.zeros)
     if name in {"tril", "triu"}:
@@ -187,49 +183,9 @@ def _zeros_of(known: Known, node: fx.Node) -> Pattern:
         return zeros_of_windows(node, known.zeros)
     if name in SOFTMAX:
         return closed_weights(known, node)
+    if name == "scaled_dot_product_attention":
+        return zeros_of_attention(known, node)
     return zeros_of_sums(node, known.zeros, known.fixed) if name in SUMS else zeros_of_function(node, known.zeros)
-
-
-def closed_weights(known: Known, node: fx.Node) -> Pattern:
-    """The weights of a softmax that are zero: of masked scores, where another score of the same sum is not masked."""
-    sunk = known.sunk(node.args[0])
-    if sunk is None:
-        return None
-    dim = cast(int, node.args[1])
-    return _some(sunk & ~sunk.all(dim, keepdim=True))
-
-
-def _sunk_of(known: Known, node: fx.Node, steps: int) -> Pattern:
-    name, args = op_name(node), node.args
-    if node.target is operator.getitem or name in MOVES:
-        return _moved(node, lambda value: known.sunk(value, steps))
-    if name in SAME:
-        return known.sunk(args[0], steps)
-    if name in {"add", "baddbmm", "addmm"}:
-        return _either(node, *(known.sunk(value, steps) for value in args[: 2 if name == "add" else 1]))
-    if name in {"sub", "rsub"}:
-        plus, minus = args[:2] if name == "sub" else args[1::-1]
-        return _either(node, known.sunk(plus, steps), _negative(known, minus))
-    if name in {"mul", "div"} and isinstance(args[1], (int, float)) and args[1] > 0:
-        return known.sunk(args[0], steps)
-    if name == "masked_fill":
-        value = args[2]
-        low = isinstance(value, (int, float)) and bool(_underflows(torch.tensor(value, dtype=_dtype(node))))
-        return _filled(known, node, known.sunk(args[0], steps), low)
-    if name == "where" and len(args) == 3:
-        return _chosen(known, node, lambda value: known.sunk(value, steps))
-    return None
-
-
-def _negative(known: Known, value: Any) -> Pattern:
-    """Where what is subtracted alone would be small enough."""
-    found = torch.tensor(float(value)) if isinstance(value, (int, float)) else known.fixed(value)
-    return _underflows(-found) if found is not None and found.is_floating_point() else None
-
-
-def _dtype(node: fx.Node) -> torch.dtype:
-    dtype: torch.dtype = node.meta["val"].dtype
-    return dtype
 
 
 def _either(node: fx.Node, *patterns: Pattern) -> Pattern:
@@ -240,12 +196,12 @@ def _either(node: fx.Node, *patterns: Pattern) -> Pattern:
     return whole.expand(shape_of(node)) if found else None
 
 
-def _filled(known: Known, node: fx.Node, own: Pattern, low: bool) -> Pattern:
+def _filled(known: Known, node: fx.Node) -> Pattern:
     """Of a tensor with another value under a constant mask."""
-    mask = known.choice(node.args[1])
+    mask, own = known.choice(node.args[1]), known.zeros(node.args[0])
     if mask is None:
         return None
-    if low:
+    if node.args[2] == 0:
         return _either(node, mask, own)
     return None if own is None else (own & ~mask).expand(shape_of(node))
 
@@ -272,20 +228,3 @@ def _chosen(known: Known, node: fx.Node, ask: Callable[[Any], Pattern]) -> Patte
         return None
     sides = ((choice, ask(node.args[1])), (~choice, ask(node.args[2])))
     return _either(node, *(own & there for there, own in sides if own is not None))
-
-
-def _moved(node: fx.Node, ask: Callable[[Any], Pattern]) -> Pattern:
-    """Of an operator that moves elements: it moves the pattern as well."""
-    source = node.args[0]
-    assert isinstance(source, fx.Node)
-    if node.target is operator.getitem:
-        if op_name(source) not in (*SPLITS, "unbind"):
-            return None
-        pattern = ask(source.args[0])
-        return None if pattern is None else source.target(pattern, *source.args[1:])[node.args[1]]  # type: ignore
-    if any(origin is not source for origin in node.all_input_nodes) or node.kwargs:
-        return None
-    pattern = ask(source)
-    if pattern is None:
-        return None
-    return move(node, pattern)

@@ -20,7 +20,8 @@ from tests.truth import SURE, Judged, judge
 class RealNet:
     """``make`` builds the net from a configuration, without a download; ``package`` has to be installed.
 
-    ``folds``: a border mirrors the input, so that windows without borders hold less.
+    ``folds``: a border mirrors the input, so that windows without borders hold less; ``faint``: masks of -100 close
+    nothing.
     """
 
     make: Callable[[], nn.Module]
@@ -28,19 +29,26 @@ class RealNet:
     package: str = "torch"
     quick: bool = False  # part of the default suite
     folds: bool = False
+    faint: bool = False
 
 
 NETS: dict[str, RealNet] = {}
 
 
 def net(
-    name: str, size: tuple[int, ...], package: str = "torch", *, quick: bool = False, folds: bool = False
+    name: str,
+    size: tuple[int, ...],
+    package: str = "torch",
+    *,
+    quick: bool = False,
+    folds: bool = False,
+    faint: bool = False,
 ) -> Callable[[Any], Any]:
     """Register the function that follows as the one that makes a net."""
 
     def register(make: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
         assert name not in NETS, name
-        NETS[name] = RealNet(make, size, package, quick, folds)
+        NETS[name] = RealNet(make, size, package, quick, folds, faint)
         return make
 
     return register
@@ -139,7 +147,7 @@ def judged(name: str, most: int = 60) -> Found:
     if not _same(_output(module, x), _output(made(name), x)):
         changed.append("the output is another one")
     bases = 1 if len(own.size) > 2 else 2  # maps have more rows
-    return Found(rows, judge(module, own.size, folds=own.folds, most=most, bases=bases), changed)
+    return Found(rows, judge(module, own.size, folds=own.folds, most=most, bases=bases, faint=own.faint), changed)
 
 
 def state_of(module: nn.Module) -> dict[str, Any]:

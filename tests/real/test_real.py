@@ -12,15 +12,9 @@ from tests.real.base import Found, RealNet, state_of
 from tests.real.page import keep, line
 from tests.truth import Judged, Wrong
 
-OPEN = {
-    "swin": "pixels behind a mask of -100 move a unit where a score outweighs it, which changes seldom find",
-}
-
 
 def marked(name: str, own: RealNet) -> object:
     marks = [] if own.quick else [pytest.mark.slow, pytest.mark.timeout(3600)]
-    if name in OPEN:
-        marks.append(pytest.mark.xfail(reason=OPEN[name], strict=True))
     return pytest.param(name, marks=marks)
 
 

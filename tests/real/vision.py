@@ -33,7 +33,7 @@ def _loud(model: nn.Module) -> nn.Module:
 SWIN = {"embed_dim": 8, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2], "window_size": 4, "image_size": SIDE}
 
 
-@net("swin", (3, SIDE, SIDE), "transformers")
+@net("swin", (3, SIDE, SIDE), "transformers", faint=True)
 def swin() -> nn.Module:
     return Outputs(_loud(_built("Swin", {**SWIN, "depths": [2, 2], "num_heads": [1, 2]})), "last_hidden_state")
 

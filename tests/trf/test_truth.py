@@ -17,6 +17,7 @@ from tests.nets import INPUT, KINDS, Net, draw_net, rare, smallest
 from tests.nets.base import Apply
 from tests.truth import Judged, judge, judge_surviving
 
+LOW = torch.full((13, 13), -100.0).index_fill(1, torch.arange(7, 13), -800.0)
 BAND = (torch.arange(64)[:, None] - torch.arange(64)[None, :]).abs() <= 1
 
 
@@ -154,6 +155,22 @@ def _fused(step: Apply, x: torch.Tensor) -> torch.Tensor:
     return F.scaled_dot_product_attention(tokens, tokens, tokens, attn_mask=step.band[:n, :n])[:, 0].transpose(1, 2)
 
 
+def _attending(x: torch.Tensor, values: torch.Tensor, by: float = 1, **given: torch.Tensor) -> torch.Tensor:
+    tokens, values = (t.mT.unsqueeze(1) for t in (x, values))
+    return F.scaled_dot_product_attention(by * tokens, tokens, values, **given)[:, 0].mT
+
+
+def _shared(x: torch.Tensor) -> torch.Tensor:
+    heads = x.mT.unflatten(-1, (2, 2)).transpose(1, 2)
+    values = F.pad(heads[:, :1, 4:], (0, 0, 4, 0))
+    made = F.scaled_dot_product_attention(heads, heads[:, :1], values, is_causal=True, enable_gqa=True)
+    return made.transpose(1, 2).flatten(2).mT * x.roll(1, -1)
+
+
+def _scored(step: Apply, x: torch.Tensor) -> torch.Tensor:
+    return ((50 * x.mT @ x + step.mask).softmax(-1) @ x.mT).mT
+
+
 def _last_state(step: Apply, x: torch.Tensor) -> torch.Tensor:
     return step.net(x.transpose(1, 2), x[..., -1].unsqueeze(0))[0].transpose(1, 2)
 
@@ -241,6 +258,42 @@ CASES: dict[str, Callable[[], nn.Module]] = {
         band=BAND,
     ),
     "never no number": lambda: Apply(lambda x: torch.where(x.tanh().isnan(), x.roll(1, -1), x.roll(2, -1))),
+    "values of zero under fused attention": lambda: Apply(
+        lambda step, x: _attending(x, F.pad(x[..., :4], (0, 9)), attn_mask=step.band[:13, :13]) * x.roll(1, -1),
+        band=BAND,
+    ),
+    "keys shared by queries, values of zero": lambda: Apply(_shared),
+    "a mask beside a bias under fused attention": lambda: Apply(
+        lambda step, x: _attending(x, x, attn_mask=step.bias + torch.where(step.band[:13, :13], 0.0, -1e9)),
+        band=BAND,
+        bias=nn.Parameter(torch.linspace(-1, 1, 13)),
+    ),
+    "masks all along": lambda: Apply(_scored, mask=LOW),  # -800 beside -100 is a weight of exp(-700)
+    "masks all along under fused attention": lambda: Apply(
+        lambda step, x: _attending(x, x, attn_mask=step.mask.double(), by=50), mask=LOW
+    ),
+    "a mask by a factor": lambda: Apply(
+        lambda step, x: (torch.add(x.mT @ x, (~step.band[:13, :13]).to(x), alpha=-1e9).softmax(-1) @ x.mT).mT,
+        band=BAND,
+    ),
+    "a mask beside a sink": lambda: Apply(
+        lambda step, x: (
+            (
+                torch.cat([(x.mT @ x).masked_fill(~step.band[:13, :13], -1e9), x.mean(1)[..., None]], -1).softmax(-1)[
+                    ..., :-1
+                ]
+                @ x.mT
+            ).mT
+        ),
+        band=BAND,
+    ),
+    "powers of two": lambda: Apply(lambda x: (x - 800 * (torch.arange(13) > 6).to(x)).exp2()),
+    "rows of minus infinity": lambda: Apply(
+        lambda step, x: (
+            ((x.mT @ x).masked_fill(step.rows, -torch.inf).softmax(-1).nan_to_num(0) @ x.mT).mT + x.roll(1, -1)
+        ),
+        rows=(torch.arange(13) > 4)[:, None].expand(13, 13),
+    ),
     "a norm over one element": lambda: Apply(lambda x: x + F.layer_norm(x[..., :1], (1,))),
 }
 
@@ -257,3 +310,20 @@ def test_kinds_that_were_wrong(name: str) -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv1d(4, 4, 3, padding=1), CASES[name]())
     assert judge(net, (4, 13)).wrong == []
+
+
+@pytest.mark.parametrize("how", ["in place of", "added", "fused"])
+def test_masks_that_close_nothing(how: str) -> None:
+    """A weight of exp(-100) is a path, if one that only gradients show beside others."""
+
+    def function(step: Apply, x: torch.Tensor) -> torch.Tensor:
+        open_, own = step.band[:13, :13], F.normalize(x, dim=1)
+        if how == "fused":
+            return _attending(x, x, attn_mask=torch.where(open_, 0.0, -100.0).to(x))
+        scores = own.mT @ own
+        masked = scores.masked_fill(~open_, -100) if how == "in place of" else scores + torch.where(open_, 0.0, -100.0)
+        return (masked.softmax(-1) @ x.mT).mT
+
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv1d(4, 4, 3, padding=1), Apply(function, band=BAND))
+    assert judge(net, (4, 13), faint=True).wrong == []

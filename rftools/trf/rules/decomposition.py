@@ -11,7 +11,8 @@ from torch import fx
 from torch.utils import _pytree as pytree
 
 from rftools.capture import qualified_name
-from rftools.trf.constants import MOST_STEPS, Known, Pattern
+from rftools.trf.constants import Known, Pattern
+from rftools.trf.offsets import MOST_STEPS
 from rftools.trf.rules.registry import RULES, Answer, Call, NoRule, Rule, make_call
 
 # What torch raises where it can't work an operator out without values, or has no decomposition that can be traced.
@@ -140,8 +141,8 @@ class _Values(Known):
     def zeros(self, value: Any) -> Pattern:
         return self.call.zeros(self.outer[value]) if value in self.outer else super().zeros(value)
 
-    def sunk(self, value: Any, steps: int = MOST_STEPS) -> Pattern:
+    def offset(self, value: Any, steps: int = MOST_STEPS) -> torch.Tensor | None:
         if value in self.outer:
-            asked = getattr(self.call.evaluate, "sunk", None)
+            asked = getattr(self.call.evaluate, "offset", None)
             return None if asked is None else asked(self.outer[value], steps)
-        return super().sunk(value, steps)
+        return super().offset(value, steps)

@@ -140,8 +140,8 @@ def einsum(call: Call) -> Answer:
     "aten._scaled_dot_product_attention_math",
 )
 def attention(call: Call) -> Answer:
-    """Query i sees itself, all keys (up to i where causal) and, through them, all values."""
-    shape, reads = call.shape, _attended(call)
+    """Query i sees itself, all keys that it reads and, through them, all values; nothing where these are zero."""
+    shape, reads = call.shape, call.attended()
     none = torch.zeros((), dtype=torch.bool)
     lone = none if reads is None else (reads.sum(-1) <= 1)[..., None]  # one weight is one, whatever its score
     query, key, value = (call.field(name) for name in ("query", "key", "value"))
@@ -154,21 +154,10 @@ def attention(call: Call) -> Answer:
         fields.append(own.reduce(-2) if reads is None else _contracted(own, -2, reads & ~lone))
     if value is not None:
         fields.append(value.reduce(-2) if reads is None else _contracted(value, -2, reads))
-    for name in ("attn_mask", "attn_bias"):
-        bias = call.field_of(call.arguments.get(name))
-        if bias is not None:
-            fields.append(bias.reduce(-1))
-    return call.first(join_fields(fields, shape))
-
-
-def _attended(call: Call) -> torch.Tensor | None:
-    """Which key each query reads, ``(*heads, queries, keys)``; None for all."""
-    queries, keys = call.shape_of("query")[-2], call.shape_of("key")[-2]
-    reads = torch.ones((queries, keys), dtype=torch.bool)
-    if call.get("is_causal", False):
-        reads = reads.tril()
-    mask = call.fixed(call.arguments.get("attn_mask", call.arguments.get("attn_bias")))
-    if mask is not None:
-        open_ = mask if mask.dtype == torch.bool else mask.exp() != 0
-        reads = reads & open_.expand(*open_.shape[:-2], queries, keys)
-    return None if bool(reads.all()) else reads
+    bias = call.field_of(call.arguments.get("attn_mask", call.arguments.get("attn_bias")))
+    if bias is not None:
+        own = bias if reads is None else bias.expand((*shape[:-1], reads.shape[-1])).closed(~reads | lone)
+        fields.append(own.reduce(-1))
+    lost = call.zeros_of_attention()
+    joined = join_fields(fields, shape) if fields else None
+    return call.first(joined if joined is None or lost is None else joined.closed(lost))

@@ -12,8 +12,9 @@ from torch import fx
 from rftools.capture.shapes import shape_of as shape_of  # read from here before; callers take it from its home
 from rftools.errors import RequestError, closest
 from rftools.trf.carrier import Carrier
-from rftools.trf.constants import Known, closed_weights
+from rftools.trf.constants import Known
 from rftools.trf.field import Field
+from rftools.trf.offsets import attended, closed_weights, zeros_of_attention
 
 Answer = Field | Sequence[Field | None] | None
 Rule = Callable[["Call"], Answer]
@@ -92,6 +93,14 @@ class Call:
     def closed_weights(self) -> torch.Tensor | None:
         """Which weights of the softmax that is called masks make zero."""
         return closed_weights(self.evaluate, self.node) if isinstance(self.evaluate, Known) else None
+
+    def attended(self) -> torch.Tensor | None:
+        """Which key each query of the attention that is called reads; None for all."""
+        return attended(self.evaluate, self.arguments) if isinstance(self.evaluate, Known) else None
+
+    def zeros_of_attention(self) -> torch.Tensor | None:
+        """Which elements of the attention that is called are zero, since all values that are read are."""
+        return zeros_of_attention(self.evaluate, self.node) if isinstance(self.evaluate, Known) else None
 
     def shape_of(self, name: str) -> tuple[int, ...]:
         return shape_of(self.arguments[name])
