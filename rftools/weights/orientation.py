@@ -20,6 +20,7 @@ from rftools.weights.jumps import Jumps, input_jumps
 from rftools.weights.kernels import Kernels
 from rftools.weights.masks import Masks, masks_of
 from rftools.weights.results import LayerOrientation, OrientationResult
+from rftools.weights.results.orientation import LOPSIDED
 from rftools.weights.source import Weights, chosen, collect
 from rftools.weights.spatial import in_space
 from rftools.weights.statistics.axial import benjamini_hochberg
@@ -203,6 +204,8 @@ def _in_the_plane(layer: Kernels, found: Masks, step: tuple[float, ...], directi
     row = describe(layer.name, shapes.only(present), counts[present], units, directing.seed, rows)
     if null is not None:
         row = _test(row, null, found, (z, sums) if filters else None)
+    elif len(set(layer.kernel)) > 1 or len(set(step)) > 1:
+        row = dataclasses.replace(row, p_rayleigh=None, p_kuiper=None, p_rao=None, note=row.note or LOPSIDED)
     if directing.examples:
         row = dataclasses.replace(
             row, examples=examples_of(layer.weight.reshape(-1, *layer.kernel), shapes, index, directing.examples)

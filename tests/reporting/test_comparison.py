@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import html
 import re
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,13 @@ from torch import nn
 
 import rftools as rf
 from rftools.checks.layers import weighted
+from rftools.checks.sizes import effective_size
 from rftools.erf import compare as compare_effective
 from rftools.loading import as_model
+from rftools.reporting.findings import Thresholds
 from rftools.reporting.page.alignment import align, difference, labels, records
+from rftools.reporting.page.comparison import comparison
+from rftools.reporting.page.method import Provenance
 from rftools.reporting.sections import Value, quantities
 from rftools.reporting.sources.models import from_model, from_models
 from rftools.reporting.sources.results import from_results
@@ -212,3 +217,15 @@ def test_a_comparison_says_which_models_surviving_field_was_left_out(
     page = html.unescape((tmp_path / "r.html").read_text(encoding="utf-8"))
     assert page.count("Surviving fields were left out: 2 layers hold kernels") == 1
     assert "Sequential (2): Surviving fields were left out" in page
+
+
+def test_nets_without_a_common_layer_are_compared_by_what_their_deepest_see() -> None:
+    nets = [
+        nn.Sequential(OrderedDict([(name, nn.Conv2d(3, 4, size, padding=size // 2))]))
+        for name, size in (("a", 3), ("b", 7))
+    ]
+    subjects = from_models(nets, (3, 16, 16), {"images": "white", "count": 2})
+    text = comparison(subjects, Thresholds(), Provenance(None, 0.0))["opening"]["sentence"]
+    assert text.startswith("The deepest layer that was measured can see 3 px in ")
+    sizes = [effective_size(subject.effective.layers[0])[0] for subject in subjects]  # type: ignore[union-attr,index]
+    assert re.findall(r"lies within (\d+) px in .*?, (\d+) px", text) == [(f"{sizes[0]:.0f}", f"{sizes[1]:.0f}")]

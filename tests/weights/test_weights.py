@@ -929,3 +929,18 @@ def test_the_mean_of_sampled_masks_is_that_of_all_within_its_doubt(
     assert (np.abs(off) < 4 * doubt + 1e-9).all()
     alone = np.sqrt(np.diag(sampled.mean_and_covariance[1]) / 2000)
     assert doubt[0] < 0.8 * alone[0]  # moments in closed form take some of it away
+
+
+def test_weights_on_a_lopsided_lattice_are_not_tested_against_the_circle() -> None:
+    """Random weights of 3 x 7 point along x by their lattice alone: R is near 1, and no p calls that a preference."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(4, 8, (3, 7)), nn.Conv2d(8, 8, 5))
+    wide, square = rf.orientation(net, mass="abs")
+    assert wide.resultant is not None
+    assert wide.resultant > 0.9
+    assert (wide.p_rayleigh, wide.p_kuiper, wide.p_rao, wide.q) == (None, None, None, None)
+    assert wide.note is not None
+    assert wide.note.startswith("no p: taps that reach further one way")
+    assert square.p_rayleigh is not None
+    stepped = rf.orientation(net, mass="abs", jumps={"1": (2.0, 1.0)})["1"]
+    assert stepped.p_rayleigh is None

@@ -52,6 +52,7 @@ def is_oriented(row: LayerOrientation, limits: Thresholds) -> bool:
 def _by_weight(subject: Subject, limits: Thresholds) -> Found:
     """Of a net that was not pruned: kernels point where their weights are large, which nothing here tests."""
     rows = [row for row in subject.orientation or () if row.resultant is not None and is_oriented(row, limits)]
+    rows = [row for row in rows if row.p_rayleigh is not None]  # others' lattices have a direction of their own
     if rows:
         row = max(rows, key=lambda row: row.resultant or 0.0)
         words = say("findings.by_weight", name=row.name, angle=row.mean_angle, resultant=row.resultant)

@@ -84,11 +84,18 @@ def findings(subject: Subject, limits: Thresholds | None = None) -> list[Finding
     found = [_as_measured(item, rule, subject) for rule in applying for item in rule.apply(subject, asked)]
     found.sort(key=lambda item: ORDER.index(item.level))
     if not any(item.level != FINE for item in found):
-        parts = sorted({rule.part for rule in applying})
+        parts = list(dict.fromkeys(rule.part for rule in applying))
         rules = counted(len(RULES), "rule")
-        words = say("findings.nothing", rules=rules, parts=", ".join(parts) or say("findings.nothing_here"))
+        named = ", ".join(_heading(part) for part in parts) or say("findings.nothing_here")
+        words = say("findings.nothing", rules=rules, parts=named)
         found.insert(0, Finding("nothing", FINE, words, rules, NO_THRESHOLD, "method"))
     return found
+
+
+def _heading(part: str) -> str:
+    """A section's heading within a sentence."""
+    heading = text_or("sections", part, part)
+    return heading[:1].lower() + heading[1:]
 
 
 def _as_measured(item: Finding, rule: FindingRule, subject: Subject) -> Finding:

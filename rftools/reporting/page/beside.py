@@ -17,6 +17,7 @@ from rftools.reporting.page.cells import cells, rose_rows
 from rftools.reporting.page.changes import kernel_changes
 from rftools.reporting.page.opening import MARGIN, depth_of, layer_shown
 from rftools.reporting.page.render import embedded
+from rftools.reporting.page.sentence import deepest, sides
 from rftools.reporting.sections import Value
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import say
@@ -130,7 +131,8 @@ def _change(change: Value | None) -> str:
 
 def compared(subjects: Sequence[Subject], names: Sequence[str], sizes: Aligned | None) -> str:
     """The comparison in one sentence: the deepest layer's effective size, and the zeros."""
-    clauses = [clause for clause in (_deepest(names, sizes), _zeros(subjects, names)) if clause]
+    fields = _deepest(names, sizes) or _each(subjects, names)
+    clauses = [clause for clause in (fields, _zeros(subjects, names)) if clause]
     text = "; ".join(clauses)
     return text[0].upper() + text[1:] + "." if text else say("beside.models", count=len(subjects))
 
@@ -144,6 +146,19 @@ def _deepest(names: Sequence[str], sizes: Aligned | None) -> str:
     same = change.low is not None and change.high is not None and change.low <= 0 <= change.high
     models = say("beside.between" if same else "beside.than", first=names[0], second=names[1])
     return say("beside.deepest", name=short(name, 40), change=_change(change), models=models)
+
+
+def _each(subjects: Sequence[Subject], names: Sequence[str]) -> str:
+    """What the deepest measured layer of each model sees, where they have none in common."""
+    found = [deepest(subject) for subject in subjects]
+    known = [(sides(row), size, name) for (row, size), name in zip(found, names, strict=True) if row is not None]
+    if len(known) < len(subjects):
+        return ""
+    sees = ", ".join(say("beside.in_one", what=field, name=name) for field, _, name in known)
+    within = [(say("findings.px", size=f"{size[0]:.0f}"), name) for _, size, name in known if size is not None]
+    uses = ", ".join(say("beside.in_one", what=half, name=name) for half, name in within)
+    halves = "; " + say("beside.half", shown=uses) if len(within) == len(known) else ""
+    return say("beside.last", shown=sees) + halves
 
 
 def _zeros(subjects: Sequence[Subject], names: Sequence[str]) -> str:

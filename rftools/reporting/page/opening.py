@@ -17,7 +17,7 @@ from rftools.reporting.findings import Thresholds
 from rftools.reporting.page.render import embedded
 from rftools.reporting.page.sentence import sentence, sides
 from rftools.reporting.subject.subject import Subject
-from rftools.reporting.texts import counted, say
+from rftools.reporting.texts import counted, say, text_or
 from rftools.trf.layer_field import side_of
 
 if TYPE_CHECKING:
@@ -150,4 +150,5 @@ def _words(row: Any, size: tuple[float, float | None, float | None] | None, foun
 def _measured_on(subject: Subject) -> str:
     if subject.effective is None:
         return ""
-    return say("opening.measured_on", source=subject.effective.source or say("method.unnamed"))
+    source = subject.effective.source
+    return say("opening.measured_on", source=text_or("sources", source, source) or say("method.unnamed"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rftools.checks.layers import mapped
-from rftools.checks.sizes import effective_size
+from rftools.checks.sizes import Interval, effective_size
 from rftools.reporting.findings import Thresholds
 from rftools.reporting.findings.orientation import is_oriented
 from rftools.reporting.subject.subject import Subject
@@ -38,19 +38,30 @@ def sides(row: Any) -> str:
 
 
 def _sees(subject: Subject) -> str:
-    rows = [row for row in mapped(subject.theoretical or ()) if all(a.global_ or a.size for a in row.axes)]
-    if not rows:
+    rows = _rows(subject)
+    row, size = deepest(subject)
+    if row is None:
         return ""
-    sizes = {own.name: effective_size(own) for own in subject.effective or () if own.channel is None}
-    measured = [row for row in rows if sizes.get(row.name) is not None]
-    row = measured[-1] if measured else rows[-1]
     key = ("opening.last" if row is rows[-1] else "opening.deepest") + ("" if row.op.startswith("conv") else "_layer")
     bound = say("opening.at_most") if row.status == "bound" else ""
     first = say(key, name=row.name, sides=sides(row), bound=bound, beyond=_beyond(row, subject))
-    if not measured:
+    if size is None:
         return first
     half = "opening.half_at_random" if subject.random else "opening.half"
-    return first + "; " + say(half, size=(sizes[row.name] or (0.0,))[0])
+    return first + "; " + say(half, size=size[0])
+
+
+def _rows(subject: Subject) -> list[Any]:
+    return [row for row in mapped(subject.theoretical or ()) if all(a.global_ or a.size for a in row.axes)]
+
+
+def deepest(subject: Subject) -> tuple[Any, Interval | None]:
+    """The deepest layer whose effective size was measured, and that size; else the deepest whose field is known."""
+    rows = _rows(subject)
+    sizes = {own.name: effective_size(own) for own in subject.effective or () if own.channel is None}
+    measured = [row for row in rows if sizes.get(row.name) is not None]
+    row = measured[-1] if measured else rows[-1] if rows else None
+    return row, None if row is None else sizes.get(row.name)
 
 
 def _beyond(row: Any, subject: Subject) -> str:

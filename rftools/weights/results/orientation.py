@@ -22,6 +22,7 @@ DENSE = (
 )
 
 
+LOPSIDED = "no p: taps that reach further one way than the other have a direction of their own, which weights follow"
 BY_FILTERS = (
     "kernels of one filter depend on each other (shared masks, or one direction), so filters, not kernels, are what "
     "p lattice and the intervals take for independent"
