@@ -181,7 +181,8 @@ def nulls(layers: int, given: argparse.Namespace) -> None:
         known: Nulls = {step: [kind(kernel, step, seed) for seed in range(SEEDS)] for step in steps}
         for taps in ("2", "2-3" if kernel == (2, 2) else "2-7", "magnitude"):
             for number in NUMBERS:
-                if number <= (4096 if len(kernel) == 3 else given.most):
+                wanted = (not given.taps or taps in given.taps) and (not given.kernels or number in given.kernels)
+                if wanted and number <= (4096 if len(kernel) == 3 else given.most):
                     if len(kernel) == 3:
                         lines = spatial(known, kernel, taps, number, layers)
                     else:
@@ -397,6 +398,8 @@ if __name__ == "__main__":
     parser.add_argument("--most", type=int, default=65_536, help="Kernels of a layer.")
     parser.add_argument("--again", type=float, default=0.03, help="A rate so far from 0.05 is counted once more.")
     parser.add_argument("--kernel", action="append", default=[], help="Only of this size (3x3), of the nulls.")
+    parser.add_argument("--taps", action="append", default=[], help="Only masks of so many (2-7, magnitude).")
+    parser.add_argument("--kernels", action="append", type=int, default=[], help="Only layers of so many kernels.")
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--read", type=Path, help="Sum up a page of tables.")
     given = parser.parse_args()

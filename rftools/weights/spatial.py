@@ -24,12 +24,17 @@ from rftools.weights.statistics.axes_clusters import (
 from rftools.weights.statistics.axes_test import sphere_test
 from rftools.weights.statistics.clusters import design_effect, shared, sums_by_filter
 from rftools.weights.statistics.null_axes import SphereNull
-from rftools.weights.statistics.resampling import LEAST, mean_interval
+from rftools.weights.statistics.resampling import mean_interval
 from rftools.weights.statistics.shapes import coordinates
 from rftools.weights.statistics.sphere import axes, fractional_anisotropy, longest_axes, products, tensors
 
 Floats = NDArray[np.float64]
 HAS, SHAPE, ALIVE = 12, 13, 14  # columns of `parts_in_space`
+#: kernels, or filters, below which intervals hold the truth too seldom to be shown (docs/calibration.md)
+ORDER_FROM, SHAPE_FROM, POOLED_FROM = 12, 30, 100
+OTHERS = (
+    20  # that differ from the commonest anisotropy: of fewer the mean's spread is not known (lines have 1, all alike)
+)
 
 
 def in_space(
@@ -84,21 +89,32 @@ def _by_chance(null: SphereNull | None, found: Masks, has: Floats) -> Floats:
 
 
 def _with_ends(row: LayerOrientation, parts: Floats, counts: NDArray[np.int64], seed: int) -> LayerOrientation:
-    """With the intervals of the order, of the mean anisotropy and of the pooled one; none of fewer than five."""
+    """With the intervals of the order, of the mean anisotropy and of the pooled one, each where there are enough."""
     parts, counts = parts[parts[:, ALIVE] > 0], counts[parts[:, ALIVE] > 0]
     assert row.axes is not None
     assert row.axes.order is not None
-    if counts.sum() < LEAST or row.anisotropy is None or row.pooled is None:
+    if counts.sum() < ORDER_FROM or row.anisotropy is None or row.pooled is None:
         return row
     sums = resampled_axes(parts, counts, row.axes.order, np.random.default_rng((seed, 3)))
     own = row.axes
-    if counts[parts[:, HAS] > 0].sum() >= LEAST:
+    if counts[parts[:, HAS] > 0].sum() >= ORDER_FROM:
         low, high = order_interval(orders_of(sums[:, :6]), row.axes.order)
         own = dataclasses.replace(own, order_low=low, order_high=high)
-    spread = mean_interval(sums[:, SHAPE] / np.maximum(sums[:, ALIVE], 1e-300), row.anisotropy, int(counts.sum()))
-    ends = order_interval(pooled_anisotropies(sums[:, 6:12]), row.pooled.anisotropy)
-    pooled = Pooled(row.pooled.anisotropy, None, row.pooled.rank, *ends)
-    return dataclasses.replace(row, anisotropy_low=spread[0], anisotropy_high=spread[1], pooled=pooled, axes=own)
+    row, number = dataclasses.replace(row, axes=own), int(counts.sum())
+    if number >= SHAPE_FROM and row.anisotropy is not None and _others(parts, counts) >= OTHERS:
+        low, high = mean_interval(sums[:, SHAPE] / np.maximum(sums[:, ALIVE], 1e-300), row.anisotropy, number)
+        row = dataclasses.replace(row, anisotropy_low=low, anisotropy_high=high)
+    if number >= POOLED_FROM and row.pooled is not None:
+        ends = order_interval(pooled_anisotropies(sums[:, 6:12]), row.pooled.anisotropy)
+        row = dataclasses.replace(row, pooled=Pooled(row.pooled.anisotropy, None, row.pooled.rank, *ends))
+    return row
+
+
+def _others(parts: Floats, counts: NDArray[np.int64]) -> int:
+    """How many kernels, or filters, have another anisotropy than most."""
+    shape = (parts[:, SHAPE] / np.maximum(parts[:, ALIVE], 1e-300)).round(6)
+    _, which = np.unique(shape, return_inverse=True)
+    return int(counts.sum() - np.bincount(which, weights=counts).max())
 
 
 def _tested(
