@@ -26,6 +26,7 @@ class LearningTask:
     make: Callable[[int, int], tuple[NDArray[np.uint8], NDArray[np.int64]]]
     needs: Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.int64]]
     counts: tuple[int, int] = (3200, 800)  # to learn from, held out
+    unit: str = "px"  # of what is looked at
 
 
 SIDE = 32
@@ -165,5 +166,6 @@ TASKS: dict[str, LearningTask] = {
         ("first", "second"),
         _recall,
         _lag_of_recall,
+        unit="samples",
     ),
 }

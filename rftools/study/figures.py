@@ -9,6 +9,7 @@ import numpy as np
 
 from rftools.study.canvas import COLOURS, MARKS, StudyFigure, done, drawn
 from rftools.study.sheets import fields, roses
+from rftools.study.tables import unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ def _against(column: str, label: str, message: str, log: bool) -> Callable[[dict
 
         def draw(axes: Axes) -> None:
             _scatter(axes, own, column)
-            axes.set_xlabel(label)
+            axes.set_xlabel(label.format(unit=unit_of(own)))
             if log:
                 axes.set_xscale("log")
             else:
@@ -144,12 +145,15 @@ def _anisotropy(tables: dict[str, Any]) -> StudyFigure | None:
 
 DRAWN = (
     _against(
-        "theoretical", "theoretical field of the last convolution (px)", "Accuracy against what a unit can see", False
+        "theoretical",
+        "theoretical field of the last convolution ({unit})",
+        "Accuracy against what a unit can see",
+        False,
     ),
     _against(
-        "effective", "diameter that holds half of the gradient (px)", "Accuracy against what a unit does see", False
+        "effective", "diameter that holds half of the gradient ({unit})", "Accuracy against what a unit does see", False
     ),
-    _against("behavioural", "behavioural field (px)", "Accuracy against what the net uses", False),
+    _against("behavioural", "behavioural field ({unit})", "Accuracy against what the net uses", False),
     fields,
     _against("parameters", "trainable parameters", "Accuracy against parameters", True),
     _against("macs", "multiply-adds of one input", "Accuracy against operations", True),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rftools.study.answers import Effect, doubts, explained, standing
 from rftools.study.figures import figures
 from rftools.study.plan import StudyPlan
+from rftools.study.tables import unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,7 @@ def page(plan: StudyPlan, tables: dict[str, Any]) -> str:
     failed = results[results["error"].notna()]
     return template.render(
         plan=plan,
+        unit=unit_of(results),
         borders=results["border_accuracy"].notna().any(),
         article={row.name: row.article for row in plan.rows},
         told=any(row.article for row in plan.rows if row.name in set(results["row"])),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rftools.study.canvas import COLOURS, StudyFigure, done, drawn, sheet
+from rftools.study.tables import unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,7 @@ def fields(tables: dict[str, Any]) -> StudyFigure | None:
         axes.invert_yaxis()
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel("input pixels (samples), logarithmic")
+        axes.set_xlabel(f"size ({unit_of(own)}), logarithmic")
         axes.figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
 
     caption = (

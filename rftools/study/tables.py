@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rftools.errors import RequestError
 from rftools.files import atomic_write, write_text
+from rftools.models.tasks import TASKS
 from rftools.study.run import Record
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ RESULTS = (
 )  # fmt: skip
 WHOSE = ("net", "row", "seed", "key")
 PARTS = ("results", "epochs", "layers", "roses")
+
+
+def unit_of(results: pd.DataFrame) -> str:
+    """What fields are counted in: pixels, or samples where nets learned sequences."""
+    units = {TASKS[name].unit if name in TASKS else "px" for name in set(results["data"])}
+    return units.pop() if len(units) == 1 else "px"
 
 
 def frames(records: Sequence[Record]) -> dict[str, pd.DataFrame]:

@@ -110,3 +110,13 @@ def test_a_page_of_failures_and_hostile_names_is_whole():
     assert "<script>" not in text
     assert "1 of them failed" in text
     assert summary(frames(records)["results"]) == []
+
+
+def test_studies_of_sequences_count_in_samples() -> None:
+    pd = pytest.importorskip("pandas")
+    from rftools.study.tables import unit_of
+
+    units = [
+        unit_of(pd.DataFrame({"data": names})) for names in (["recall", "recall"], ["patches"], ["recall", "marks"])
+    ]
+    assert units == ["samples", "px", "px"]
