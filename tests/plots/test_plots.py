@@ -689,3 +689,13 @@ def test_numbers_below_kernels_stand_in_rows_of_their_own() -> None:
     for place in places:
         assert all(abs(place - edge) > 0.2 for top, bottom in tiles for edge in (top, bottom))
         assert not any(top < place < bottom for top, bottom in tiles)
+
+
+def test_axes_with_one_course_are_one_line() -> None:
+    import rftools as rf
+
+    net = torch.nn.Sequential(torch.nn.Conv3d(1, 2, (3, 5, 5)), torch.nn.Conv3d(2, 1, (1, 3, 3)))
+    scene = describe(rf.theoretical(net, input_size=(1, 8, 16, 16)), "growth")
+    assert [mark.label for mark in scene.marks(sc.Line)] == ["field, depth", "field, height and width"]
+    labels = [mark.label for mark in scene.marks(sc.ReferenceLine)]
+    assert labels == ["image, depth (8 px)", "image, height and width (16 px)"]

@@ -40,11 +40,12 @@ def growth(result: TheoreticalResult, other: TheoreticalResult | None = None) ->
     names = AXIS_NAMES.get(len(sides), tuple(f"axis {i}" for i in range(len(sides))))
     marks: list[Mark] = _branches(rows)
     curves = [[_size(row, axis, side) for row in rows] for axis, side in enumerate(sides)]
-    same = all(curve == curves[0] for curve in curves)
-    for axis, curve in enumerate(curves[:1] if same else curves):
-        marks += _curve(rows, curve, axis, "field" if same else f"field, {names[axis]}")
+    for axis, curve in enumerate(curves):
+        if curves.index(curve) == axis:  # axes with one course are one line, so that none hides another
+            marks += _curve(rows, curve, axis, _named("field", names, [own == curve for own in curves]))
     for side in sorted(set(sides)):
-        label = "image size" if len(set(sides)) == 1 else f"image {names[sides.index(side)]}"
+        label = _named("image", names, [own == side for own in sides])
+        label = "image size" if label == "image" else label
         marks.append(ReferenceLine(colour="series-2", label=f"{label} ({side} px)", value=side))
     sizes = [v for curve in curves for v in curve if v is not None]
     return Scene(
@@ -61,6 +62,15 @@ def growth(result: TheoreticalResult, other: TheoreticalResult | None = None) ->
         + (" The band reaches down to the field of the narrowest branch." if marks and _branches(rows) else ""),
         alt=_growth_alt(result, sizes),
     )
+
+
+def _named(what: str, names: Sequence[str], chosen: Sequence[bool]) -> str:
+    """What is drawn of which axes: of all of them without a word.
+
+    >>> _named("field", ("depth", "height", "width"), [False, True, True]), _named("field", ("length",), [True])
+    ('field, height and width', 'field')
+    """
+    return what if all(chosen) else f"{what}, {' and '.join(n for n, own in zip(names, chosen, strict=True) if own)}"
 
 
 def _branches(rows: Sequence[LayerField]) -> list[Mark]:
