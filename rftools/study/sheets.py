@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rftools.study.canvas import COLOURS, StudyFigure, done, drawn, sheet
 from rftools.study.tables import unit_of
@@ -66,11 +67,12 @@ def roses(tables: dict[str, Any]) -> StudyFigure | None:
             _rose(panel, sectors[sectors["row"] == row], row)
         for panel in panels[len(rows) :]:
             panel.set_visible(False)
-        canvas.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+        canvas.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
 
     caption = (
         "Axes from 0 to 180 degrees, counter-clockwise from the x axis; a sector's area is its share, the inner circle "
-        "an even spread. On a lattice random taps favour some directions: the outline is the yardstick."
+        "an even spread. On a lattice random taps favour some directions: the outline is the yardstick. Black lines "
+        "are its 95 % range: the layers' own ranges added in squares, as those of independent draws are."
     )
     title = "Which way do pruned kernels point?"
     return StudyFigure(title, caption, sheet(draw, (1.9 * ACROSS, 1.75 * lines + 0.5)))
@@ -85,6 +87,18 @@ def _rose(panel: Any, own: pd.DataFrame, row: str) -> None:
     panel.bar(
         middle, np.sqrt(summed["chance"] / even), width, fill=False, ec=COLOURS[1], lw=1.2, label="random taps, mean"
     )
+    ends = [np.sqrt(np.maximum(ends, 0) / even) for ends in _range(own, summed)]
+    panel.vlines(middle, *ends, color="black", lw=1.6, label="random taps, 95 % range")
     panel.set(thetamin=-8, thetamax=173, xticks=np.deg2rad([0, 45, 90, 135]), yticks=[1], yticklabels=[""])
     panel.tick_params(labelsize=8, pad=-2)
     panel.set_title(f"{row}\n{summed['kernels'].sum():,} kernels", fontsize=9)
+
+
+def _range(own: pd.DataFrame, summed: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where 95 % of random taps lie in each sector of ``summed``, layers and seeds together: they are drawn apart, so
+    the distances of their ends from their means add up in squares.
+    """
+    below, above = (own["chance"] - own["chance_low"]) ** 2, (own["chance_high"] - own["chance"]) ** 2
+    apart = own.assign(below=below, above=above).groupby(["from", "to"])[["below", "above"]].sum().reset_index()
+    mean = summed["chance"].to_numpy(float)
+    return mean - np.sqrt(apart["below"].to_numpy(float)), mean + np.sqrt(apart["above"].to_numpy(float))

@@ -10,6 +10,7 @@ from scipy import stats
 from rftools.study.answers import difference, doubts, explained, ranking, spanning_pairs, standing, surely
 from rftools.study.page import page, summary
 from rftools.study.plan import read_plan
+from rftools.study.sheets import _range
 from rftools.study.tables import frames
 
 
@@ -74,6 +75,32 @@ def test_effects_are_found_with_their_intervals():
     assert field.low < 0 < field.high
     assert size is not None
     assert size.low > 0
+
+
+def test_a_mixed_model_finds_the_same_effects():
+    """With a random intercept a net and equal seeds, REML's fixed effects are those of least squares; statsmodels'
+    intervals meet the bootstrap's."""
+    smf = pytest.importorskip("statsmodels.formula.api")
+    own = nets(2.0, 0.5, noise=1.0)
+    own = own.assign(points=100 * own["accuracy"] + own["row"].map(lambda row: 0.8 * ((int(row[1:]) * 5) % 7 - 3)))
+    own = own.assign(accuracy=own["points"] / 100, field=np.log2(own["theoretical"]), size=np.log2(own["parameters"]))
+    other = smf.mixedlm("points ~ field + size", own, groups=own["row"]).fit()
+    ends = other.conf_int()
+    for effect, name in zip(explained(own, "theoretical") or (), ("field", "size"), strict=True):
+        assert effect.points == pytest.approx(other.fe_params[name], abs=1e-5)
+        low, high = ends.loc[name]
+        assert effect.low < other.fe_params[name] < effect.high
+        assert 0.5 < (effect.high - effect.low) / (high - low) < 2
+
+
+def test_ranges_of_random_taps_add_up_in_squares():
+    """Of two layers whose counts are normal: the 95 % range of the sum of independent draws has 1.96 times the root of
+    the variances' sum."""
+    ends = {"from": 0.0, "to": 15.0, "kernels": 1}
+    layers = [(100.0, 3.0), (50.0, 4.0)]  # mean and standard deviation: 3, 4 and 5
+    rows = [ends | {"chance": m, "chance_low": m - 1.96 * s, "chance_high": m + 1.96 * s} for m, s in layers]
+    low, high = _range(pd.DataFrame(rows), pd.DataFrame([ends | {"chance": 150.0}]))
+    assert (low[0], high[0]) == pytest.approx((150 - 9.8, 150 + 9.8))
 
 
 def test_few_nets_explain_nothing():

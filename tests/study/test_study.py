@@ -214,6 +214,33 @@ def test_workers_that_are_killed_are_replaced_and_give_the_same(whole, tmp_path)
 
 
 @pytest.mark.slow
+def test_the_scheduler_alone_is_killed_and_nothing_is_lost(whole, tmp_path):
+    """At random moments, its workers left to end by themselves; then the same command goes on."""
+    plan, folder = whole
+    draw, out = random.Random(1), tmp_path / "scheduler"
+    for _ in range(6):
+        process = started(plan, out, "--workers", "2")
+        time.sleep(draw.uniform(4, 20))
+        process.kill()  # of the group only this one, which holds the scheduler
+        process.wait()
+        no_one_left(process.pid)
+    assert started(plan, out, "--workers", "2").wait() == 0
+    assert same(folder, out)
+
+
+def no_one_left(group: int) -> None:
+    """Wait until the group has no process any more; end it, and fail, after a minute."""
+    for _ in range(120):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.5)
+    os.killpg(group, signal.SIGKILL)
+    pytest.fail("workers outlived their scheduler by a minute")
+
+
+@pytest.mark.slow
 def test_two_workers_give_the_numbers_of_one(whole, tmp_path):
     plan, _ = whole
     study(plan, tmp_path / "one", scale="two")
