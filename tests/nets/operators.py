@@ -30,6 +30,7 @@ SINGLE: dict[str, Function] = {
     },
     # of numbers between -1 and 1 rounding leaves hardly more than one
     **{name: lambda x, name=name: getattr(torch, name)(40 * x) for name in ("floor", "ceil", "round", "trunc")},  # type: ignore[misc]
+    "sinc": lambda x: (x + 0.5).sinc(),  # of zero it is one, and of nothing more
     "sign": lambda x: (x - 0.3).sign(),  # of x itself a factor that is never negative would change nothing
     "log": lambda x: (x.abs() + 1).log() + (x.abs() + 2).log2() + x.abs().log1p() + (x.abs() + 1).log10(),
     "roots": lambda x: (x.square() + 1).sqrt() + (x.square() + 1).rsqrt() + (x.square() + 1).reciprocal(),

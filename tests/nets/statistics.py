@@ -94,7 +94,7 @@ def ordered(r: random.Random, rank: int) -> nn.Module:
             "topk": lambda: x.topk(3, -1)[0],
             "kthvalue": lambda: x * x.kthvalue(2, -1, keepdim=True)[0],
             "median": lambda: x + x.median(-1, keepdim=True)[0],
-            "quantile": lambda: x + (x + torch.linspace(-1, 1, x.shape[-1]).to(x)).quantile(0.3, -1, keepdim=True),
+            "quantile": lambda: x + (x + torch.linspace(-0.1, 0.1, x.shape[-1]).to(x)).quantile(0.3, -1, keepdim=True),
         }[how]()
 
     return Apply(function, how)
