@@ -104,8 +104,8 @@ class Perturbation:
     ) -> None:
         """``rounds``: weights that are zero but for rounding (of an interpolation) move a place, and are no path.
 
-        ``faint``: weights of exp(-100) (a mask that closes nothing) are paths, which get lost in a sum of others: what
-        a field claims is asked of gradients too.
+        ``faint``: weights of exp(-100) (a mask that closes nothing; hundreds of steps of a state that forgets) are
+        paths, which get lost in a sum of others: what a field claims is asked of gradients too.
         """
         self.module = module
         self.size = input_size

@@ -22,6 +22,7 @@ from rftools.trf.alike import MOVES, moved
 
 MOST_STEPS = 16  # between a softmax and the constant that closes its paths
 SAME = frozenset((*COPIES, *OTHER_COPIES, *DROPOUTS, "to", "type_as"))
+LOGARITHMS = frozenset(("log_softmax", "_log_softmax"))
 Found = torch.Tensor | None
 
 
@@ -55,14 +56,18 @@ def _offset(known: Asked, node: fx.Node, steps: int) -> Found:
         return known.offset(args[0], steps)
     if name in {"add", "sub", "rsub"}:
         alpha = node.kwargs.get("alpha", args[2] if len(args) > 2 else 1)
-        first, second = (known.offset(value, steps) for value in args[:2])
         factors = {"add": (1, alpha), "sub": (1, _minus(alpha)), "rsub": (_minus(alpha), 1)}[name]
-        return _added(_times(first, factors[0]), _times(second, factors[1]))
+        return _added(*(_times(known, value, factor, steps) for value, factor in zip(args, factors, strict=False)))
     if name in {"baddbmm", "addmm"}:
-        return _times(known.offset(args[0], steps), node.kwargs.get("beta", 1))
+        return _times(known, args[0], node.kwargs.get("beta", 1), steps)
+    if name == "neg":
+        return _times(known, args[0], -1, steps)
+    if name in LOGARITHMS:
+        own = known.offset(args[0], steps)
+        return None if own is None else _beside(own, _dim(node))
     if name in {"mul", "div"}:
         factor = args[1] if name == "mul" or not isinstance(args[1], (int, float)) else 1 / (args[1] or math.inf)
-        return _times(known.offset(args[0], steps), factor)
+        return _times(known, args[0], factor, steps)
     if name == "masked_fill":
         return _chosen(known, args[1], args[2], args[0], steps)
     if name == "where" and len(args) == 3:
@@ -81,9 +86,16 @@ def _minus(factor: Any) -> Any:
     return -factor if isinstance(factor, (int, float)) else None
 
 
-def _times(found: Found, factor: Any) -> Found:
-    """By a number; zero leaves nothing, and of other factors nothing is known."""
-    return found * factor if found is not None and isinstance(factor, (int, float)) and factor != 0 else None
+def _times(known: Asked, value: Any, factor: Any, steps: int) -> Found:
+    """By a number; zero leaves nothing, and of other factors nothing is known.
+
+    A factor that makes data larger brings them as much closer to what is to be outweighed: that one is left as it is.
+    """
+    found = known.offset(value, steps)
+    if found is None or not isinstance(factor, (int, float)) or factor == 0:
+        return None
+    constant = not isinstance(value, fx.Node) or known.fixed(value) is not None
+    return found * (factor if constant else math.copysign(min(abs(factor), 1), factor))
 
 
 def _added(first: Found, second: Found) -> Found:
@@ -116,20 +128,23 @@ def _joined(known: Asked, node: fx.Node, steps: int) -> Found:
 
 def closed_weights(known: Asked, node: fx.Node) -> Found:
     """The weights of a softmax that constants make zero; None for none."""
-    found, shape, dim = known.offset(node.args[0]), shape_of(node), node.args[1]
-    if found is None or not isinstance(dim, int):
-        return None
-    dim -= len(shape) if dim >= 0 else 0
-    closed = _closed_beside(found, dim)
-    return closed.expand(shape) if closed is not None and bool(closed.any()) else None
+    found = known.offset(node.args[0])
+    closed = None if found is None else _beside(found, _dim(node)).exp() == 0
+    return closed.expand(shape_of(node)) if closed is not None and bool(closed.any()) else None
 
 
-def _closed_beside(offset: torch.Tensor, dim: int) -> Found:
-    """Where a constant is so far below the others of its sum; a sum of nothing but minus infinity is no number."""
-    if offset.ndim < -dim:
-        return None
+def _dim(node: fx.Node) -> int:
+    """The dimension of a softmax, counted from the end."""
+    dim = node.args[1]
+    assert isinstance(dim, int)
+    return dim - len(shape_of(node)) if dim >= 0 else dim
+
+
+def _beside(offset: torch.Tensor, dim: int) -> torch.Tensor:
+    """Constants measured against the largest of their sum; a sum of nothing but minus infinity is no number."""
+    offset = offset.reshape((1,) * (-dim - offset.ndim) + offset.shape)
     most = offset.amax(dim, keepdim=True).clamp(max=0)
-    return (offset - torch.where(most.isfinite(), most, 0)).exp() == 0
+    return offset - torch.where(most.isfinite(), most, 0)
 
 
 def attended(known: Asked, given: Mapping[str, Any]) -> Found:
@@ -142,8 +157,8 @@ def attended(known: Asked, given: Mapping[str, Any]) -> Found:
     offset, choice = (None, None) if mask is None else (known.offset(mask), known.choice(mask))
     if choice is not None and choice.dtype == torch.bool:
         reads = reads & choice
-    elif offset is not None and (closed := _closed_beside(torch.where(reads, offset, -math.inf), -1)) is not None:
-        reads = ~closed
+    elif offset is not None:
+        reads = _beside(torch.where(reads, offset, -math.inf), -1).exp() != 0
     reads = reads.expand(*reads.shape[:-2], queries, keys)
     return None if bool(reads.all()) else reads
 

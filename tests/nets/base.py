@@ -24,6 +24,7 @@ class Kind:
 
     ``folds``: a border repeats the input's own values, so that a window without borders does not hold them all.
     ``rounds``: weights that are zero by construction are rounding (of resampling), which moves values by so little.
+    ``faint``: what lies far back is forgotten until rounding takes it.
     ``survives``: the step serves in nets whose weights have zeros (smooth, with weights of its own or none).
     """
 
@@ -33,20 +34,26 @@ class Kind:
     folds: bool
     survives: bool
     rounds: bool
+    faint: bool
 
 
 KINDS: dict[str, Kind] = {}
 
 
 def kind(
-    *ranks: int, weight: float = 1.0, folds: bool = False, survives: bool = False, rounds: bool = False
+    *ranks: int,
+    weight: float = 1.0,
+    folds: bool = False,
+    survives: bool = False,
+    rounds: bool = False,
+    faint: bool = False,
 ) -> Callable[[Maker], Maker]:
     """Register the function that follows as a kind of step, under its own name."""
 
     def register(make: Maker) -> Maker:
         name = make.__name__
         assert name not in KINDS, name
-        KINDS[name] = Kind(make, ranks or (1, 2, 3), weight, folds, survives, rounds)
+        KINDS[name] = Kind(make, ranks or (1, 2, 3), weight, folds, survives, rounds, faint)
         return make
 
     return register
@@ -108,6 +115,10 @@ class Net(nn.Module):
     @property
     def rounds(self) -> bool:
         return any(KINDS[name].rounds for name, _ in self.drawn)
+
+    @property
+    def faint(self) -> bool:
+        return any(KINDS[name].faint for name, _ in self.drawn)
 
     def forward(self, x: torch.Tensor) -> Any:
         for step in self.steps[:-1]:

@@ -155,7 +155,7 @@ def coordinate_attention(r: random.Random, rank: int) -> nn.Module:
     return Apply(function, conv=conv)
 
 
-@kind(2, 3)
+@kind(2, 3, faint=True)
 def flattened_map(r: random.Random, rank: int) -> nn.Module:
     """A map as a line of its places, treated as a line, and as a map again."""
     how, conv = r.choice(["conv", "roll", "norm", "gru"]), nn.Conv1d(CHANNELS, CHANNELS, 3, padding=1)

@@ -22,7 +22,7 @@ BAND = (torch.arange(64)[:, None] - torch.arange(64)[None, :]).abs() <= 1
 
 
 def check_net(net: Net) -> Judged:
-    return judge(net, INPUT[net.rank], folds=net.folds, rounds=net.rounds)
+    return judge(net, INPUT[net.rank], folds=net.folds, rounds=net.rounds, faint=net.faint)
 
 
 def is_wrong(net: Net) -> bool:
@@ -286,6 +286,15 @@ CASES: dict[str, Callable[[], nn.Module]] = {
             ).mT
         ),
         band=BAND,
+    ),
+    "a temperature over a mask": lambda: Apply(
+        lambda step, x: (((x.mT @ x - 20 * (~step.band[:13, :13]).to(x)) / 0.01).softmax(-1) @ x.mT).mT, band=BAND
+    ),
+    "a mask whose sign is turned": lambda: Apply(
+        lambda step, x: ((-(x.mT @ x + 1e9 * (~step.band[:13, :13]).to(x))).softmax(-1) @ x.mT).mT, band=BAND
+    ),
+    "a masked logarithm and its exponential": lambda: Apply(
+        lambda step, x: ((x.mT @ x).masked_fill(~step.band[:13, :13], -1e9).log_softmax(-1).exp() @ x.mT).mT, band=BAND
     ),
     "powers of two": lambda: Apply(lambda x: (x - 800 * (torch.arange(13) > 6).to(x)).exp2()),
     "rows of minus infinity": lambda: Apply(
