@@ -23,7 +23,8 @@ MOVES = frozenset(
         *SAME_ELEMENTS,
         *("permute", "transpose", "t", "mT", "expand", "slice", "select", "narrow", "flip", "roll", "movedim"),
         *("permute_copy", "transpose_copy", "expand_copy", "slice_copy", "select_copy", "repeat", "swapaxes"),
-        *("pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "rot90"),
+        *("pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "rot90", "fft_fftshift", "fft_ifftshift"),
+        *("moveaxis", "swapdims", "fliplr", "flipud"),
     )
 )
 UNCHANGED = frozenset((*COPIES, "detach"))

@@ -296,6 +296,9 @@ CASES: dict[str, Callable[[], nn.Module]] = {
     "a masked logarithm and its exponential": lambda: Apply(
         lambda step, x: ((x.mT @ x).masked_fill(~step.band[:13, :13], -1e9).log_softmax(-1).exp() @ x.mT).mT, band=BAND
     ),
+    "zeros whose axes change places": lambda: Apply(
+        lambda x: torch.swapdims(torch.moveaxis(F.pad(x[..., 4:], (0, 4)), 1, 2), 1, 2).flip(-1) * x.roll(1, -1)
+    ),
     "powers of two": lambda: Apply(lambda x: (x - 800 * (torch.arange(13) > 6).to(x)).exp2()),
     "rows of minus infinity": lambda: Apply(
         lambda step, x: (
