@@ -34,8 +34,8 @@ class UNet(nn.Module):
         self.out = conv(2 * CHANNELS, CHANNELS, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        skip = self.down(x).relu()
-        y = self.bottom(POOL[self.rank - 1](skip, 2)).relu()
+        skip = self.down(x).sin()  # of bounded numbers a relu may leave none
+        y = self.bottom(POOL[self.rank - 1](skip, 2)).sin()
         y = self.rise(y) if self.up == "transposed" else F.interpolate(y, scale_factor=2, mode=self.up)
         return self.out(torch.cat(_cropped(skip, y), 1))
 
