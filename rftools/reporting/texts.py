@@ -51,6 +51,11 @@ def spoken_as_given(function: Callable[Concatenate[S, P], R]) -> Callable[Concat
     return spoken
 
 
+def of_sequences() -> bool:
+    """Whether what is said now is of sequences."""
+    return _OF_SEQUENCES.get()
+
+
 def _spoken(value: Any) -> Any:
     return in_samples(value) if _OF_SEQUENCES.get() else value
 

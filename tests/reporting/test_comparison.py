@@ -21,6 +21,7 @@ from rftools.loading import as_model
 from rftools.reporting.findings import Thresholds
 from rftools.reporting.page.alignment import align, difference, labels, records
 from rftools.reporting.page.comparison import comparison
+from rftools.reporting.page.contents import contents
 from rftools.reporting.page.method import Provenance
 from rftools.reporting.sections import Value, quantities
 from rftools.reporting.sources.models import from_model, from_models
@@ -229,3 +230,36 @@ def test_nets_without_a_common_layer_are_compared_by_what_their_deepest_see() ->
     assert text.startswith("The deepest layer that was measured can see 3 px in ")
     sizes = [effective_size(subject.effective.layers[0])[0] for subject in subjects]  # type: ignore[union-attr,index]
     assert re.findall(r"lies within (\d+) px in .*?, (\d+) px", text) == [(f"{sizes[0]:.0f}", f"{sizes[1]:.0f}")]
+
+
+def test_many_models_are_said_by_their_ends() -> None:
+    nets = [nn.Sequential(nn.Conv2d(3, 4, size, padding=size // 2)) for size in (3, 3, 5, 7)]
+    text = comparison(from_models(nets, (3, 16, 16), {"count": 2}), Thresholds(), Provenance(None, 0.0))
+    assert text["opening"]["sentence"].startswith(
+        "The deepest layer that was measured can see 3 px to 7 px in the 4 models;"
+    )
+    same = comparison(from_models(nets[:1] * 4, (3, 16, 16), {"count": 2}), Thresholds(), Provenance(None, 0.0))
+    assert "can see 3 px in all 4 models; half of what moves it lies within " in same["opening"]["sentence"]
+
+
+def test_long_names_are_short_in_sentences() -> None:
+    net = nn.Sequential(OrderedDict([("x" * 10_000, nn.Conv2d(3, 4, 31, padding=15))]))
+    (subject,) = from_models([net], (3, 16, 16), {"count": 2})
+    content = contents(subject, None, Thresholds(), Provenance(None, 0.0))
+    assert len(content["opening"]["sentence"]) < 300
+    assert max(len(item.sentence) for item in content["findings"]) < 400
+
+
+def test_comparisons_of_sequences_are_drawn_in_samples() -> None:
+    nets = [nn.Sequential(nn.Conv1d(1, 2, size, padding=size // 2)) for size in (3, 5)]
+    content = comparison(from_models(nets, (1, 32), {"count": 2}), Thresholds(), Provenance(None, 0.0))
+    figures = [figure.markup for section in content["sections"] for figure in section["figures"]]
+    assert any("samples" in markup for markup in figures)
+    assert not any("px)" in markup for markup in figures)
+
+
+def test_a_net_without_places_says_that_it_sees_all() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(48, 10), nn.ReLU(), nn.Linear(10, 2))
+    (subject,) = from_models([net], (3, 4, 4), None)
+    text = contents(subject, None, Thresholds(), Provenance(None, 0.0))["opening"]["sentence"]
+    assert text.startswith("No layer has a place of its own in the image: each unit of the model sees all of it")

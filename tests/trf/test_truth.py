@@ -99,6 +99,8 @@ def test_surviving_fields_are_what_moves(block: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
+@pytest.mark.filterwarnings("ignore:var")
+@pytest.mark.filterwarnings("ignore:std")
 def test_every_rule_is_drawn() -> None:
     """By random nets, or by a net of its own in `tests.nets.rare`; what neither can reach is listed with its reason."""
     drawn: set[str] = set()

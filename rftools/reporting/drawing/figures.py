@@ -8,8 +8,10 @@ from typing import Any
 from rftools.errors import RequestError
 from rftools.plots import describe
 from rftools.plots.scene import Scene
+from rftools.plots.sequences import of_samples
 from rftools.plots.theme import FONTS, THEMES
 from rftools.reporting.drawing.chart import chart
+from rftools.reporting.texts import of_sequences
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Figure:
 
 def themed(scene: Scene) -> str:
     """The scene for a page: colours by role, so that one drawing serves light and dark, with a text alternative."""
-    return chart(scene, scene.alt or scene.title)
+    shown = of_samples(scene) if of_sequences() else scene
+    return chart(shown, shown.alt or shown.title)
 
 
 def variables(name: str) -> str:

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from rftools.checks.sizes import effective_share
-from rftools.reporting.findings.registry import NOTICE, PROBLEM, Finding, Found, Thresholds, finding, named, percent
+from rftools.plots.scene import short
+from rftools.reporting.findings.registry import (
+    LONGEST,
+    NOTICE,
+    PROBLEM,
+    Finding,
+    Found,
+    Thresholds,
+    finding,
+    named,
+    percent,
+)
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import counted, say
 
@@ -19,7 +30,7 @@ def _small_effective(subject: Subject, limits: Thresholds) -> Found:
     spread = say("findings.spread", low=100 * (low or 0), high=100 * (high or 0)) if known_spread else ""
     if share < limits.effective_share:
         name = row.name or say("findings.The_model")
-        words = say("findings.small_effective", name=name, share=100 * share, spread=spread)
+        words = say("findings.small_effective", name=short(name, LONGEST), share=100 * share, spread=spread)
         figures = (percent(share), percent(limits.effective_share))
         yield Finding("small effective field", NOTICE, words, *figures, "effective", (row.name,))
 

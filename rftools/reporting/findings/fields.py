@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rftools.checks.layers import weighted
+from rftools.plots.scene import short
 from rftools.reporting.findings.registry import (
     FINE,
+    LONGEST,
     NOTICE,
     PROBLEM,
     Finding,
@@ -45,7 +47,9 @@ def _clipped(subject: Subject, limits: Thresholds) -> Found:
         first, count = over[0], counted(len(over), "convolution")
         fields = [(axis.size or 0, side) for axis, side in zip(first.axes, sides, strict=True)]
         size, side = max(fields, key=lambda pair: pair[0] / pair[1])
-        words = say("findings.clipped", name=first.name, size=size, side=side, count=count, all=len(rows))
+        words = say(
+            "findings.clipped", name=short(first.name, LONGEST), size=size, side=side, count=count, all=len(rows)
+        )
         figures = (say("findings.px", size=size), say("findings.px", size=side))
         yield Finding("clipped", NOTICE, words, *figures, "theoretical", tuple(row.name for row in over))
 
@@ -59,7 +63,7 @@ def _objects(subject: Subject, limits: Thresholds) -> Found:
         size = f"{width}x{height}"
         asked = say("findings.px", size=size)
         if seeing:
-            words = say("findings.object_fits", size=size, name=seeing[0])
+            words = say("findings.object_fits", size=size, name=short(seeing[0], LONGEST))
             yield Finding("objects", FINE, words, seeing[0], asked, "theoretical", (seeing[0],))
         else:
             words = say("findings.object_too_large", size=size)
@@ -89,7 +93,7 @@ def _gridding(subject: Subject, limits: Thresholds) -> Found:
     worst = max(sum(length for _, length in axis.holes) / (axis.size or 1) for axis in row.axes)
     if worst > 0:
         level = PROBLEM if worst > limits.hole_share else NOTICE
-        words = say("findings.gridding", name=row.name or say("findings.the_model"), share=100 * worst)
+        words = say("findings.gridding", name=short(row.name or say("findings.the_model"), LONGEST), share=100 * worst)
         yield Finding("gridding", level, words, percent(worst), percent(limits.hole_share), "theoretical", (row.name,))
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rftools.reporting.findings.registry import FINE, NO_THRESHOLD, NOTICE, Finding, Found, Thresholds, finding, named
+from rftools.plots.scene import short
+from rftools.reporting.findings.registry import (
+    FINE,
+    LONGEST,
+    NO_THRESHOLD,
+    NOTICE,
+    Finding,
+    Found,
+    Thresholds,
+    finding,
+    named,
+)
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import counted, say
 
@@ -28,7 +39,7 @@ def _anisotropic(subject: Subject, limits: Thresholds) -> Found:
             count=len(odd),
             all=counted(len(tested), "layer"),
             names=named(names),
-            name=strongest.name,
+            name=short(strongest.name, LONGEST),
             angle=strongest.mean_angle,
             resultant=strongest.resultant,
         )
@@ -55,5 +66,5 @@ def _by_weight(subject: Subject, limits: Thresholds) -> Found:
     rows = [row for row in rows if row.p_rayleigh is not None]  # others' lattices have a direction of their own
     if rows:
         row = max(rows, key=lambda row: row.resultant or 0.0)
-        words = say("findings.by_weight", name=row.name, angle=row.mean_angle, resultant=row.resultant)
+        words = say("findings.by_weight", name=short(row.name, LONGEST), angle=row.mean_angle, resultant=row.resultant)
         yield Finding("anisotropic", FINE, words, f"R = {row.resultant:.2f}", NO_THRESHOLD, "orientation", (row.name,))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from rftools.errors import RequestError
+from rftools.plots.scene import short
 from rftools.reporting.subject.subject import Subject
 from rftools.reporting.texts import counted, plural, say, text_or
 
@@ -13,6 +14,7 @@ PROBLEM, NOTICE, FINE = "problem", "notice", "fine"
 ORDER = (PROBLEM, NOTICE, FINE)
 NO_THRESHOLD = "-"
 BY_WEIGHTS = ("effective", "orientation")  # parts that say nothing of a trained net where weights are random
+LONGEST = 60  # letters of a layer's name in a sentence
 NAMED = 4  # layers named in a sentence before "and n more"
 
 
@@ -107,7 +109,7 @@ def _as_measured(item: Finding, rule: FindingRule, subject: Subject) -> Finding:
 
 def named(layers: Sequence[str]) -> str:
     """The first layers' names, and how many more there are."""
-    shown = ", ".join(name or plural(1, "model") for name in layers[:NAMED])
+    shown = ", ".join(short(name or plural(1, "model"), LONGEST) for name in layers[:NAMED])
     more = len(layers) - NAMED
     return say("findings.more", names=shown, rest=more) if more > 0 else shown
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rftools.plots.scene import short
 from rftools.reporting.findings.registry import (
     FINE,
+    LONGEST,
     NAMED,
     NOTICE,
     PROBLEM,
@@ -47,4 +49,4 @@ def _what_is_left(row: LayerField) -> str:
     left, before = ("x".join(map(str, sides)) for sides in (row.surviving.sizes, whole))
     spans = say("findings.spans", left=left) if left == before else say("findings.spans_of", left=left, whole=before)
     share = 100 * row.surviving.share
-    return say("findings.left", name=row.name or say("findings.the_model"), share=share, spans=spans)
+    return say("findings.left", name=short(row.name or say("findings.the_model"), LONGEST), share=share, spans=spans)

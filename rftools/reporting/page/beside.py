@@ -24,6 +24,7 @@ from rftools.reporting.texts import say
 from rftools.trf.layer_field import side_of
 
 MOST_MODELS, MOST_LAYERS = 12, 24  # beside each other, and that one slider goes through
+FEW = 3  # models whose sizes are said one by one
 LARGE = 4  # models beside each other with all their drawings; more are small multiples of their maps
 
 
@@ -154,11 +155,20 @@ def _each(subjects: Sequence[Subject], names: Sequence[str]) -> str:
     known = [(sides(row), size, name) for (row, size), name in zip(found, names, strict=True) if row is not None]
     if len(known) < len(subjects):
         return ""
-    sees = ", ".join(say("beside.in_one", what=field, name=name) for field, _, name in known)
-    within = [(say("findings.px", size=f"{size[0]:.0f}"), name) for _, size, name in known if size is not None]
-    uses = ", ".join(say("beside.in_one", what=half, name=name) for half, name in within)
-    halves = "; " + say("beside.half", shown=uses) if len(within) == len(known) else ""
-    return say("beside.last", shown=sees) + halves
+    sees = _in_each([field for field, _, _ in known], names)
+    halves = [say("findings.px", size=f"{size[0]:.0f}") for _, size, _ in known if size is not None]
+    uses = "; " + say("beside.half", shown=_in_each(halves, names)) if len(halves) == len(known) else ""
+    return say("beside.last", shown=sees) + uses
+
+
+def _in_each(sizes: Sequence[str], names: Sequence[str]) -> str:
+    """Sizes model by model; of many models their ends."""
+    if len(sizes) > FEW and len(set(sizes)) == 1:
+        return say("beside.in_all", what=sizes[0], count=len(sizes))
+    if len(sizes) > FEW:
+        least, *_, most = sorted(sizes, key=lambda size: (len(size), size))
+        return say("beside.from_to", least=least, most=most, count=len(sizes))
+    return ", ".join(say("beside.in_one", what=size, name=name) for size, name in zip(sizes, names, strict=True))
 
 
 def _zeros(subjects: Sequence[Subject], names: Sequence[str]) -> str:

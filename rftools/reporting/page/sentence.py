@@ -6,6 +6,7 @@ from typing import Any
 
 from rftools.checks.layers import mapped
 from rftools.checks.sizes import Interval, effective_size
+from rftools.plots.scene import short
 from rftools.reporting.findings import Thresholds
 from rftools.reporting.findings.orientation import is_oriented
 from rftools.reporting.subject.subject import Subject
@@ -41,14 +42,28 @@ def _sees(subject: Subject) -> str:
     rows = _rows(subject)
     row, size = deepest(subject)
     if row is None:
-        return ""
+        return _without_place(subject)
     key = ("opening.last" if row is rows[-1] else "opening.deepest") + ("" if row.op.startswith("conv") else "_layer")
     bound = say("opening.at_most") if row.status == "bound" else ""
-    first = say(key, name=row.name, sides=sides(row), bound=bound, beyond=_beyond(row, subject))
+    first = say(
+        key,
+        name=short(row.name or say("script.model"), 40),
+        sides=sides(row),
+        bound=bound,
+        beyond=_beyond(row, subject),
+    )
     if size is None:
         return first
     half = "opening.half_at_random" if subject.random else "opening.half"
     return first + "; " + say(half, size=size[0])
+
+
+def _without_place(subject: Subject) -> str:
+    """Of a net none of whose layers has a place: that its last one sees all there is."""
+    last = subject.theoretical[-1] if subject.theoretical else None
+    if last is None or not last.axes or not all(axis.global_ for axis in last.axes):
+        return ""
+    return say("opening.placeless", name=short(last.name or say("findings.the_model"), 40))
 
 
 def _rows(subject: Subject) -> list[Any]:
@@ -86,7 +101,7 @@ def _zeros(subject: Subject) -> str:
     if not lost:
         return zeros + (say("opening.cost_nothing") if shares else "")
     share, name = min(lost)
-    return zeros + say("opening.cost", layers=counted(len(lost), "layer"), name=name, share=100 * share)
+    return zeros + say("opening.cost", layers=counted(len(lost), "layer"), name=short(name, 40), share=100 * share)
 
 
 def _direction(subject: Subject, limits: Thresholds) -> str:
