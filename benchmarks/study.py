@@ -2,7 +2,7 @@
 
     python benchmarks/study.py [STEPS [RUNS]]
 
-A plan of RUNS runs (16; one net, so many seeds) of STEPS steps each (200) is carried out by the command with
+A plan of RUNS runs (16; one net, so many seeds) of STEPS steps each (400) is carried out by the command with
 ``--workers 1`` and with ``--workers 2``, one torch thread a run, each in an empty folder. Printed: seconds by the clock
 and of the processor (all processes), what two workers gain, whether all tables are the same to the byte, and the
 overhead a run: one worker's clock less what the runs' own epochs say they took, over the runs. Starting Python, keeping
@@ -52,7 +52,7 @@ def trained(folder: Path) -> float:
 
 
 def main() -> None:
-    steps, runs = (int(word) for word in [*sys.argv[1:], *("200", "16")[len(sys.argv) - 1 :]])
+    steps, runs = (int(word) for word in [*sys.argv[1:], *("400", "16")[len(sys.argv) - 1 :]])
     with tempfile.TemporaryDirectory() as place:
         plan, one, two = Path(place) / "plan.toml", Path(place) / "one", Path(place) / "two"
         plan.write_text(PLAN.format(runs=runs, steps=steps), encoding="utf-8")

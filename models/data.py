@@ -69,7 +69,8 @@ def load_data(name: str, split: str = "train", *, root: str | Path | None = None
         **{task: partial(_made, task, split) for task in TASKS},
     }
     if name not in loaders:
-        raise RequestError(f"no data set {name!r}{closest(name, loaders)}; there are {', '.join(loaders)}")
+        own = f" (a folder of yours: --data folder --data-dir {name})" if Path(name).is_dir() else ""
+        raise RequestError(f"no data set {name!r}{closest(name, loaders)}; there are {', '.join(loaders)}{own}")
     if split not in {"train", "test"}:
         raise RequestError(f"no split {split!r}; there are train and test")
     return loaders[name]()

@@ -161,6 +161,11 @@ def test_requests_that_cannot_be_met(whole, tmp_path, capsys):
         study(other, folder, scale="smoke")
     with pytest.raises(RequestError, match=r"take data with a label a picture .*; discs has others"):
         study(plan, tmp_path / "x", scale="smoke", data="discs")
+    with pytest.raises(RequestError, match=rf"a folder of yours: --data folder --data-dir {tmp_path}\)"):
+        study(plan, tmp_path / "x", scale="smoke", data=str(tmp_path))
+    (tmp_path / "flat").mkdir()
+    with pytest.raises(RequestError, match="flat has no sub-folders; it needs one a class"):
+        study(plan, tmp_path / "x", scale="smoke", data="folder", data_dir=tmp_path / "flat")
     with pytest.raises(SystemExit) as ended:
         main(["study", "article", "--cluster", "tcp://127.0.0.1:1", "--scale", "smoke", "-o", str(tmp_path / "y")])
     assert ended.value.code == 2
