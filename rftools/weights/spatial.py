@@ -31,7 +31,7 @@ from rftools.weights.statistics.sphere import axes, fractional_anisotropy, longe
 Floats = NDArray[np.float64]
 HAS, SHAPE, ALIVE = 12, 13, 14  # columns of `parts_in_space`
 #: kernels, or filters, below which intervals hold the truth too seldom to be shown (docs/calibration.md)
-ORDER_FROM, SHAPE_FROM, POOLED_FROM = 12, 30, 100
+ORDER_FROM, SHAPE_FROM, POOLED_FROM = 12, 100, 100
 OTHERS = (
     20  # that differ from the commonest anisotropy: of fewer the mean's spread is not known (lines have 1, all alike)
 )

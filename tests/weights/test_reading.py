@@ -98,8 +98,23 @@ NETS: dict[str, Net] = {
     "vgg-dilated": lambda: rf.load("rftools:vgg-dilated").module,
     "fcn": lambda: rf.load("torchvision:fcn_resnet50").module,
     "vit": lambda: rf.load("torchvision:vit_b_32").module,
+    "conv1d, dilated": lambda: nn.Sequential(nn.Conv1d(3, 4, 3, dilation=2), nn.Conv1d(4, 5, 4, stride=2)),
+    "strides (2, 1)": lambda: nn.Sequential(nn.Conv2d(3, 6, 5, stride=(2, 1)), nn.Conv2d(6, 4, 3)),
+    "3 x 7": lambda: nn.Sequential(nn.Conv2d(3, 6, (3, 7)), nn.Conv2d(6, 4, (7, 3))),
+    "1 x k": lambda: nn.Sequential(nn.Conv2d(3, 6, (1, 5)), nn.Conv2d(6, 4, (5, 1))),
+    "2 x 2": lambda: nn.Sequential(nn.Conv2d(3, 6, 2, stride=2), nn.ReLU(), nn.Conv2d(6, 8, 2)),
+    "five by five": lambda: nn.Sequential(nn.Conv2d(4, 8, 5), nn.Conv2d(8, 4, 3)),
+    "bottleneck": lambda: nn.Sequential(nn.Conv2d(3, 2, 1), nn.Conv2d(2, 2, 3), nn.Conv2d(2, 6, 1)),
+    "conv3d, strides": lambda: nn.Sequential(nn.Conv3d(2, 4, (1, 3, 3), stride=(1, 2, 2)), nn.Conv3d(4, 2, 2)),
+    "transposed, 3-D": lambda: nn.Sequential(nn.ConvTranspose3d(3, 4, 2)),
+    "transposed, strides": lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 5, (4, 2), stride=2)),
+    "mirrored": lambda: nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), nn.Conv2d(4, 2, 3)),
+    "perceptron": lambda: nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3, bias=False)),
+    "old weight norm": lambda: nn.Sequential(nn.utils.weight_norm(nn.Conv2d(3, 4, 3))),
+    "squeezenet": lambda: rf.load("torchvision:squeezenet1_1").module,
+    "shufflenet": lambda: rf.load("torchvision:shufflenet_v2_x0_5").module,
 }  # fmt: skip
-SLOW = ("resnext50", "fcn", "vit")
+SLOW = ("resnext50", "fcn", "vit", "squeezenet", "shufflenet")
 
 
 def lean(model: Any) -> list[dict[str, Any]]:
@@ -254,3 +269,13 @@ def test_a_mask_of_ones_is_a_mask() -> None:
     row = rf.sparsity(net)["0"]
     assert (row.zeros, row.zero_kind) == (0, "mask")
     assert rf.orientation(net)["0"].p_lattice is None
+
+
+@pytest.mark.slow
+def test_a_thousand_million_weights_that_share_their_memory() -> None:
+    """Three taps of nine in each of 32,768 x 3,640 kernels, counted by hand."""
+    kernel = torch.tensor([[0.0, 1, 0], [0, 2, 0], [0, 0, 3]])
+    layer = {"layer.weight": kernel.expand(32768, 3640, 3, 3)}
+    row = rf.sparsity(layer)["layer"]
+    assert row.weights - row.zeros == 3 * 3640 * 32768
+    assert set(row.filter_zeros) == {6 * 3640}

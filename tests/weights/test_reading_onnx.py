@@ -45,6 +45,21 @@ INPUTS: dict[str, tuple[int, ...]] = {
     "mobilenet": (1, 3, 64, 64),
     "vgg-dilated": (1, 3, 64, 64),
     "fcn": (1, 3, 64, 64),
+    "conv1d, dilated": (1, 3, 16),
+    "strides (2, 1)": (1, 3, 16, 16),
+    "3 x 7": (1, 3, 16, 16),
+    "1 x k": (1, 3, 9, 9),
+    "2 x 2": (1, 3, 12, 12),
+    "five by five": (1, 4, 9, 9),
+    "bottleneck": (1, 3, 9, 9),
+    "conv3d, strides": (1, 2, 5, 9, 9),
+    "transposed, 3-D": (1, 3, 4, 4, 4),
+    "transposed, strides": (1, 3, 8, 8),
+    "mirrored": (1, 3, 8, 8),
+    "perceptron": (1, 3, 2, 2),
+    "old weight norm": (1, 3, 8, 8),
+    "squeezenet": (1, 3, 64, 64),
+    "shufflenet": (1, 3, 64, 64),
 }
 LEFT_OUT = {
     "named norm": "a dictionary of layers has no forward pass",
@@ -63,7 +78,7 @@ LEFT_OUT = {
     "bfloat16": "the exporter's convolutions have no bfloat16",
     "vit": "in_proj becomes three matrices",
 }
-SLOW = ("resnet18", "resnext50", "mobilenet", "vgg-dilated", "fcn")
+SLOW = ("resnet18", "resnext50", "mobilenet", "vgg-dilated", "fcn", "squeezenet", "shufflenet")
 
 
 def nameless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

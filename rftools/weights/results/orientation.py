@@ -73,7 +73,7 @@ class LayerOrientation(ShownRow):
     ``kernels``. ``p_lattice`` tests ``resultant`` against random taps on the same lattice, ``q`` is it after
     Benjamini and Hochberg over the layers. ``p_kuiper`` and ``p_rao``, like ``p_rayleigh``, take angles to be
     continuous: on a lattice they reject random layers too. ``*_low`` and ``*_high`` are 95 % intervals, None of fewer
-    than five kernels (or filters; in 3-D than 12 of the order, 30 of the mean anisotropy, 20 of them unlike most, 100
+    than five kernels (or filters; in 3-D than 12 of the order, 100 of the mean anisotropy, 20 of them unlike most, 100
     of the pooled one); the mean angle's may reach beyond [0, 180), and is None where that of R reaches 0 or it would
     reach 45 degrees to a side. ``independent`` says what the test and
     the intervals take for independent, ``kernels`` or ``filters``; ``design_effect`` how many times the variance of the
