@@ -39,8 +39,8 @@ def carried_out(plan: Path, folder: Path, workers: int) -> tuple[float, float]:
     """Seconds by the clock and of the processor that the command took."""
     words = [sys.executable, "-m", "rftools", "study", str(plan), "-o", str(folder), "--workers", str(workers)]
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run(words, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, **quiet)
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run(words, check=True, env=alone, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     seconds, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
