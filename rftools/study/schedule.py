@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,8 @@ from rftools.study.run import Record, Run, carry_out, failed
 if TYPE_CHECKING:
     from distributed import Client
 
+OPTIONS = {"distributed.worker.daemon": False, "distributed.scheduler.allowed-failures": 3}
+ENVIRON = "distributed.nanny.pre-spawn-environ"  # what workers begin with
 PATIENCE = 10  # seconds until a cluster that does not answer is given up
 
 
@@ -99,6 +101,15 @@ def _spread(runs: Sequence[Run], folder: Path, workers: Workers) -> Iterator[tup
                 yield place, failed(runs[place], reason)
 
 
+def _without_trimming(environ: Mapping[str, Any]) -> dict[str, Any]:
+    """dask has workers give freed memory back at once, of which training takes the same again at every step.
+
+    >>> _without_trimming({"MALLOC_TRIM_THRESHOLD_": 65536, "OMP_NUM_THREADS": 1})
+    {'OMP_NUM_THREADS': 1}
+    """
+    return {name: value for name, value in environ.items() if not name.startswith("MALLOC_")}
+
+
 @contextmanager
 def _client(workers: Workers) -> Iterator[Client]:
     try:
@@ -106,7 +117,7 @@ def _client(workers: Workers) -> Iterator[Client]:
         from distributed import Client, LocalCluster
     except ImportError:
         raise missing_package("distributed", "study", "several workers") from None
-    with dask.config.set({"distributed.worker.daemon": False, "distributed.scheduler.allowed-failures": 3}):
+    with dask.config.set({**OPTIONS, ENVIRON: _without_trimming(dask.config.get(ENVIRON, {}))}):
         if workers.cluster is not None:
             try:
                 client = Client(workers.cluster, timeout=PATIENCE)
