@@ -26,7 +26,8 @@ from tests.oracle import run_graph
 Place = tuple[str, tuple[Any, ...]]
 SIZES = (1e-4, 1.0, 50.0)  # of a change, beside inputs of size 1
 RETRIED = (1.0, 1e-3, 20.0, 1e3)  # of a change that a field claims; larger ones open masks of -1e9
-RETRIES = 60
+RETRIES = 300
+REDRAWN = 60  # of these with other parameters: a field holds for any
 ROUNDING = 1e-11  # of a change, which weights that are rounding let through
 
 
@@ -101,11 +102,14 @@ class Perturbation:
         bases: int = 2,
         rounds: bool = False,
         faint: bool = False,
+        weights_stay: bool = False,
     ) -> None:
         """``rounds``: weights that are zero but for rounding (of an interpolation) move a place, and are no path.
 
         ``faint``: weights of exp(-100) (a mask that closes nothing; hundreds of steps of a state that forgets) are
         paths, which get lost in a sum of others: what a field claims is asked of gradients too.
+
+        ``weights_stay``: the field asked for is that of these weights (the surviving one), not of any.
         """
         self.module = module
         self.size = input_size
@@ -117,6 +121,7 @@ class Perturbation:
         self.clean = [self.run(base) for base in self.bases]
         self.least = ROUNDING if rounds else 0.0
         self.faint = faint
+        self.weights = [] if weights_stay else [own for own in module.parameters() if own.is_floating_point()]
         self.gradients: dict[int, torch.Tensor] = {}
         self.followed: tuple[torch.Tensor, list[torch.Tensor | None]] | None = None
         self.known: dict[tuple[int, int], set[int]] = {}
@@ -164,9 +169,31 @@ class Perturbation:
             found |= self._moved(base, clean, axis, row, RETRIED[tried % len(RETRIED)])
             tried += 1
             self.tries[axis, row] = tried
+        if number not in found and tried == RETRIES and self.weights:
+            self.tries[axis, row] = RETRIES + 1
+            found |= self._redrawn(number, axis, row)
         if not self.least:
             self.known[axis, row] |= found
         return number in found
+
+    def _redrawn(self, number: int, axis: int, row: int) -> set[int]:
+        """What a row moves under other parameters, until it moves the place: these may happen to close its path."""
+        kept, found = [own.detach().clone() for own in self.weights], set[int]()
+        try:
+            for n in range(REDRAWN):
+                with torch.no_grad():
+                    for own, value in zip(self.weights, kept, strict=True):
+                        drawn = torch.randn(value.shape, generator=self.generator, dtype=torch.float64)
+                        own.copy_(value + drawn * max(float(value.abs().mean()), 0.1))
+                base = self._base((1.0, 3.0, 0.1)[n % 3])
+                found |= self._moved(base, self.run(base), axis, row, RETRIED[n % len(RETRIED)])
+                if number in found:
+                    break
+        finally:
+            with torch.no_grad():
+                for own, value in zip(self.weights, kept, strict=True):
+                    own.copy_(value)
+        return found
 
     def _gradient(self, number: int) -> torch.Tensor:
         """The gradient of a place's values at the first input: of a weight of exp(-100) it is small, not zero."""

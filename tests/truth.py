@@ -139,7 +139,7 @@ def judge_surviving(module: nn.Module, size: tuple[int, ...]) -> tuple[int, list
     nodes = {layer.name: layer.node for layer in graph.layers}
     rows = [row for row in rf.theoretical(module, size, graph=graph, surviving=True) if row.surviving is not None]
     places = [(row.name, _index(row, nodes[row.name])) for row in rows]
-    oracle = Perturbation(module, size, places, graph)
+    oracle = Perturbation(module, size, places, graph, weights_stay=True)
     wrong = []
     for number, row in enumerate(rows):
         left = row.surviving

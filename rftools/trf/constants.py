@@ -21,7 +21,16 @@ from rftools.capture.operators import CONVOLUTIONS, DROPOUTS, GENERAL
 from rftools.capture.shapes import shape_of
 from rftools.trf.alike import MOVES, equal_elements, moved
 from rftools.trf.offsets import MOST_STEPS, SAME, closed_weights, offset_of, zeros_of_attention
-from rftools.trf.zeros import ALL_OR_NONE, SUMS, all_or_none, zeros_of_function, zeros_of_sums, zeros_of_windows
+from rftools.trf.zeros import (
+    ALL_OR_NONE,
+    SUMS,
+    TRANSFORMS,
+    all_or_none,
+    zeros_of_function,
+    zeros_of_sums,
+    zeros_of_transform,
+    zeros_of_windows,
+)
 
 SOFTMAX = frozenset(("softmax", "_softmax", "_safe_softmax"))
 EXPONENTIALS = frozenset(("exp", "exp2", "sigmoid"))  # zero of what is far below zero
@@ -181,6 +190,8 @@ def _zeros_of(known: Known, node: fx.Node) -> Pattern:
         return _either(node, ~kept, known.zeros(args[0]))
     if name in CONVOLUTIONS or name in GENERAL:
         return zeros_of_windows(node, known.zeros)
+    if name in TRANSFORMS:
+        return zeros_of_transform(node, known.zeros)
     if name in SOFTMAX:
         return closed_weights(known, node)
     if name == "scaled_dot_product_attention":

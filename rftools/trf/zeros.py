@@ -47,6 +47,8 @@ SUMS = frozenset(
 #: one element in, one out; those of random numbers aside
 FUNCTIONS = frozenset((*UNARY, *OTHER_UNARY, *SPECIAL, "prelu")) - {"tril", "triu", "bernoulli"}
 OVERWRITING = frozenset(("fill", "zero"))
+#: sums over whole lines, of zeros nothing else
+TRANSFORMS = frozenset(f"fft_{name}{n}" for name in ("fft", "ifft", "rfft", "irfft") for n in ("", "2", "n"))
 ALL_OR_NONE = OVERWRITING | {"isnan", "isinf"}
 #: what is finite where its inputs are
 FINITE = MOVES | frozenset(
@@ -77,8 +79,8 @@ def zeros_of_sums(node: fx.Node, zeros: Ask, fixed: Ask) -> torch.Tensor | None:
         return None
     tensors = [origin for origin in node.all_input_nodes if isinstance(origin.meta.get("val"), torch.Tensor)]
     patterns = {origin: zeros(origin) for origin in tensors}
-    if all(pattern is None for pattern in patterns.values()):
-        return None
+    if all(pattern is None and math.prod(shape_of(origin)) for origin, pattern in patterns.items()):
+        return None  # the sum of no elements at all is zero too
     if max(math.prod(shape_of(origin)) for origin in (*tensors, node)) > MOST_ELEMENTS:
         return None
     given = {origin: _ones(origin, pattern, fixed) for origin, pattern in patterns.items()}
@@ -111,13 +113,28 @@ def all_or_none(node: fx.Node, zeros: Ask, fixed: Ask) -> torch.Tensor | None:
     return torch.ones(shape_of(node), dtype=torch.bool) if every else None
 
 
+def zeros_of_transform(node: fx.Node, zeros: Ask) -> torch.Tensor | None:
+    """The zeros of a Fourier transform: the lines along its dimensions of which it reads nothing but zeros."""
+    given = _given(node)
+    pattern, shape = zeros(given["self"]), shape_of(given["self"])
+    if pattern is None:
+        return None
+    amounts, own = given.get("s") or given.get("n") or (), pattern.expand(shape)
+    dims = given["dim"] if given["dim"] is not None else range(-len(amounts or shape), 0)
+    dims, amounts = ([value] if isinstance(value, int) else list(value) for value in (dims, amounts))
+    for i, dim in enumerate(dims):
+        back = op_name(node).startswith("fft_irfft") and i == len(dims) - 1  # it reads half of what it makes
+        read = (amounts[i] // 2 + 1 if back else amounts[i]) if amounts else shape[dim]
+        own = own.narrow(dim, 0, min(read, shape[dim])).all(dim, keepdim=True)
+    return own.expand(shape_of(node))
+
+
 def zeros_of_windows(node: fx.Node, zeros: Ask) -> torch.Tensor | None:
     """The zeros of a convolution without a bias: where its window holds nothing but zeros, in all channels.
 
     Where each channel has a kernel of its own, channel by channel.
     """
-    names = [argument.name for argument in node.target._schema.arguments]  # type: ignore[union-attr]
-    given: dict[str, Any] = dict(zip(names, node.args, strict=False)) | node.kwargs
+    given = _given(node)
     pattern = zeros(given["input"])
     if pattern is None or given.get("bias") is not None:
         return None
@@ -131,6 +148,13 @@ def zeros_of_windows(node: fx.Node, zeros: Ask) -> torch.Tensor | None:
     given |= {"input": (~own).float(), "weight": torch.ones(1, 1, *kernel[2:]), "groups": 1}
     found = node.target(**given) == 0  # type: ignore[operator]
     return found.reshape((result[0], -1, *result[2:])).expand(result)
+
+
+def _given(node: fx.Node) -> dict[str, Any]:
+    """An operator's arguments by name, with the defaults of those that are left out."""
+    known = node.target._schema.arguments  # type: ignore[union-attr]
+    defaults = {argument.name: argument.default_value for argument in known if argument.has_default_value()}
+    return defaults | dict(zip((argument.name for argument in known), node.args, strict=False)) | node.kwargs
 
 
 def _always_finite(node: Any, fixed: Ask) -> bool:

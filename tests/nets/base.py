@@ -26,6 +26,8 @@ class Kind:
     ``rounds``: weights that are zero by construction are rounding (of resampling), which moves values by so little.
     ``faint``: what lies far back is forgotten until rounding takes it.
     ``survives``: the step serves in nets whose weights have zeros (smooth, with weights of its own or none).
+    ``ties``: it leaves values that are equal, opposite or add up to a constant, whose later sums and differences would
+    be constant for no reason of structure: its values get factors of their own.
     """
 
     make: Maker
@@ -35,6 +37,7 @@ class Kind:
     survives: bool
     rounds: bool
     faint: bool
+    ties: bool
 
 
 KINDS: dict[str, Kind] = {}
@@ -47,13 +50,14 @@ def kind(
     survives: bool = False,
     rounds: bool = False,
     faint: bool = False,
+    ties: bool = False,
 ) -> Callable[[Maker], Maker]:
     """Register the function that follows as a kind of step, under its own name."""
 
     def register(make: Maker) -> Maker:
         name = make.__name__
         assert name not in KINDS, name
-        KINDS[name] = Kind(make, ranks or (1, 2, 3), weight, folds, survives, rounds, faint)
+        KINDS[name] = Kind(make, ranks or (1, 2, 3), weight, folds, survives, rounds, faint, ties)
         return make
 
     return register
@@ -149,7 +153,8 @@ def make_step(name: str, number: int, rank: int, *, pruned: bool = False) -> nn.
     state = torch.get_rng_state()
     try:
         torch.manual_seed(number)
-        step = KINDS[name].make(random.Random(number), rank).double().eval()
+        step = KINDS[name].make(random.Random(number), rank)
+        step = (nn.Sequential(step, Apply(uneven, "uneven")) if KINDS[name].ties else step).double().eval()
         if not pruned:
             _fill_zeros(step)
         return step
@@ -191,6 +196,11 @@ def smallest(net: Net, fails: Callable[[Net], bool]) -> Net:
         else:
             position += 1
     return Net(net.rank, steps, pruned=net.pruned)
+
+
+def uneven(x: torch.Tensor) -> torch.Tensor:
+    """Each element times a factor of its own."""
+    return x * (1 + 0.3 * torch.arange(1, x.numel() + 1, dtype=x.dtype).sin().reshape(x.shape))
 
 
 def tokens_of(x: torch.Tensor) -> torch.Tensor:

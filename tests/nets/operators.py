@@ -42,7 +42,9 @@ SINGLE: dict[str, Function] = {
     "shrinks": lambda x: F.hardshrink(x, 0.1) + F.softshrink(x, 0.1) + F.threshold(x, 0.1, 0.0) + F.rrelu(x),
     "clamps": lambda x: x.clamp_min(-1) + x.clamp_max(1) + torch.clip(x, -2, 2),
     "powers": lambda x: x.pow(2) + torch.float_power(x.abs() + 1, 1.5),
-    "comparisons": lambda x: x * ((x > 0) & (x < 2) | (x >= 3) | (x <= -1) | (x != 0) ^ (x == 1)).to(x.dtype),
+    "comparisons": lambda x: (
+        x * ((x > 0) & (x < 2) | (x >= 3) | (x <= -1) | ((9e5 * x).sin().round() != 0) ^ (x == 1)).to(x.dtype)
+    ),
     "finite": lambda x: x * (~(_vast(x).isnan() | _vast(x).isinf())).to(x.dtype) * _vast(x).isfinite().to(x.dtype),
     "logic": lambda x: x * torch.logical_or(torch.logical_not(x > 0), torch.logical_and(x > 1, x < 3)).to(x.dtype),
     "exclusive": lambda x: x * torch.logical_xor(x > 0, x > 1).to(x.dtype),
@@ -56,7 +58,10 @@ SINGLE: dict[str, Function] = {
 #: several tensors, each a function of the same input
 PAIRS: dict[str, Function] = {
     "products": lambda x: torch.addcmul(x, x.tanh(), x.sigmoid()) + torch.addcdiv(x, x.tanh(), x.square() + 1),
-    "extremes": lambda x: torch.maximum(x, x.tanh()) + torch.minimum(x, -x) + torch.fmax(x, -x) + torch.fmin(x, -x),
+    # with factors, or they cancel out wherever x is positive
+    "extremes": lambda x: (
+        torch.maximum(x, x.tanh()) + 2 * torch.minimum(x, -x) + 3 * torch.fmax(x, -x) + 5 * torch.fmin(x, -x)
+    ),
     "angles": lambda x: torch.atan2(x, x.square() + 1) + torch.hypot(x, x.tanh() + 2),
     "between": lambda x: torch.lerp(x, x.tanh(), x.sigmoid()) + torch.lerp(x, -x, 0.3),
     "remainders": lambda x: torch.fmod(x, 0.7) + torch.remainder(x, 0.7) + torch.floor_divide(x, 0.5),
@@ -120,7 +125,7 @@ MIXES: dict[str, Function] = {
     "nan sums": lambda x: x * (x.nansum(-1, keepdim=True) + x.nanmean(1, keepdim=True)),
     "indices": lambda x: x + x.argmax(-1, keepdim=True).to(x.dtype) * 0.5 + x.argmin(1, keepdim=True),
     "any": lambda x: (
-        x * ((x.flip(1)[..., :2] > 0).any(-1, keepdim=True) & (x.flip(1) < 0.5).all(1, keepdim=True)).to(x)
+        x * (((99 * x).sin().flip(1)[..., :2] > 0).any(-1, keepdim=True) & (x.flip(1) < 0.5).all(1, keepdim=True)).to(x)
     ),
     "mode": lambda x: x + (40 * x).round().mode(-1, keepdim=True)[0],
     "similar": lambda x: x * F.cosine_similarity(x, x.flip(1), dim=1).unsqueeze(1),

@@ -43,13 +43,13 @@ def sliced(r: random.Random, rank: int) -> nn.Module:
     return Apply(lambda x: x[index], f"dim {dim} {start}::{step}")
 
 
-@kind(folds=True)
+@kind(folds=True, ties=True)
 def rolled(r: random.Random, rank: int) -> nn.Module:
     by, dim = r.randint(-2, 2), r.randint(2, rank + 1)
     return Apply(lambda x: x + x.roll(by, dim), f"{by} {dim}")
 
 
-@kind(folds=True)
+@kind(folds=True, ties=True)
 def flipped(r: random.Random, rank: int) -> nn.Module:
     dim = r.randint(2, rank + 1)
     both = r.random() < 0.5

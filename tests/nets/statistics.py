@@ -23,7 +23,7 @@ def batch_norm(r: random.Random, rank: int) -> nn.Module:
     return norm
 
 
-@kind(weight=2)
+@kind(weight=2, ties=True)
 def batch_statistics(r: random.Random, rank: int) -> nn.Module:
     """Without running statistics the whole map is seen."""
     if r.random() < 0.5:
@@ -31,23 +31,23 @@ def batch_statistics(r: random.Random, rank: int) -> nn.Module:
     return Apply(lambda x: F.batch_norm(x, None, None, training=True), "function")
 
 
-@kind(weight=2)
+@kind(weight=2, ties=True)
 def instance_norm(r: random.Random, rank: int) -> nn.Module:
     return INSTANCE[rank - 1](CHANNELS, affine=r.random() < 0.5, track_running_stats=r.random() < 0.3)
 
 
-@kind()
+@kind(ties=True)
 def group_norm(r: random.Random, rank: int) -> nn.Module:
     return nn.GroupNorm(r.choice([1, 2, 4]), CHANNELS)
 
 
-@kind()
+@kind(ties=True)
 def channels_last_norm(r: random.Random, rank: int) -> nn.Module:
     norm = nn.LayerNorm(CHANNELS) if r.random() < 0.5 else nn.RMSNorm(CHANNELS)
     return Apply(lambda step, x: step.norm(x.movedim(1, -1)).movedim(-1, 1), norm=norm)
 
 
-@kind()
+@kind(ties=True)
 def line_norm(r: random.Random, rank: int) -> nn.Module:
     """Over the last axis, or over a single element: then it is a constant."""
     one = r.random() < 0.3
@@ -60,7 +60,7 @@ def line_norm(r: random.Random, rank: int) -> nn.Module:
     return Apply(function, f"one {one}")
 
 
-@kind()
+@kind(ties=True)
 def standardised(r: random.Random, rank: int) -> nn.Module:
     dims = r.choice([(-1,), (1,), tuple(range(2, rank + 2))])
     how = r.choice(["var_mean", "separate", "normalize"])
@@ -80,7 +80,7 @@ def standardised(r: random.Random, rank: int) -> nn.Module:
 @kind()
 def softmax(r: random.Random, rank: int) -> nn.Module:
     dim, log = r.choice([1, -1, 2]), r.random() < 0.3
-    return Apply(lambda x: x.log_softmax(dim) if log else x * x.softmax(dim), f"{dim} {log}")
+    return Apply(lambda x: x.log_softmax(dim) + 2 if log else x * x.softmax(dim), f"{dim} {log}")
 
 
 @kind(1, 2)

@@ -193,7 +193,7 @@ def cell_loop(r: random.Random, rank: int) -> nn.Module:
     return Apply(function, name, cell=cell)
 
 
-@kind(1, 2)
+@kind(1, 2, ties=True)
 def cumulative(r: random.Random, rank: int) -> nn.Module:
     how = r.choice(["cumsum", "cummax", "logcumsumexp", "cumprod", "flipped", "cummin"])
 

@@ -54,7 +54,7 @@ def adaptive_pool(r: random.Random, rank: int) -> nn.Module:
     return Apply(lambda x: ADAPTIVE[how][rank - 1](x, size), f"{how} {size}")
 
 
-@kind(folds=True, weight=2, rounds=True)
+@kind(folds=True, weight=2, rounds=True, ties=True)
 def resampling(r: random.Random, rank: int) -> nn.Module:
     """Factors that are no whole numbers, sizes that don't divide."""
     mode = r.choice(["nearest", "nearest-exact", "linear", "area", "bicubic"])
@@ -78,7 +78,7 @@ def padding(r: random.Random, rank: int) -> nn.Module:
     return Apply(lambda x: F.pad(x, amounts), f"{amounts}")
 
 
-@kind(folds=True)
+@kind(folds=True, ties=True)
 def folding_padding(r: random.Random, rank: int) -> nn.Module:
     mode, amounts = r.choice(["reflect", "circular", "replicate"]), [r.randint(0, 2) for _ in range(2 * rank)]
     return Apply(lambda x: F.pad(x, amounts, mode=mode), f"{mode} {amounts}")

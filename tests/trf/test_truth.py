@@ -308,6 +308,15 @@ CASES: dict[str, Callable[[], nn.Module]] = {
         ),
         rows=(torch.arange(13) > 4)[:, None].expand(13, 13),
     ),
+    "zeros through a transform and back": lambda: Apply(
+        lambda x: (
+            torch.fft.irfft(torch.fft.rfft(torch.cat([x[:, :2] * 0, x[:, 2:]], 1)), 13)[:, :2] * x.roll(2, -1)[:, 2:]
+        )
+    ),
+    "zeros that a transform crops to": lambda: Apply(
+        lambda x: (torch.fft.fft(torch.cat([x[..., :4] * 0, x[..., 4:]], -1), 4).abs() * x[..., 2:6]) + x[..., 7:11]
+    ),
+    "the sum of nothing": lambda: Apply(lambda x: x * x[..., 4:4].sum(-1, keepdim=True).tanh() + x.roll(1, -1)),
     "a norm over one element": lambda: Apply(lambda x: x + F.layer_norm(x[..., :1], (1,))),
 }
 
