@@ -50,6 +50,8 @@ def measure_all(
         value = float(values[name][0])
         period = 180.0 if definition.unit == "degrees" else None
         low, high = (None, None) if definition.steps else _bca(value, resampled[name], jackknife[name], period)
+        if low is not None and high is not None and period is None:
+            low, high = (float(v) for v in np.clip((low, high), *definition.within))
         found[name] = Measure(_number(value), low, high, definition.unit)
     return found
 

@@ -74,3 +74,18 @@ def test_precision_keeps_its_promise(pool: tuple[NDArray[np.float32], Window]) -
         values = measure_all(found["layer"].mean(0, keepdims=True), place.frame, definitions, seed=0)
         kept += all(abs((values[n].value or 0) / (truth[n].value or 1) - 1) <= 0.02 for n in definitions)
     assert kept >= 54  # both at once; each alone in 93 or more
+
+
+@pytest.mark.parametrize("images", [2, 5, 20])
+def test_intervals_end_where_values_do(pool: tuple[NDArray[np.float32], Window], images: int) -> None:
+    """A share is no more than one, a size and an anisotropy not below zero, whatever so few images would have."""
+    maps, place = pool
+    chosen = {name: d for name, d in REGISTRY.items() if not d.steps and d.unit != "degrees" and 2 in d.ranks}
+    reached = set()
+    for start in range(0, 40 * images, images):
+        found = measure_all(maps[start : start + images], place.frame, chosen, seed=start)
+        for name, own in found.items():
+            assert own.low is None or own.high is None or chosen[name].within[0] <= own.low <= own.high
+            assert own.high is None or own.high <= chosen[name].within[1]
+            reached |= {name} if own.low == chosen[name].within[0] else set()
+    assert images != 5 or "ellipse_anisotropy" in reached  # of a map that is nearly round

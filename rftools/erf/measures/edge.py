@@ -27,7 +27,7 @@ def _inner(maps: Maps, frame: Frame) -> Maps:
     return _whole(maps, frame) if kept is maps else coordinates(kept.reshape(len(maps), -1))
 
 
-@mixed_measure("edge_energy", unit="share")
+@mixed_measure("edge_energy", unit="share", within=(0, 1))
 def edge_energy(mixed: Mixed, frame: Frame) -> Maps:
     """The share of ``sum m^2`` outside the image's inner half (a quarter cut from each side of each axis)."""
     total, inner = energy_of(mixed, frame), energy(mixed(frame.once("inner", lambda: _inner(mixed.maps, frame))))

@@ -233,7 +233,7 @@ def gaussian_sigma_y(mixed: Mixed, frame: Frame) -> Maps:
     return _gaussian(mixed, frame)[1]
 
 
-@mixed_measure("gaussian_r2", unit="1", ranks=(2,))
+@mixed_measure("gaussian_r2", unit="1", ranks=(2,), within=(-np.inf, 1))
 def gaussian_r2(mixed: Mixed, frame: Frame) -> Maps:
     """The share of the map's variance that the least-squares Gaussian explains."""
     return _gaussian(mixed, frame)[2]

@@ -68,7 +68,7 @@ def ellipse_angle(mixed: Mixed, frame: Frame) -> Maps:
     return np.where(major - minor > 1e-9 * np.maximum(major, 1e-300), np.degrees(doubled / 2) % 180, np.nan)
 
 
-@mixed_measure("ellipse_anisotropy", unit="1", ranks=(2,))
+@mixed_measure("ellipse_anisotropy", unit="1", ranks=(2,), within=(0, 1))
 def ellipse_anisotropy(mixed: Mixed, frame: Frame) -> Maps:
     """``(l1 - l2) / (l1 + l2)`` of the second moments: 0 round, 1 a line."""
     major, minor, _ = _ellipse(mixed, frame)
