@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from rftools.capture.graph import Graph, module_path
+from rftools.capture.graph import Graph, module_path, op_name
 from rftools.capture.inputs import Example
+from rftools.capture.operators import SHAPE_ONLY
 from rftools.capture.record import record
 from rftools.errors import RequestError, reason
 from rftools.runtime.state import unchanged
@@ -56,11 +57,15 @@ def refuse_other_paths(module: nn.Module, example: Example) -> None:
 
 
 def _reached(graph: Graph) -> list[tuple[Any, ...]]:
-    """The operators that the input reaches, with their arguments; constants may be made in other ways."""
+    """The operators that the input's values reach, with their arguments; constants may be made in other ways."""
     numbers: dict[fx.Node, int] = {node: -1 - i for i, node in enumerate(graph.inputs)}
     found: list[tuple[Any, ...]] = []
+    measured: set[fx.Node] = set()  # whose shape alone is used
+    for node in reversed(graph.nodes):
+        if op_name(node) in SHAPE_ONLY or (node.users and measured.issuperset(node.users)):
+            measured.add(node)
     for node in graph.nodes:
-        if not any(origin in numbers for origin in node.all_input_nodes):
+        if node in measured or not any(origin in numbers for origin in node.all_input_nodes):
             continue
         numbers[node] = len(found)
         given = fx.node.map_arg((node.args, node.kwargs), lambda origin: f"%{numbers.get(origin, 'constant')}")

@@ -22,11 +22,13 @@ from rftools.capture.shapes import shape_of
 from rftools.trf.alike import MOVES, equal_elements, moved
 from rftools.trf.offsets import MOST_STEPS, SAME, closed_weights, offset_of, zeros_of_attention
 from rftools.trf.zeros import (
+    ADDING,
     ALL_OR_NONE,
     SUMS,
     TRANSFORMS,
     all_or_none,
     zeros_of_function,
+    zeros_of_spread,
     zeros_of_sums,
     zeros_of_transform,
     zeros_of_windows,
@@ -190,13 +192,17 @@ def _zeros_of(known: Known, node: fx.Node) -> Pattern:
         return _either(node, ~kept, known.zeros(args[0]))
     if name in CONVOLUTIONS or name in GENERAL:
         return zeros_of_windows(node, known.zeros)
+    if name in {"var", "std"}:
+        return zeros_of_spread(node)
     if name in TRANSFORMS:
         return zeros_of_transform(node, known.zeros)
     if name in SOFTMAX:
         return closed_weights(known, node)
     if name == "scaled_dot_product_attention":
         return zeros_of_attention(known, node)
-    return zeros_of_sums(node, known.zeros, known.fixed) if name in SUMS else zeros_of_function(node, known.zeros)
+    if name in SUMS or name in ADDING:
+        return zeros_of_sums(node, known.zeros, known.fixed)
+    return zeros_of_function(node, known.zeros)
 
 
 def _either(node: fx.Node, *patterns: Pattern) -> Pattern:

@@ -7,8 +7,8 @@ nothing is added up; a function of single elements is asked about zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import torch
 from torch import fx
@@ -37,7 +37,7 @@ SUMS = frozenset(
     (
         *("cat", "concat", "concatenate", "stack", "slice_scatter", "select_scatter", "matmul", "mm", "bmm", "mv"),
         *("linear", "sum", "mean", "amax", "cumsum", "index", "index_select", "gather", "einsum", "repeat_interleave"),
-        *("unfold", "im2col", "col2im", "take", "copy", "tile", "diagonal", "prod", "norm", "linalg_vector_norm"),
+        *("unfold", "take", "copy", "tile", "diagonal", "prod", "cumprod", "norm", "linalg_vector_norm"),
         *("index_put", "index_add", "index_copy", "index_fill", "scatter", "scatter_add", "masked_scatter"),
         *ranked("avg_pool", "max_pool", "adaptive_avg_pool", "upsample_nearest", "_upsample_nearest_exact"),
         *("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "diagonal_scatter", "max"),
@@ -46,6 +46,8 @@ SUMS = frozenset(
 )
 #: one element in, one out; those of random numbers aside
 FUNCTIONS = frozenset((*UNARY, *OTHER_UNARY, *SPECIAL, "prelu")) - {"tril", "triu", "bernoulli"}
+#: those that leave zeros of what holds none: in a border, in gaps, beside a diagonal
+ADDING = frozenset(("im2col", "col2im", "diag_embed"))
 OVERWRITING = frozenset(("fill", "zero"))
 #: sums over whole lines, of zeros nothing else
 TRANSFORMS = frozenset(f"fft_{name}{n}" for name in ("fft", "ifft", "rfft", "irfft") for n in ("", "2", "n"))
@@ -75,12 +77,13 @@ Ask = Callable[[Any], torch.Tensor | None]
 
 def zeros_of_sums(node: fx.Node, zeros: Ask, fixed: Ask) -> torch.Tensor | None:
     """Which elements are zero since nothing is added up there; None for none, and for operators that are no sums."""
-    if op_name(node) not in SUMS:
+    if op_name(node) not in SUMS | ADDING:
         return None
     tensors = [origin for origin in node.all_input_nodes if isinstance(origin.meta.get("val"), torch.Tensor)]
     patterns = {origin: zeros(origin) for origin in tensors}
-    if all(pattern is None and math.prod(shape_of(origin)) for origin, pattern in patterns.items()):
-        return None  # the sum of no elements at all is zero too
+    empty = any(math.prod(shape_of(origin)) == 0 for origin in tensors)  # the sum of no elements is zero too
+    if all(pattern is None for pattern in patterns.values()) and not empty and op_name(node) not in ADDING:
+        return None
     if max(math.prod(shape_of(origin)) for origin in (*tensors, node)) > MOST_ELEMENTS:
         return None
     given = {origin: _ones(origin, pattern, fixed) for origin, pattern in patterns.items()}
@@ -132,22 +135,44 @@ def zeros_of_transform(node: fx.Node, zeros: Ask) -> torch.Tensor | None:
 def zeros_of_windows(node: fx.Node, zeros: Ask) -> torch.Tensor | None:
     """The zeros of a convolution without a bias: where its window holds nothing but zeros, in all channels.
 
-    Where each channel has a kernel of its own, channel by channel.
+    Where each channel has a kernel of its own, channel by channel. A window that lies in the border or in the gaps of a
+    stride holds nothing whatever the input is.
     """
     given = _given(node)
-    pattern = zeros(given["input"])
-    if pattern is None or given.get("bias") is not None:
-        return None
     shape, kernel, result = (shape_of(value) for value in (given["input"], given["weight"], node))
-    if math.prod(shape) > MOST_ELEMENTS:
+    if given.get("bias") is not None or math.prod(shape) > MOST_ELEMENTS:
         return None
-    own = pattern.expand(shape)
-    if given.get("groups", 1) == shape[1] == result[1]:
+    pattern = zeros(given["input"])
+    if pattern is None and _windows_meet_the_input(node, given):
+        return None
+    own = torch.zeros((1, 1, *shape[2:]), dtype=torch.bool) if pattern is None else pattern.expand(shape)
+    if given.get("groups", 1) == own.shape[1] == result[1]:
         own = own.reshape((-1, 1, *shape[2:]))
     own = own.all(1, keepdim=True)
     given |= {"input": (~own).float(), "weight": torch.ones(1, 1, *kernel[2:]), "groups": 1}
     found = node.target(**given) == 0  # type: ignore[operator]
-    return found.reshape((result[0], -1, *result[2:])).expand(result)
+    return found.reshape((result[0] if len(found) > 1 else 1, -1, *result[2:])).expand(result)
+
+
+def _windows_meet_the_input(node: fx.Node, given: Mapping[str, Any]) -> bool:
+    """Whether a convolution's windows all do: there is no border, or the middle of each kernel lies on the input."""
+    if "transpose" in op_name(node) or given.get("transposed") or given["padding"] == "valid":
+        return given["padding"] == "valid"
+    kernel = shape_of(given["weight"])[2:]
+    if given["padding"] == "same":
+        return all(k % 2 == 1 for k in kernel)
+    border, apart = given["padding"], given["dilation"]
+    border, apart = ([v[i % len(v)] for i in range(len(kernel))] for v in (border, apart))
+    odd = all(k % 2 == 1 and p <= d * (k // 2) for k, p, d in zip(kernel, border, apart, strict=True))
+    return odd or not any(border)
+
+
+def zeros_of_spread(node: fx.Node) -> torch.Tensor | None:
+    """The zeros of a variance or a standard deviation: of single elements it is none, or no number."""
+    whole, source = math.prod(shape_of(node)), cast(fx.Node, node.args[0])
+    if whole != math.prod(shape_of(source)) or whole > MOST_ELEMENTS:
+        return None
+    return _zero(node, {source: torch.ones(shape_of(source))})
 
 
 def _given(node: fx.Node) -> dict[str, Any]:

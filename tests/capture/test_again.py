@@ -81,7 +81,15 @@ def _made_once(net: Net, x: torch.Tensor) -> torch.Tensor:
     return net.small(x) * net.kept
 
 
-@pytest.mark.parametrize("function", [_counted, _made_once])
+def _made_of_the_shape(net: Net, x: torch.Tensor) -> torch.Tensor:
+    """As a detector keeps its anchors for the last shape it saw."""
+    y = net.small(x)
+    if net.kept is None:
+        net.kept = torch.cat([y.new_full((4,), 2.0), torch.ones_like(y[0, 0, :5])])
+    return y * net.kept
+
+
+@pytest.mark.parametrize("function", [_counted, _made_once, _made_of_the_shape])
 def test_state_that_changes_no_path_is_taken(function: Any) -> None:
     assert rf.theoretical(Net(function), SIZE)[""].axes[0].size == 3
 

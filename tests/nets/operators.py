@@ -16,7 +16,7 @@ Function = Callable[[torch.Tensor], torch.Tensor]
 
 def _vast(x: torch.Tensor) -> torch.Tensor:
     """Finite or not, as ``x`` is small or large."""
-    return (x * 1e154).square()
+    return (x.sin() * 2e154).square()
 
 
 #: one tensor in, one of the same shape out
@@ -46,7 +46,9 @@ SINGLE: dict[str, Function] = {
         x * ((x > 0) & (x < 2) | (x >= 3) | (x <= -1) | ((9e5 * x).sin().round() != 0) ^ (x == 1)).to(x.dtype)
     ),
     "finite": lambda x: x * (~(_vast(x).isnan() | _vast(x).isinf())).to(x.dtype) * _vast(x).isfinite().to(x.dtype),
-    "logic": lambda x: x * torch.logical_or(torch.logical_not(x > 0), torch.logical_and(x > 1, x < 3)).to(x.dtype),
+    "logic": lambda x: (
+        x * torch.logical_or(torch.logical_not((99 * x).sin() > 0), torch.logical_and(x > 1, x < 3)).to(x.dtype)
+    ),
     "exclusive": lambda x: x * torch.logical_xor(x > 0, x > 1).to(x.dtype),
     "complex": lambda x: torch.complex(x, x.tanh()).conj().resolve_conj().imag + torch.polar(x, x).real,
     "angle": lambda x: torch.complex(x, x.tanh()).angle(),

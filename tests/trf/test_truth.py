@@ -317,6 +317,29 @@ CASES: dict[str, Callable[[], nn.Module]] = {
         lambda x: (torch.fft.fft(torch.cat([x[..., :4] * 0, x[..., 4:]], -1), 4).abs() * x[..., 2:6]) + x[..., 7:11]
     ),
     "the sum of nothing": lambda: Apply(lambda x: x * x[..., 4:4].sum(-1, keepdim=True).tanh() + x.roll(1, -1)),
+    "a root mean square of one element": lambda: Apply(
+        lambda x: F.rms_norm(x.unsqueeze(-1), (1,)).squeeze(-1) + x.roll(1, -1)
+    ),
+    "the spread of one element": lambda: Apply(
+        lambda x: x * x[..., 3:4].std(-1, keepdim=True, unbiased=False) + x.roll(2, -1)
+    ),
+    "windows of a border": lambda: Apply(
+        lambda step, x: step.own(x[..., 2:]) * x.roll(1, -1) + x.roll(4, -1),
+        own=nn.Conv1d(4, 4, 1, padding=1, bias=False),
+    ),
+    "windows between a stride": lambda: Apply(
+        lambda step, x: step.own(x[..., 8:]) * x.roll(1, -1) + x.roll(4, -1),
+        own=nn.ConvTranspose1d(4, 4, 1, stride=3, bias=False),
+    ),
+    "columns of a border": lambda: Apply(
+        lambda x: F.unfold(x.unsqueeze(2), (1, 3), padding=(0, 1)).unflatten(1, (4, 3)).prod(2) * x.roll(3, -1) + x
+    ),
+    "a running product that meets a zero": lambda: Apply(
+        lambda step, x: (x * step.band[3, :13].roll(3)).cumprod(-1) + x.roll(1, -1), band=BAND
+    ),
+    "beside a diagonal": lambda: Apply(
+        lambda x: (torch.diag_embed(x) * x.unsqueeze(2)).sum(-1) + (torch.diag_embed(x) * x.unsqueeze(2))[..., 0]
+    ),
     "a norm over one element": lambda: Apply(lambda x: x + F.layer_norm(x[..., :1], (1,))),
 }
 

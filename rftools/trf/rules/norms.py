@@ -29,10 +29,17 @@ def softmax(call: Call) -> Answer:
     return mixed.closed(closed | alone)
 
 
-@rule("aten.layer_norm", "aten.native_layer_norm", "aten.rms_norm", "aten._fused_rms_norm")
+@rule("aten.layer_norm", "aten.native_layer_norm")
 def layer_norm(call: Call) -> Answer:
     dims = range(-len(call["normalized_shape"]), 0)
     return call.first(_scaled(call, _against(call.only("input"), dims), 0))
+
+
+@rule("aten.rms_norm", "aten._fused_rms_norm")
+def rms_norm(call: Call) -> Answer:
+    """No mean is taken off: of one element its sign is left."""
+    dims = range(-len(call["normalized_shape"]), 0)
+    return call.first(_scaled(call, call.only("input").couple(*dims), 0))
 
 
 @rule("aten.group_norm", "aten.native_group_norm")

@@ -54,7 +54,7 @@ def reduction(call: Call) -> Answer:
     reduced = field.reduce(*chosen).reshape(call.shape)
     if "var" in op_name(call.node) or "std" in op_name(call.node):
         return _spread(call, reduced, alone=math.prod(field.shape[d] for d in chosen) == 1)
-    return call.every(reduced)
+    return _product(call, reduced) if op_name(call.node) == "prod" else call.every(reduced)
 
 
 @rule("aten.sum_to_size")
@@ -66,6 +66,12 @@ def sum_to_size(call: Call) -> Answer:
     return field.reduce(*summed).reshape(call.shape) if summed else field
 
 
+def _product(call: Call, field: Field) -> Field:
+    """A zero among the factors is all that is left of them."""
+    zeros = call.zeros(call.node)
+    return field if zeros is None else field.closed(zeros)
+
+
 def _spread(call: Call, reduced: Field, *, alone: bool) -> Answer:
     """Of one element the spread is 0 (or no number), whatever it is; its mean is itself."""
     spread = reduced.closed(torch.ones(reduced.shape, dtype=torch.bool)) if alone else reduced
@@ -75,7 +81,7 @@ def _spread(call: Call, reduced: Field, *, alone: bool) -> Answer:
 @rule("aten.cumsum", "aten.cumprod", "aten.logcumsumexp", "aten.cummax", "aten.cummin")
 def cumulative(call: Call) -> Answer:
     field = call.main("self").running(call["dim"])
-    return call.every(field)
+    return _product(call, field) if op_name(call.node) == "cumprod" else call.every(field)
 
 
 @rule("aten.sort", "aten.topk")
