@@ -132,8 +132,8 @@ def _check_sampling(precision: float | None, most: int | None, measures: Sequenc
     if most is not None and (precision is None or most < 2):
         raise RequestError(f"at most {most} images: that goes with a precision, and takes at least two")
     for name in measures or () if precision is not None else ():
-        if REGISTRY[name].steps:
-            raise RequestError(f"{name} moves in steps and has no interval; a precision takes another, say radius_50")
+        if reason := REGISTRY[name].no_interval:
+            raise RequestError(f"{name} has no interval: {reason}; a precision takes another, say radius_50")
 
 
 def _check_weights(draws: int | None, init: str, precision: float | None) -> None:

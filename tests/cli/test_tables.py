@@ -134,7 +134,7 @@ def test_what_was_asked_of_a_field_stays_at_80_columns(
     assert {"surviving", "left", "object"} <= set(" ".join(shown[:2]).split())
 
 
-@pytest.mark.parametrize("measures", [("luo_centre",), ("edge_energy", "hole_energy"), ("radius_50", "ellipse_angle")])
+@pytest.mark.parametrize("measures", [("luo_centre",), ("edge_energy", "entropy_area"), ("radius_50", "ellipse_angle")])
 def test_measures_that_were_asked_for_are_in_the_table(measures: tuple[str, ...]) -> None:
     result = rf.effective(rf.load("rftools:vgg-dilated"), "white", "features.block1", measures=measures, count=2)
     row = dict(zip(result.columns(), result.records()[0], strict=True))
@@ -144,7 +144,10 @@ def test_measures_that_were_asked_for_are_in_the_table(measures: tuple[str, ...]
         assert row[names.get(measure, measure)] == result[0].measures[measure].value
     assert (row["low"], row["high"]) == (result[0].measures[measures[0]].low, result[0].measures[measures[0]].high)
     last = result[0].measures[measures[-1]]
-    assert "hole_energy" not in measures or (row["hole_energy low"], row["hole_energy high"]) == (last.low, last.high)
+    assert "entropy_area" not in measures or (row["entropy_area low"], row["entropy_area high"]) == (
+        last.low,
+        last.high,
+    )
 
 
 def test_notes_fit_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def test_a_model_does_not_differ_from_itself() -> None:
     assert found.labels == ("a (1)", "a (2)")
     for layer in found:
         for name, change in layer.differences[0].items():
-            wanted = (0, None, None, None) if REGISTRY[name].steps else (0, 0, 0, False)
+            wanted = (0, None, None, None) if REGISTRY[name].no_interval else (0, 0, 0, False)
             assert (change.value, change.low, change.high, change.holds) == wanted
 
 

@@ -54,7 +54,7 @@ def test_compare_is_public_and_speaks_alike() -> None:
 
 
 def test_a_precision_takes_measures_that_have_an_interval() -> None:
-    with pytest.raises(rf.RequestError, match="luo_centre moves in steps and has no interval"):
+    with pytest.raises(rf.RequestError, match="luo_centre has no interval: it moves in steps"):
         rf.effective(net(), input_size=(1, 9, 9), measures=["luo_centre"], precision=0.05)
     found = rf.compare([net(), net()], torch.rand(3, 1, 9, 9))["0"].differences[0]
     assert found["luo_max"].low is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rftools.erf.measures.registry import Frame, Maps, measure
+from rftools.erf.measures.registry import STEPS, Frame, Maps, measure
 from rftools.erf.measures.rings import Rings
 
 SHARES = (20, 30, 50, 99)  # per cent
@@ -36,15 +36,15 @@ def _ratio(maps: Maps, frame: Frame, share: float, scaled: bool = False) -> Maps
 
 
 def _area_measures(share: int) -> None:
-    @measure(f"area_ratio_{share}", unit="share of the image", steps=True)
+    @measure(f"area_ratio_{share}", unit="share of the image", no_interval=STEPS)
     def linear(maps: Maps, frame: Frame) -> Maps:
         return _ratio(maps, frame, share / 100)
 
-    @measure(f"area_side_{share}", unit="px", steps=True)
+    @measure(f"area_side_{share}", unit="px", no_interval=STEPS)
     def side(maps: Maps, frame: Frame) -> Maps:
         return _side(maps, frame, share / 100)
 
-    @measure(f"area_ratio_log_{share}", unit="share of the image", steps=True)
+    @measure(f"area_ratio_log_{share}", unit="share of the image", no_interval=STEPS)
     def logarithmic(maps: Maps, frame: Frame) -> Maps:
         return _ratio(maps, frame, share / 100, scaled=True)
 

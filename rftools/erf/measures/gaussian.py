@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rftools.erf.measures.edge import energy_of
 from rftools.erf.measures.moments import moments
-from rftools.erf.measures.registry import Frame, Maps, Mixed, mixed_measure
+from rftools.erf.measures.registry import UNSURE, Frame, Maps, Mixed, mixed_measure
 
 ROUNDS = 25  # of Newton, at most
 ENOUGH = 1e-8  # relative steps below which it has arrived: the next would be of their square
@@ -233,7 +233,7 @@ def gaussian_sigma_y(mixed: Mixed, frame: Frame) -> Maps:
     return _gaussian(mixed, frame)[1]
 
 
-@mixed_measure("gaussian_r2", unit="1", ranks=(2,), within=(-np.inf, 1))
+@mixed_measure("gaussian_r2", unit="1", ranks=(2,), within=(-np.inf, 1), no_interval=UNSURE)
 def gaussian_r2(mixed: Mixed, frame: Frame) -> Maps:
     """The share of the map's variance that the least-squares Gaussian explains."""
     return _gaussian(mixed, frame)[2]

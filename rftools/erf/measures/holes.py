@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from rftools.erf.measures.registry import Frame, Maps, measure
+from rftools.erf.measures.registry import UNSURE, Frame, Maps, measure
 
 
-@measure("hole_energy", unit="share", within=(0, 1))
+@measure("hole_energy", unit="share", within=(0, 1), no_interval=UNSURE)
 def hole_energy(maps: Maps, frame: Frame) -> Maps:
     """Gridding: ``sum max(0, m - largest axis neighbour)^2 / sum m^2``: energy that stands alone on lattice phases."""
     maps = np.ascontiguousarray(maps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rftools.erf.measures.registry import Frame, Maps, measure
+from rftools.erf.measures.registry import STEPS, Frame, Maps, measure
 
 LUO = 1 - 0.9545  # a pixel counts above this share of the centre's
 
@@ -28,13 +28,13 @@ def _side(maps: Maps, threshold: Maps) -> Maps:
     return np.where(threshold > 0, count ** (1 / rank), np.nan)
 
 
-@measure("luo_centre", unit="px", steps=True)
+@measure("luo_centre", unit="px", no_interval=STEPS)
 def luo_centre(maps: Maps, frame: Frame) -> Maps:
     """The side of a square as large as the area above 4.55 % of the centre's value (Luo et al., arXiv:1701.04128)."""
     return _side(maps, LUO * centre_value(maps, frame))
 
 
-@measure("luo_max", unit="px", steps=True)
+@measure("luo_max", unit="px", no_interval=STEPS)
 def luo_max(maps: Maps, frame: Frame) -> Maps:
     """As `luo_centre`, against the maximum: steadier where the centre pixel is not typical."""
     return _side(maps, LUO * maps.reshape(len(maps), -1).max(1))

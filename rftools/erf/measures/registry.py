@@ -91,19 +91,21 @@ def _kept(among: dict[str, Any] | None, name: str, work: Callable[[], T]) -> T:
 MeasureFunction = Callable[[Maps, Frame], Maps]
 MixedFunction = Callable[[Mixed, Frame], Maps]
 POSITIVE = (0.0, np.inf)
+STEPS = "it moves in steps"
+UNSURE = "it holds the truth too seldom or too often"
 
 
 @dataclass(frozen=True)
 class Definition:
-    """A measure; ``of_mixed`` is its way to means that need not be formed, where it has one, ``within`` what values it
-    can have: an interval ends there.
+    """A measure; ``of_mixed`` is its way to means that need not be formed, where it has one, ``no_interval`` why it has
+    no interval (empty where it has), ``within`` what values it can have: an interval ends there.
     """
 
     name: str
     unit: str
     ranks: tuple[int, ...]
     function: MeasureFunction
-    steps: bool = False
+    no_interval: str = ""
     of_mixed: MixedFunction | None = None
     within: tuple[float, float] = POSITIVE
 
@@ -116,14 +118,14 @@ def measure(
     *,
     unit: str,
     ranks: tuple[int, ...] = (1, 2, 3),
-    steps: bool = False,
+    no_interval: str = "",
     within: tuple[float, float] = POSITIVE,
 ) -> Callable[[MeasureFunction], MeasureFunction]:
     """Register the function that follows as a measure of effective maps.
 
     It takes maps ``(n, *spatial)`` and a `Frame`, and returns ``(n,)`` values, NaN where a map defines none. One that
-    counts pixels moves in ``steps``, and is shown without an interval; the others' intervals end ``within`` the values
-    that there can be.
+    is shown without an interval says why (``no_interval``: what counts pixels moves in steps); others' intervals end
+    ``within`` the values that there can be.
 
     >>> @measure("peak", unit="1")
     ... def peak(maps, frame):
@@ -138,14 +140,19 @@ def measure(
     def register(function: MeasureFunction) -> MeasureFunction:
         if name in REGISTRY:
             raise RequestError(f"there is a measure {name!r} already; give yours another name")
-        REGISTRY[name] = Definition(name, unit, ranks, function, steps, within=within)
+        REGISTRY[name] = Definition(name, unit, ranks, function, no_interval, within=within)
         return function
 
     return register
 
 
 def mixed_measure(
-    name: str, *, unit: str, ranks: tuple[int, ...] = (1, 2, 3), within: tuple[float, float] = POSITIVE
+    name: str,
+    *,
+    unit: str,
+    ranks: tuple[int, ...] = (1, 2, 3),
+    no_interval: str = "",
+    within: tuple[float, float] = POSITIVE,
 ) -> Callable[[MixedFunction], MeasureFunction]:
     """As `measure`, for a function of sums that are linear in a map: it takes a `Mixed` instead of maps.
 
@@ -157,7 +164,7 @@ def mixed_measure(
         def of_maps(maps: Maps, frame: Frame) -> Maps:
             return function(Mixed(maps), frame.ready())
 
-        measure(name, unit=unit, ranks=ranks, within=within)(of_maps)
+        measure(name, unit=unit, ranks=ranks, no_interval=no_interval, within=within)(of_maps)
         REGISTRY[name] = replace(REGISTRY[name], of_mixed=function)
         return of_maps
 
