@@ -13,7 +13,7 @@ import click
 
 from rftools._version import __version__
 from rftools.cli import streams
-from rftools.errors import RequestError, closest, one_line, reason
+from rftools.errors import LONGEST, RequestError, closest, one_line, reason
 
 # name: (the line that `rftools --help` shows, the module that defines `command`)
 COMMANDS = {
@@ -82,6 +82,8 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"] or ["--help"]
     streams.prepare()
+    if any("\0" in argument for argument in arguments):
+        _fail("an argument holds a NUL character, which no name has; leave it out")
     try:
         with _ending_interrupts():
             group.main(args=arguments, prog_name="rftools", standalone_mode=False)
@@ -106,6 +108,8 @@ def _line(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is None:
         streams.drop()
         return f"cannot write the answer: {reason(error)}"
+    if isinstance(error, OSError):
+        return f"cannot use {str(error.filename)[:LONGEST]}: {(error.strerror or type(error).__name__).lower()}"
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch raises a RuntimeError
         return "what was asked takes more memory than there is; ask for less, or for fewer at a time"
     return (

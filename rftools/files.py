@@ -16,16 +16,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from rftools.errors import RequestError, reason
+from rftools.errors import LONGEST, RequestError
 
 
 def check_writable(path: str | Path) -> Path:
     """Raise `RequestError` now if ``path`` could not be written later (before hours of work, not after)."""
     target = Path(path)
     try:
+        os.lstat(target)
         folder = target.is_dir()
-    except (OSError, ValueError) as error:
-        raise RequestError(f"cannot write {str(target)[:300]}: {reason(error)}") from error
+    except (FileNotFoundError, NotADirectoryError):
+        folder = False
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise RequestError(f"cannot write {str(target)[:LONGEST]}: {_reason(error)}") from error
     if folder:
         raise RequestError(f"cannot write {target}: it is a folder; name a file")
     if _is_stream(target):
@@ -57,8 +60,11 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
 
 def _followed(target: Path) -> Path:
     """What a symbolic link names; any other path as it is."""
-    if not target.is_symlink():
-        return target
+    try:
+        if not target.is_symlink():
+            return target
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise RequestError(f"cannot write {str(target)[:LONGEST]}: {_reason(error)}") from error
     real = Path(os.path.realpath(target))
     if real.is_symlink():
         raise RequestError(f"cannot write {target}: its symbolic links go round in a circle")
@@ -89,8 +95,8 @@ def _into_stream(target: Path) -> Iterator[IO[bytes]]:
 def _into_file(target: Path) -> Iterator[IO[bytes]]:
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    except OSError as error:
-        raise RequestError(f"cannot write {target}: {_reason(error)}") from error
+    except (OSError, ValueError) as error:
+        raise RequestError(f"cannot write {str(target)[:LONGEST]}: {_reason(error)}") from error
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -146,5 +152,5 @@ def _umask() -> int:
     return mask
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def _reason(error: OSError | ValueError) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,3 +87,11 @@ def test_what_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
         broken()
     assert file.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b.html", "b" * 300 + ".csv"])
+@pytest.mark.parametrize("write", [check_writable, lambda path: write_text(path, "x")])
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str, write: Any) -> None:
+    with pytest.raises(RequestError, match=r"^cannot write .*(too long|null byte|null character)"):
+        write(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

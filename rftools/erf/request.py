@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -15,6 +16,7 @@ from rftools.errors import RequestError, closest
 from rftools.runtime.device import pick_device
 from rftools.units import Where
 
+MOST_UNITS = 1024  # of a layer, in a grid: 32 x 32
 Progress = Callable[[int, int], None]
 Watch = Callable[[Any], None]  # of a `rftools.erf.enough.Seen`
 
@@ -163,3 +165,8 @@ def _check_grid(grid: Sequence[int] | None, unit: object) -> None:
     whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in numbers)
     if isinstance(grid, int) or not numbers or not whole:
         raise RequestError(f"grid {'x'.join(map(str, numbers))} is not one whole number from 1 on for each axis")
+    if math.prod(numbers) > MOST_UNITS:
+        raise RequestError(
+            f"grid {'x'.join(map(str, numbers))} has more than the {MOST_UNITS:,} units of a layer that are measured at"
+            " once; give a smaller one, 5x5 say"
+        )

@@ -222,10 +222,9 @@ def _part(subject: Subject, part: str) -> Any:
 
 def check_page(path: str | Path) -> None:
     """Raise `RequestError` unless ``path`` names an HTML file that can be written."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES and not Path(path).is_dir():
+    target = check_writable(path)
+    if target.suffix.lower() not in SUFFIXES:
         raise RequestError(f"a report is one HTML page: {path} must end in {' or '.join(SUFFIXES)}")
-    check_writable(path)
 
 
 def _subjects(

@@ -17,21 +17,18 @@ import torch.nn.functional as F
 from torch import fx
 
 from rftools.capture import op_name
-from rftools.capture.operators import CONVOLUTIONS, DROPOUTS, GENERAL
+from rftools.capture.operators import DROPOUTS
 from rftools.capture.shapes import shape_of
 from rftools.trf.alike import MOVES, equal_elements, moved
 from rftools.trf.offsets import MOST_STEPS, SAME, closed_weights, offset_of, zeros_of_attention
 from rftools.trf.zeros import (
     ADDING,
     ALL_OR_NONE,
+    OPERATORS,
     SUMS,
-    TRANSFORMS,
     all_or_none,
     zeros_of_function,
-    zeros_of_spread,
     zeros_of_sums,
-    zeros_of_transform,
-    zeros_of_windows,
 )
 
 SOFTMAX = frozenset(("softmax", "_softmax", "_safe_softmax"))
@@ -190,12 +187,8 @@ def _zeros_of(known: Known, node: fx.Node) -> Pattern:
     if name in {"tril", "triu"}:
         kept = getattr(torch.ones(shape_of(node), dtype=torch.bool), name)(*args[1:])
         return _either(node, ~kept, known.zeros(args[0]))
-    if name in CONVOLUTIONS or name in GENERAL:
-        return zeros_of_windows(node, known.zeros)
-    if name in {"var", "std"}:
-        return zeros_of_spread(node)
-    if name in TRANSFORMS:
-        return zeros_of_transform(node, known.zeros)
+    if name in OPERATORS:
+        return OPERATORS[name](node, known.zeros)
     if name in SOFTMAX:
         return closed_weights(known, node)
     if name == "scaled_dot_product_attention":

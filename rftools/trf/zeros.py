@@ -167,7 +167,7 @@ def _windows_meet_the_input(node: fx.Node, given: Mapping[str, Any]) -> bool:
     return odd or not any(border)
 
 
-def zeros_of_spread(node: fx.Node) -> torch.Tensor | None:
+def zeros_of_spread(node: fx.Node, _: Ask) -> torch.Tensor | None:
     """The zeros of a variance or a standard deviation: of single elements it is none, or no number."""
     whole, source = math.prod(shape_of(node)), cast(fx.Node, node.args[0])
     if whole != math.prod(shape_of(source)) or whole > MOST_ELEMENTS:
@@ -219,3 +219,11 @@ def _zero(node: fx.Node, given: dict[fx.Node, Any]) -> torch.Tensor | None:
         return None
     found = found[0] if isinstance(found, tuple) else found
     return found == 0 if isinstance(found, torch.Tensor) else None
+
+
+#: operators whose zeros are worked out in a way of their own
+OPERATORS: dict[str, Callable[[fx.Node, Ask], torch.Tensor | None]] = {
+    **dict.fromkeys(TRANSFORMS, zeros_of_transform),
+    **dict.fromkeys((*CONVOLUTIONS, *GENERAL), zeros_of_windows),
+    **dict.fromkeys(("var", "std"), zeros_of_spread),
+}

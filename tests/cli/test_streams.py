@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from rftools.cli import main
 from tests.cli.running import run
 
 posix = pytest.mark.skipif(os.name != "posix", reason="streams as POSIX has them")
@@ -152,3 +153,20 @@ def test_an_unexpected_failure_is_one_line(capsys: pytest.CaptureFixture[str], m
     assert "rftools --debug shows where" in err
     with pytest.raises(Exception, match=r"property|iterable|items"):
         run(capsys, "--debug", "models")
+
+
+@pytest.mark.parametrize("verb", ["trf", "erf", "sparsity", "report", "train", "prune", "study", "probe", "models"])
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b"])
+def test_names_that_no_file_can_have_are_one_line(capsys: pytest.CaptureFixture[str], verb: str, name: str) -> None:
+    for words in (
+        [verb, name],
+        [verb, "rftools:vgg-dilated", "-o", name],
+        [verb, "--csv", name],
+        [verb, "--data", name],
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(words)
+        said = capsys.readouterr().err.splitlines()
+        assert stop.value.code == 2
+        assert said[-1].startswith("rftools: error: ")
+        assert "fault of rftools" not in said[-1]

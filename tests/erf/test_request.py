@@ -60,3 +60,9 @@ def test_a_precision_takes_measures_that_have_an_interval() -> None:
     assert found["luo_max"].low is None
     assert found["luo_max"].value is not None
     assert found["radius_50"].low is not None
+
+
+@pytest.mark.parametrize("grid", [(999_999, 999_999), (1025,), (33, 32)])
+def test_a_grid_of_too_many_units_is_refused_before_any_is_measured(grid: tuple[int, ...]) -> None:
+    with pytest.raises(rf.RequestError, match="has more than the 1,024 units of a layer that are measured at once"):
+        rf.effective(net(), input_size=(1, 9, 9), grid=grid)
