@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from rftools.runtime.caches import Caches
+
 PLAIN = (bool, int, float, str, torch.Size, torch.device)
 MOST_OBJECTS = 20_000  # that a module's attributes lead to
 Change = Callable[[], bool]
@@ -25,14 +27,16 @@ class Restored:
 @contextlib.contextmanager
 def unchanged(module: nn.Module) -> Iterator[Restored]:
     """What a forward pass keeps in its modules (anchors for the last shape, hooks of the first call, counters, caches)
-    is not kept beyond the block; torch's random state is put back too.
+    is not kept beyond the block; torch's random state is put back too. Caches of functions that were used are emptied:
+    what a pass without values put there would serve later ones.
     """
-    kept, left = _Kept(module), Restored()
+    kept, caches, left = _Kept(module), Caches(module), Restored()
     try:
         with torch.random.fork_rng(devices=[]):
             yield left
     finally:
         left.changed = kept.put_back()
+        caches.clear_used()
 
 
 def held_tensors(module: nn.Module) -> frozenset[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial, wraps
 from typing import Any
 
 import pytest
@@ -149,3 +149,52 @@ class Alone(nn.Conv1d):
 
 def test_a_module_that_can_not_be_copied_has_fields() -> None:
     assert rf.theoretical(nn.Sequential(Alone(1, 1, 3)), SIZE)["0"].axes[0].size == 3
+
+
+@lru_cache(maxsize=4)
+def _weights(length: int, dtype: torch.dtype) -> torch.Tensor:
+    return torch.linspace(1, 2, length, dtype=dtype)
+
+
+def _remembered(function: Any) -> Any:
+    """As the transformers library keeps the embeddings of places: a cache inside a decorated method."""
+    cached = lru_cache(maxsize=1)(function)
+
+    @wraps(function)
+    def call(*given: Any) -> Any:
+        return cached(*given)
+
+    return call
+
+
+class Remembering(nn.Module):
+    """What it makes of a shape is kept in caches of functions, not in the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, 1, 3, padding=1)
+
+    @_remembered
+    def places(self, length: int) -> torch.Tensor:
+        return torch.arange(length) + self.conv.bias.detach()
+
+    @staticmethod
+    @lru_cache(maxsize=2)
+    def scale(length: int) -> torch.Tensor:
+        return torch.full((length,), 2.0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        length = x.shape[-1]
+        own = self.conv(x + self.places(length)) * self.scale(length)
+        return own * _weights(length, x.dtype)
+
+
+def test_caches_of_functions_hold_nothing_of_a_capture() -> None:
+    net, x = Remembering().eval(), torch.randn(1, *SIZE)
+    assert rf.theoretical(net, SIZE)[""].axes[0].size == 3  # its first call of all
+    after = net(x)
+    assert type(after) is torch.Tensor
+    assert torch.isfinite(after).all()
+    assert _weights.cache_info().currsize == 1
+    rf.theoretical(net, SIZE)  # with caches that hold real tensors
+    assert torch.equal(net(x), after)

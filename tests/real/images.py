@@ -23,7 +23,6 @@ TIMM: dict[str, tuple[int, dict[str, Any]]] = {
     "sequencer2d_s": (64, {"img_size": 64}),
     "nest_tiny": (64, {"img_size": 64}),
     "mobilevitv2_050": (64, {}),
-    "halonet26t": (256, {}),
     "lambda_resnet26t": (64, {}),
     "botnet26t_256": (64, {"img_size": 64}),
     "dla34": (64, {}),
