@@ -85,6 +85,7 @@ def write_all(folder: Path, state: dict[str, torch.Tensor]) -> dict[str, tuple[P
     net.load_state_dict(state)
     program = torch.export.export(net, (torch.zeros(1, *SIZE),))
     torch.export.save(program, place("net.pt2"))
+    torch.onnx.export(net, (torch.zeros(1, *SIZE),), place("net.onnx"), external_data=False, verbose=False)
     with torch.no_grad():
         torch.jit.save(torch.jit.trace(net, torch.zeros(1, *SIZE)), str(place("scripted.pt")))
     load = "torch.load({path!r}, weights_only=True)"
@@ -97,6 +98,7 @@ def write_all(folder: Path, state: dict[str, torch.Tensor]) -> dict[str, tuple[P
         "exported program": (place("net.pt2"), "torch.export.load({path!r})"),
         "safetensors": (place("net.safetensors"), "[t.sum() for t in load_file({path!r}).values()]"),
         "NumPy": (place("net.npz"), ""),
+        "ONNX": (place("net.onnx"), "onnx.load({path!r})"),
     }
 
 

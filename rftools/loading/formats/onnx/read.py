@@ -32,14 +32,13 @@ def read_onnx(path: Path) -> Model:
     Raises:
         RequestError: no such file; no ONNX file; the package onnx is missing; nothing of the graph can be run.
     """
-    graph, opset = _graph_of(path)
+    graph, constants, opset = _graph_of(path)
     with door(path.name, "is no valid ONNX graph"):  # which may break any rule of any operator
-        return _from_graph(graph, opset, path)
+        return _from_graph(graph, constants, opset, path)
 
 
-def _from_graph(graph: Any, opset: int, path: Path) -> Model:
+def _from_graph(graph: Any, constants: Constants, opset: int, path: Path) -> Model:
     check("steps", len(graph.node), path.name)
-    constants = _initializers(graph, path)
     steps = folded([_step(node, opset) for node in graph.node], constants, path.name)
     inputs = [value for value in graph.input if value.name not in constants]
     if not inputs:
@@ -71,7 +70,8 @@ def _words(module: OnnxNet, size: tuple[int, ...] | None) -> str:
     return f"ONNX file, {count:,} parameters, input {'x'.join(map(str, size)) if size else 'of any size'}"
 
 
-def _graph_of(path: Path) -> tuple[Any, int]:
+def _graph_of(path: Path) -> tuple[Any, Constants, int]:
+    """The graph without its weights, these, and the version of its operators; what the file was parsed to is let go."""
     try:
         import onnx
     except ImportError:
@@ -81,8 +81,12 @@ def _graph_of(path: Path) -> tuple[Any, int]:
         if not model.graph.node:
             raise ValueError("it has no operators")
         fill_external(model.graph, path.parent, path.name)
+        constants, graph = _initializers(model.graph, path), onnx.GraphProto()
+        graph.node.extend(model.graph.node)
+        graph.input.extend(model.graph.input)
+        graph.output.extend(model.graph.output)
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
-    return model.graph, versions[0] if versions else 1
+    return graph, constants, versions[0] if versions else 1
 
 
 def _initializers(graph: Any, path: Path) -> Constants:
