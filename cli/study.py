@@ -54,9 +54,14 @@ def command(words: tuple[str, ...], folder: str | None, asked: Asked) -> None:
     Runs that are there are not made again; an interrupted study goes on with the same command. Exit status 1 where a
     run failed.
 
+    A plan of your own: the folder of a study holds its plan.toml; copy that, change a line and its title, and name the
+    copy.
+
     \b
     Example:
       rftools study article --scale smoke -o study
+      cp study/plan.toml mine.toml
+      rftools study mine.toml -o mine
     """
     if words[0] == "report" and len(words) == 2:
         from rftools.study import rebuild
