@@ -28,7 +28,7 @@ def _scatter(axes: Axes, results: pd.DataFrame, column: str) -> None:
     """Accuracy against a column: a colour and a symbol a row, seeds small."""
     for k, (row, own) in enumerate(results.groupby("row", sort=False)):
         look: dict[str, Any] = {"color": COLOURS[k % len(COLOURS)], "marker": MARKS[k % len(MARKS)]}
-        axes.scatter(own[column], 100 * own["accuracy"], s=14, alpha=0.45, lw=0, **look)
+        axes.scatter(own[column], 100 * own["accuracy"], s=20, alpha=0.75, lw=0, **look)
         axes.scatter([own[column].mean()], [100 * own["accuracy"].mean()], s=60, label=str(row), **look)
     axes.set_ylabel("held-out accuracy (%)")
     low, high = 100 * results["accuracy"].min(), 100 * results["accuracy"].max()
@@ -94,7 +94,7 @@ def _pruned(tables: dict[str, Any]) -> StudyFigure | None:
             ends = [(whole["accuracy"], COLOURS[0], "o", "whole"), (after["accuracy"], COLOURS[1], "s", "pruned")]
             for values, colour, mark, label in ends:
                 axes.scatter(
-                    100 * values, np.full(len(values), place), s=14, alpha=0.45, lw=0, color=colour, marker=mark
+                    100 * values, np.full(len(values), place), s=20, alpha=0.75, lw=0, color=colour, marker=mark
                 )
                 axes.scatter(
                     [100 * values.mean()], [place], s=60, color=colour, marker=mark, label=None if place else label
