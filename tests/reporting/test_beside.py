@@ -122,3 +122,29 @@ def test_what_does_not_differ_is_said_in_words() -> None:
     assert same(size).startswith("Theoretical field size of convolutions: the same in both models")
     other = dataclasses.replace(size, values=(*size.values[:-1], (Value(1.0), Value(2.0))))
     assert same(other) == ""
+
+
+def test_nets_without_a_common_layer_are_beside_each_other_by_depth() -> None:
+    """Of three layers and of two: the first, the nearest to the middle (halves to the even one), and the last."""
+    first, second = subject("a"), subject("b", 2.0)
+    whole = first.effective
+    assert whole is not None
+    three = tuple(dataclasses.replace(whole["conv2"], name=name) for name in ("x", "y", "z"))
+    first = dataclasses.replace(first, effective=dataclasses.replace(whole, layers=three), orientation=None)
+    found = beside([first, second], ["a", "b"], None)
+    assert found is not None
+    assert [layer["name"] for layer in found["layers"]] == [
+        "0 % of the depth",
+        "50 % of the depth",
+        "100 % of the depth",
+    ]
+    said = [[shown["words"].partition(":")[0] for shown in layer["maps"]] for layer in found["layers"]]
+    assert said == [["x", "conv1"], ["y", "conv1"], ["z", "conv2"]]
+    assert found["changes"] == []
+    pair = [first.effective["z"].map, second.effective["conv2"].map]  # type: ignore[index]
+    top = max((np.abs(each) / np.abs(each).sum()).max() for each in pair)
+    for cell, own in zip(found["layers"][2]["maps"], pair, strict=True):
+        expected = 255 * colormaps["cividis"](
+            np.floor(255 * np.sqrt(np.abs(own) / np.abs(own).sum() / top)).astype(int)
+        )
+        assert np.abs(shown(cell["url"]) - np.floor(expected[..., :3])).max() <= 4

@@ -19,7 +19,7 @@ from rftools.checks.sizes import effective_size
 from rftools.erf import compare as compare_effective
 from rftools.loading import as_model
 from rftools.reporting.findings import Thresholds
-from rftools.reporting.page.alignment import align, difference, labels, records
+from rftools.reporting.page.alignment import align, columns, difference, labels, records
 from rftools.reporting.page.comparison import comparison
 from rftools.reporting.page.contents import contents
 from rftools.reporting.page.method import Provenance
@@ -81,8 +81,9 @@ def test_other_architectures_are_aligned_by_relative_depth() -> None:
 
     found = align(FIELD, [chain(5, 3, "a"), chain(3, 5, "b")])
     assert found is not None
-    assert found.by == "relative depth, under the names of the deepest model"
-    assert found.layers == ("a0", "a1", "a2", "a3", "a4")
+    assert found.by == "the share of their depth, from the first at 0 % to the last at 100 %"
+    assert found.layers == ("0.0 %", "25.0 %", "50.0 %", "75.0 %", "100.0 %")
+    assert columns(found, ["a", "b"])[0] == "depth"
     assert [row[0] for row in found.values] == [Value(float(s)) for s in (3, 5, 7, 9, 11)]
     # relative depths 0, 1/4, 1/2, 3/4, 1 of three layers: 0, 0.5, 1, 1.5, 2, halves to the even one
     assert [row[1] for row in found.values] == [Value(float(s)) for s in (5, 5, 9, 13, 13)]

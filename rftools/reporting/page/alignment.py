@@ -111,7 +111,8 @@ def _by_depth(quantity: Quantity, known: Sequence[dict[str, Value]]) -> Aligned:
     for index in range(len(deepest)):
         share = index / last
         rows.append(tuple(list(v.values())[round(share * (len(v) - 1))] if v else None for v in known))
-    return Aligned(quantity, tuple(deepest), tuple(rows), say("comparison.by_depth"))
+    shares = tuple(say("comparison.share", share=100 * index / last) for index in range(len(deepest)))
+    return Aligned(quantity, shares, tuple(rows), say("comparison.by_depth"))
 
 
 def difference(first: Value | None, second: Value | None) -> Value | None:
@@ -176,8 +177,9 @@ def records(aligned: Aligned) -> list[tuple[Any, ...]]:
 
 def columns(aligned: Aligned, names: Sequence[str]) -> tuple[str, ...]:
     """The headings of `records`."""
+    step = "depth" if aligned.by == say("comparison.by_depth") else aligned.quantity.step
     return (
-        say(f"comparison.{aligned.quantity.step}"),
+        say(f"comparison.{step}"),
         *names,
         *(words("comparison.columns") if len(names) == 2 else ()),
     )

@@ -13,6 +13,7 @@ from rftools.plots.scene import short
 from rftools.reporting.drawing.depth import LEFT, RIGHT, WIDTH, chart
 from rftools.reporting.drawing.pictures import coloured, colours, extent_of, plane, shrunk
 from rftools.reporting.page.alignment import Aligned
+from rftools.reporting.page.by_depth import by_depth
 from rftools.reporting.page.cells import cells, rose_rows
 from rftools.reporting.page.changes import kernel_changes
 from rftools.reporting.page.opening import MARGIN, depth_of, layer_shown
@@ -29,20 +30,26 @@ LARGE = 4  # models beside each other with all their drawings; more are small mu
 
 
 def beside(subjects: Sequence[Subject], names: Sequence[str], sizes: Aligned | None) -> dict[str, Any] | None:
-    """One entry a layer that all models have a map or a rose of; None where there is nothing to put side by side."""
+    """One entry a layer that all models have a map or a rose of, or a share of depth where they have none in common;
+    None where there is nothing to put side by side.
+    """
     sizes_in = {subject.input_size for subject in subjects}
     if len(subjects) > MOST_MODELS or len(sizes_in) != 1 or None in sizes_in:
         return None
     maps = [_by_name(subject.effective, _has_map) for subject in subjects]
     roses = [rose_rows(subject) for subject in subjects]
     shared = [name for name in {**maps[0], **roses[0]} if _in_all(name, maps) or _in_all(name, roses)]
+    own: dict[str, tuple[str, ...]] = {}
+    if not shared and all(maps):
+        subjects, own = by_depth(subjects, [list(known) for known in maps], MOST_LAYERS)
+        maps, shared = [_by_name(subject.effective, _has_map) for subject in subjects], list(own)
     if not shared:
         return None
     chosen = [
         shared[i] for i in sorted({round(i) for i in np.linspace(0, len(shared) - 1, min(MOST_LAYERS, len(shared)))})
     ]
-    changes = {} if sizes is None else dict(zip(sizes.layers, sizes.changes, strict=False))
-    layers = [_entry(name, subjects, maps, changes.get(name)) for name in chosen]
+    changes = {} if sizes is None or own else dict(zip(sizes.layers, sizes.changes, strict=False))
+    layers = [_named(_entry(name, subjects, maps, changes.get(name)), own.get(name, ())) for name in chosen]
     height, width = plane(subjects[0].input_size or ())
     image = side_of((subjects[0].input_size or (1, 1))[1:])
     drawn = [[depth_of(name, subject) for name in chosen] for subject in subjects]
@@ -52,7 +59,7 @@ def beside(subjects: Sequence[Subject], names: Sequence[str], sizes: Aligned | N
     return {
         "json": embedded({"layers": layers, "start": start, "left": LEFT, "span": WIDTH - LEFT - RIGHT}),
         "cells": [cells(name, subjects) for name in chosen] if few else [],
-        "changes": [kernel_changes(name, subjects) for name in chosen],
+        "changes": [] if own else [kernel_changes(name, subjects) for name in chosen],
         "growth": [chart(depths, image, f"bs-{i}") for i, depths in enumerate(drawn)] if few else [],
         "parting": colours(diverging=True),
         "colours": colours(),
@@ -66,6 +73,13 @@ def beside(subjects: Sequence[Subject], names: Sequence[str], sizes: Aligned | N
         "maps": any(layer["maps"] for layer in layers),
         "pair": len(subjects) == 2,
     }
+
+
+def _named(entry: dict[str, Any], layers: Sequence[str]) -> dict[str, Any]:
+    """With the names of the layers that each model's map is of, where these are not one layer."""
+    for shown, name in zip(entry["maps"], layers, strict=False):
+        shown["words"] = say("beside.of_layer", name=short(name, 40), words=shown["words"])
+    return entry
 
 
 def _by_name(result: Any, wanted: Any) -> dict[str, Any]:
