@@ -14,7 +14,7 @@ from rftools.reporting.sections.registry import Analyses, Section, register
 from rftools.trf.result import TheoreticalResult
 
 USUAL, SMALL = 5, 64 * 64  # units an axis of inputs of at most so many pixels: their backward passes are cheap
-FEW, DEEP = 3, 2  # units an axis of larger inputs, and in how many layers, the deepest that are local
+FEW = 3  # units an axis of larger inputs, in two layers
 IMAGES, FEWER = 4, 2  # at most: the grid shows how fields differ from place to place; figures of the centre have more
 ALONE = ("unit", "channel", "random_weights", "of", "inputs")  # options that go with one unit
 
@@ -33,7 +33,7 @@ def analyse(model: Model, known: Analyses) -> EffectiveResult | None:
     if grid is None and math.prod(sides) <= SMALL:
         grid = (USUAL,) * len(sides)
     elif grid is None:
-        grid, names, most = (FEW,) * len(sides), _deepest(names, fields), FEWER
+        grid, names, most = (FEW,) * len(sides), _two_of(names, fields, sides), FEWER
     asked = options | {"layers": names, "grid": grid, "count": min(options.get("count") or most, most)}
     return _measured(model, known, asked) if names else None
 
@@ -49,10 +49,18 @@ def _measured(model: Model, known: Analyses, asked: dict[str, Any]) -> Effective
         return None
 
 
-def _deepest(names: Sequence[str], fields: TheoreticalResult) -> list[str]:
-    """The last layers whose units do not all see the whole image: elsewhere a grid shows one field again and again."""
-    local = {row.name for row in fields if row.axes and not any(axis.global_ for axis in row.axes)}
-    return [name for name in names if name in local][-DEEP:]
+def _two_of(names: Sequence[str], fields: TheoreticalResult, sides: Sequence[int]) -> list[str]:
+    """The last layer whose units see half of the image at most, side by side, and the last of all that do not see it
+    whole by construction: there a grid shows nearly the same field again and again, and costs most.
+    """
+    local = {row.name: row.axes for row in fields if row.axes and not any(axis.global_ for axis in row.axes)}
+    small = {
+        name
+        for name, axes in local.items()
+        if all(axis.size is not None and 2 * axis.size <= side for axis, side in zip(axes, sides, strict=True))
+    }
+    chosen = ([name for name in names if name in known][-1:] for known in (small, local))
+    return list(dict.fromkeys(name for last in chosen for name in last))
 
 
 SECTION = register(Section("units", analyse=analyse, needs=("theoretical", "effective"), shown=False))
