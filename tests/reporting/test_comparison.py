@@ -22,6 +22,7 @@ from rftools.reporting.findings import Thresholds
 from rftools.reporting.page.alignment import align, columns, difference, labels, records
 from rftools.reporting.page.comparison import comparison
 from rftools.reporting.page.contents import contents
+from rftools.reporting.page.facts import banners
 from rftools.reporting.page.method import Provenance
 from rftools.reporting.sections import Value, quantities
 from rftools.reporting.sources.models import from_model, from_models
@@ -264,3 +265,16 @@ def test_a_net_without_places_says_that_it_sees_all() -> None:
     (subject,) = from_models([net], (3, 4, 4), None)
     text = contents(subject, None, Thresholds(), Provenance(None, 0.0))["opening"]["sentence"]
     assert text.startswith("No layer has a place of its own in the image: each unit of the model sees all of it")
+
+
+def test_what_is_said_of_several_models_alike_is_said_once() -> None:
+    """Random weights of two nets are one banner with both names; of other seeds they are two."""
+
+    def random(seed: int) -> Subject:
+        net = rf.load("rftools:vgg-strided", seed=seed)
+        return from_results([rf.sparsity(net)])
+
+    (said,) = banners([random(0), random(0)], ["a", "b"])
+    assert said.startswith("a, b: ")
+    assert [text[:3] for text in banners([random(0), random(1)], ["a", "b"])] == ["a: ", "b: "]
+    assert not banners([random(0)])[0].startswith(": ")

@@ -42,10 +42,13 @@ def summary(subject: Subject) -> list[tuple[str, str]]:
 
 
 def banners(subjects: Sequence[Subject], names: Sequence[str] = ()) -> list[str]:
-    """What is to be read before anything else: that weights are random."""
-    found = []
+    """What is to be read before anything else: that weights are random; once for all models of which that is said."""
+    found: dict[str, list[str]] = {}
     for place, subject in enumerate(subjects):
         if subject.random:
             words = say("page.random", weights=subject.model.weights or say("page.drawn"))
-            found.append(say("findings.of_a_model", name=names[place], sentence=words) if names else words)
-    return found
+            found.setdefault(words, []).extend(names[place : place + 1])
+    return [
+        say("findings.of_a_model", name=", ".join(own), sentence=words) if own else words
+        for words, own in found.items()
+    ]
