@@ -95,11 +95,18 @@ def test_an_interrupted_report_holds_what_was_done(tmp_path: Path) -> None:
     assert "interrupted" in (tmp_path / "page.html").read_text()
 
 
+def _interruptible() -> None:
+    """Ctrl-C is heard, though what runs the tests in the background may have it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run_until(folder: Path, words: list[str], sign: signal.Signals) -> subprocess.CompletedProcess[str]:
     """The command, to which the signal is sent when some images have passed."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([sys.executable, "-m", "rftools", *words], cwd=folder, env=environment, **pipes)  # type: ignore[call-overload]
+    process = subprocess.Popen(  # type: ignore[call-overload]
+        [sys.executable, "-m", "rftools", *words], cwd=folder, env=environment, preexec_fn=_interruptible, **pipes
+    )
     images = 0
     while images < 4 and process.poll() is None:
         images += process.stdout.readline().startswith("image")

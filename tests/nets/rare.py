@@ -59,6 +59,7 @@ def _integers(x: torch.Tensor) -> torch.Tensor:
 #: rule -> a function over one axis that calls it
 LINE: dict[str, Function] = {
     "aten._batch_norm_impl_index": _own(lambda x: aten._batch_norm_impl_index(x, *_stats(x), False, 0.1, 1e-5, False)),
+    "aten.trunc": lambda x: (40 * x).trunc(),
     "aten.native_layer_norm": _own(lambda x: torch.native_layer_norm(x, [x.shape[-1]], None, None, 1e-5)),
     "aten.native_group_norm": _own(lambda x: torch.native_group_norm(x, None, None, 1, 4, x.shape[-1], 2, 1e-5)),
     "aten.native_dropout": _own(lambda x: torch.native_dropout(x, 0.5, False)),
