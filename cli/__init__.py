@@ -13,7 +13,7 @@ import click
 
 from rftools._version import __version__
 from rftools.cli import streams
-from rftools.errors import LONGEST, RequestError, closest, one_line, reason
+from rftools.errors import LONGEST, RequestError, closest, one_line, reason, system_reason
 
 # name: (the line that `rftools --help` shows, the module that defines `command`)
 COMMANDS = {
@@ -109,7 +109,7 @@ def _line(error: Exception) -> str:
         streams.drop()
         return f"cannot write the answer: {reason(error)}"
     if isinstance(error, OSError):
-        return f"cannot use {str(error.filename)[:LONGEST]}: {(error.strerror or type(error).__name__).lower()}"
+        return f"cannot use {str(error.filename)[:LONGEST]}: {system_reason(error)}"
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch raises a RuntimeError
         return "what was asked takes more memory than there is; ask for less, or for fewer at a time"
     return (

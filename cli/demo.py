@@ -12,7 +12,7 @@ import click
 
 from rftools.cli import options
 from rftools.cli.talk import quiet, talk_options
-from rftools.errors import RequestError
+from rftools.errors import RequestError, system_reason
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +61,7 @@ def _folder(target: Path) -> Path:
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RequestError(f"cannot write {target}: {(error.strerror or str(error)).lower()}") from error
+        raise RequestError(f"cannot write {target}: {system_reason(error)}") from error
     return target
 
 

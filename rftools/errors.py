@@ -69,6 +69,15 @@ def reason(error: BaseException) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
+def system_reason(error: OSError | ValueError) -> str:
+    """Why the system, or Python for a name that no file can have, refuses a file.
+
+    >>> system_reason(FileNotFoundError(2, "No such file")), system_reason(ValueError("embedded null byte"))
+    ('no such file', 'embedded null byte')
+    """
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
 def closest(name: str, candidates: Iterable[str], *, most: int = 3) -> str:
     """The hint that ends a line about an unknown name: `` (closest: a, b)``, or nothing.
 

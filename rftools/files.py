@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from rftools.errors import LONGEST, RequestError
+from rftools.errors import LONGEST, RequestError, system_reason
 
 
 def check_writable(path: str | Path) -> Path:
@@ -28,7 +28,7 @@ def check_writable(path: str | Path) -> Path:
     except (FileNotFoundError, NotADirectoryError):
         folder = False
     except (OSError, ValueError) as error:  # a name that no file can have
-        raise RequestError(f"cannot write {str(target)[:LONGEST]}: {_reason(error)}") from error
+        raise RequestError(f"cannot write {str(target)[:LONGEST]}: {system_reason(error)}") from error
     if folder:
         raise RequestError(f"cannot write {target}: it is a folder; name a file")
     if _is_stream(target):
@@ -42,7 +42,7 @@ def check_writable(path: str | Path) -> Path:
         with tempfile.TemporaryFile(dir=parent):
             pass
     except OSError as error:
-        raise RequestError(f"cannot write {target}: {_reason(error)}") from error
+        raise RequestError(f"cannot write {target}: {system_reason(error)}") from error
     return target
 
 
@@ -64,7 +64,7 @@ def _followed(target: Path) -> Path:
         if not target.is_symlink():
             return target
     except (OSError, ValueError) as error:  # a name that no file can have
-        raise RequestError(f"cannot write {str(target)[:LONGEST]}: {_reason(error)}") from error
+        raise RequestError(f"cannot write {str(target)[:LONGEST]}: {system_reason(error)}") from error
     real = Path(os.path.realpath(target))
     if real.is_symlink():
         raise RequestError(f"cannot write {target}: its symbolic links go round in a circle")
@@ -88,7 +88,7 @@ def _into_stream(target: Path) -> Iterator[IO[bytes]]:
         with open(target, "wb") as stream:
             stream.write(buffer.getbuffer())
     except OSError as error:
-        raise RequestError(f"cannot write {target}: {_reason(error)}") from error
+        raise RequestError(f"cannot write {target}: {system_reason(error)}") from error
 
 
 @contextlib.contextmanager
@@ -96,7 +96,7 @@ def _into_file(target: Path) -> Iterator[IO[bytes]]:
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     except (OSError, ValueError) as error:
-        raise RequestError(f"cannot write {str(target)[:LONGEST]}: {_reason(error)}") from error
+        raise RequestError(f"cannot write {str(target)[:LONGEST]}: {system_reason(error)}") from error
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -106,7 +106,7 @@ def _into_file(target: Path) -> Iterator[IO[bytes]]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except OSError as error:
-        raise RequestError(f"cannot write {target}: {_reason(error)}") from error
+        raise RequestError(f"cannot write {target}: {system_reason(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -150,7 +150,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rftools.errors import LONGEST, RequestError, reason
+from rftools.errors import LONGEST, RequestError, reason, system_reason
 
 OURS = (RequestError, KeyboardInterrupt, SystemExit, GeneratorExit)
 
@@ -60,7 +60,7 @@ def regular(path: str | Path) -> Path:
             return file
         there, folder = file.exists(), file.is_dir()
     except (OSError, ValueError) as error:  # a name that no file can have, a folder that may not be looked into
-        raise RequestError(f"cannot read {str(path)[:LONGEST]}: {_words(error)}") from error
+        raise RequestError(f"cannot read {str(path)[:LONGEST]}: {system_reason(error)}") from error
     if folder:
         raise RequestError(f"{path} is a folder; name a file in it")
     if there:
@@ -81,9 +81,5 @@ def nameable(path: str | Path) -> Path:
     except NotADirectoryError:
         pass
     except (OSError, ValueError) as error:
-        raise RequestError(f"cannot read {str(path)[:LONGEST]}: {_words(error)}") from error
+        raise RequestError(f"cannot read {str(path)[:LONGEST]}: {system_reason(error)}") from error
     return Path(path)
-
-
-def _words(error: OSError | ValueError) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from rftools.errors import RequestError
+from rftools.errors import RequestError, system_reason
 from rftools.files import write_text
 from rftools.models.data import load_data
 from rftools.models.training.group import here
@@ -99,6 +99,6 @@ def _prepared(folder: Path, plan: str | Path, title: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RequestError(f"cannot write {folder}: {(error.strerror or str(error)).lower()}") from error
+        raise RequestError(f"cannot write {folder}: {system_reason(error)}") from error
     write_text(kept, text)
     return folder

@@ -76,9 +76,7 @@ Ask = Callable[[Any], torch.Tensor | None]
 
 
 def zeros_of_sums(node: fx.Node, zeros: Ask, fixed: Ask) -> torch.Tensor | None:
-    """Which elements are zero since nothing is added up there; None for none, and for operators that are no sums."""
-    if op_name(node) not in SUMS | ADDING:
-        return None
+    """Which elements are zero since nothing is added up there, of a node in `SUMS` or `ADDING`; None for none."""
     tensors = [origin for origin in node.all_input_nodes if isinstance(origin.meta.get("val"), torch.Tensor)]
     patterns = {origin: zeros(origin) for origin in tensors}
     empty = any(math.prod(shape_of(origin)) == 0 for origin in tensors)  # the sum of no elements is zero too
